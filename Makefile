@@ -1,0 +1,37 @@
+# `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-all check clean
+
+PYTHON ?= python3
+BIN := .venv/bin
+OUT := .venv/demo
+
+help:            ## show this list
+	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
+
+.venv/installed: pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "Nocturna needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 2; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+install: .venv/installed ## create .venv and install Nocturna in it
+
+demo: .venv/installed ## score the bundled corpus with the bundled models and show the result
+	$(BIN)/nocturna score --job data/jobs/opiniones.yaml --out $(OUT)
+	@$(BIN)/python -m flows.demo $(OUT)/opiniones
+
+test: .venv/installed ## run the tests
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: .venv/installed ## run the tests and the slow proofs
+	$(BIN)/python -m pytest
+
+check: .venv/installed ## format, lint and types
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+clean:           ## remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -1,0 +1,141 @@
+"""Command options made from the job model: one option for each field that names one."""
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
+
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from tasks.job import Job
+
+
+@dataclass(frozen=True)
+class JobOption:
+    """A command option for one field of the job.
+
+    Attributes:
+        flag: as typed, e.g. `--labels`.
+        parameter: name of the Python parameter that receives it.
+        path: keys from the job to the field.
+        kind: type of the value on the command line.
+        help: what the option does, from the field's description.
+    """
+
+    flag: str
+    parameter: str
+    path: tuple[str, ...]
+    kind: type
+    help: str
+    panel: str
+
+
+def job_options() -> list[JobOption]:
+    """Every option of `nocturna score`, in the order of the job model."""
+    return list(_options(Job, ()))
+
+
+def with_job_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Gives a command every job option; the function receives their values as `options`.
+
+    Args:
+        function: a command whose last parameter is `**options`.
+    """
+    own = [
+        p
+        for p in inspect.signature(function).parameters.values()
+        if p.kind is not inspect.Parameter.VAR_KEYWORD
+    ]
+    made = [
+        inspect.Parameter(
+            option.parameter,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=typer.Option(
+                None,
+                option.flag,
+                help=option.help,
+                show_default=False,
+                rich_help_panel=option.panel,
+            ),
+            annotation=option.kind | None,
+        )
+        for option in job_options()
+    ]
+    function.__signature__ = inspect.Signature([*own, *made])  # type: ignore[attr-defined]
+    return function
+
+
+def job_values(options: dict[str, Any]) -> dict[str, Any]:
+    """The given options as nested values of a job; options that were not given are left out."""
+    values: dict[str, Any] = {}
+    for option in job_options():
+        given = options.get(option.parameter)
+        if given is None:
+            continue
+        section = values
+        for key in option.path[:-1]:
+            section = section.setdefault(key, {})
+        section[option.path[-1]] = given
+    return values
+
+
+def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
+    """Nested values with those of `over` on top."""
+    both = dict(base)
+    for key, value in over.items():
+        below = both.get(key)
+        both[key] = merged(below, value) if isinstance(below, dict) and below else value
+    return both
+
+
+def _options(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[JobOption]:
+    for name, field in model.model_fields.items():
+        below = _model_of(field.annotation)
+        if below is not None:
+            yield from _options(below, (*path, name))
+            continue
+        extra = field.json_schema_extra
+        if isinstance(extra, dict) and "option" in extra:
+            flag = str(extra["option"])
+            yield JobOption(
+                flag=flag,
+                parameter=flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") + "_",
+                path=(*path, name),
+                kind=_kind_of(field.annotation),
+                help=_help(field),
+                panel=path[0].replace("_", " ").capitalize() if path else "Job",
+            )
+
+
+def _help(field: FieldInfo) -> str:
+    text = (field.description or "").rstrip(".")
+    choices = _choices(field.annotation)
+    if choices:
+        text += f" [{', '.join(choices)}]"
+    default = field.get_default()
+    if default not in (None, (), False) and not field.is_required():
+        text += f" (default: {default})"
+    return text
+
+
+def _model_of(annotation: Any) -> type[BaseModel] | None:
+    for kind in (annotation, *get_args(annotation)):
+        if inspect.isclass(kind) and issubclass(kind, BaseModel):
+            return kind
+    return None
+
+
+def _choices(annotation: Any) -> list[str]:
+    for kind in (annotation, *get_args(annotation)):
+        if get_origin(kind) is Literal:
+            return [str(choice) for choice in get_args(kind)]
+    return []
+
+
+def _kind_of(annotation: Any) -> type:
+    if get_origin(annotation) in (Union, UnionType):
+        annotation = next(k for k in get_args(annotation) if k is not type(None))
+    return annotation if annotation in (bool, int, float) else str

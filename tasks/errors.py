@@ -1,0 +1,37 @@
+"""Errors that a user can act on. Each is one line: what is wrong, where, what to do."""
+
+STOPPED = "stopped on request; run the same command again to go on where it stopped"
+
+
+class NocturnaError(Exception):
+    """A failure with a message for the user and the exit code of the command."""
+
+    exit_code = 1
+
+
+class UsageError(NocturnaError):
+    """The job or its input cannot be used as described: an option, a key, a file or a column."""
+
+    exit_code = 2
+
+
+class QualityRefused(NocturnaError):
+    """The run finished its work, but a quality gate refused to publish it."""
+
+    exit_code = 3
+
+
+class RunLocked(NocturnaError):
+    """Another run holds the output folder."""
+
+    exit_code = 75
+
+
+class Stopped(NocturnaError):
+    """SIGTERM or Ctrl-C: the batch in hand was finished and the run can be resumed."""
+
+    exit_code = 143
+
+
+class Transient(NocturnaError):
+    """A failure that may pass by itself (storage, network): the engine tries again."""

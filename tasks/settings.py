@@ -1,0 +1,25 @@
+"""Settings of the engine and the libraries; imported before any of them, it only sets defaults.
+
+Whoever runs Nocturna may set each of them otherwise in the environment.
+"""
+
+import os
+
+DEFAULTS = {
+    # Nothing leaves the machine unless asked.
+    "DO_NOT_TRACK": "1",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    # The user sees our lines, not the engine's; errors reach the user as exceptions.
+    "PREFECT_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
+    "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+    # A first start fills a new database, which takes 14 to 18 s on two cores.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # Batches are our own threads' work; the Rust tokenizer keeps to them.
+    "TOKENIZERS_PARALLELISM": "true",
+}
+
+for name, value in DEFAULTS.items():
+    os.environ.setdefault(name, value)
