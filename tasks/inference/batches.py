@@ -1,0 +1,127 @@
+"""Batches that follow tokens, not rows, and the loop that survives running out of memory."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tasks.errors import STOPPED, NocturnaError, Stopped
+from tasks.inference.tokens import Ids
+
+LENGTH_SPREAD = 0.95
+"""A batch holds no sequence shorter than this share of its longest one: padding stays below 5 %."""
+
+
+@dataclass(frozen=True)
+class Sequence:
+    """One input of a model: ids with special tokens, and segment ids where the model has them."""
+
+    ids: Ids
+    types: Ids | None
+
+
+def cut_batches(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64]]:
+    """Groups sequences of like length, longest first.
+
+    Args:
+        lengths: tokens of each sequence, shape (n,).
+        token_budget: most tokens a batch may hold, padding included; a longer sequence goes alone.
+
+    Returns:
+        Positions into `lengths`, one array a batch.
+    """
+    order = np.argsort(-lengths, kind="stable")
+    batches, start = [], 0
+    while start < len(order):
+        longest = int(lengths[order[start]])
+        stop = start + max(1, token_budget // longest)
+        group = order[start:stop]
+        group = group[lengths[group] >= longest * LENGTH_SPREAD]
+        batches.append(group)
+        start += len(group)
+    return batches
+
+
+def run_batches(
+    forward: Callable[[list[Sequence]], NDArray[np.float32]],
+    sequence: Callable[[int], Sequence],
+    lengths: NDArray[np.int64],
+    token_budget: int,
+    on_tokens: Callable[[int], None] | None = None,
+    stop: Callable[[], bool] | None = None,
+) -> NDArray[np.float32]:
+    """Runs a model over many sequences within a token budget.
+
+    Out of memory halves the budget for the rest of the call. Sequences are made when their batch
+    comes up, so that a document with twenty labels is never held twenty times.
+
+    Args:
+        forward: model outputs of a batch, shape (batch, width).
+        sequence: makes the i-th sequence.
+        lengths: tokens of each sequence, shape (n,).
+        token_budget: tokens a batch.
+        on_tokens: called after each batch with the tokens it held.
+        stop: asked before each batch.
+
+    Returns:
+        Outputs in the order of `lengths`, shape (n, width).
+
+    Raises:
+        Stopped: `stop` said so; no batch was left half done.
+        NocturnaError: not even a single sequence fits into memory.
+    """
+    rows: NDArray[np.float32] | None = None
+    pending = cut_batches(lengths, token_budget)[::-1]
+    while pending:
+        if stop is not None and stop():
+            raise Stopped(STOPPED)
+        group = pending.pop()
+        try:
+            outputs = forward([sequence(int(i)) for i in group])
+        except (torch.OutOfMemoryError, MemoryError):
+            _free_memory()
+            if len(group) == 1:
+                raise NocturnaError(
+                    f"out of memory on a single sequence of {lengths[group[0]]} tokens; use a "
+                    "smaller model, a device with more memory, or long_documents.policy: truncate"
+                ) from None
+            token_budget = max(1, token_budget // 2)
+            left = np.concatenate([group, *pending[::-1]])
+            pending = [left[batch] for batch in cut_batches(lengths[left], token_budget)][::-1]
+            continue
+        if rows is None:
+            rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
+        rows[group] = outputs
+        if on_tokens is not None:
+            on_tokens(int(lengths[group].sum()))
+    return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
+
+
+def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Model inputs of a batch; sequences of one length carry no mask.
+
+    Returns:
+        `input_ids`, and where needed `attention_mask` and `token_type_ids`, each (batch, longest).
+    """
+    longest = max(len(s.ids) for s in batch)
+    ids = np.full((len(batch), longest), pad_id, dtype=np.int64)
+    types = np.zeros_like(ids)
+    mask = np.zeros_like(ids)
+    for row, item in enumerate(batch):
+        ids[row, : len(item.ids)] = item.ids
+        mask[row, : len(item.ids)] = 1
+        if item.types is not None:
+            types[row, : len(item.types)] = item.types
+    arrays = {"input_ids": ids}
+    if not mask.all():
+        arrays["attention_mask"] = mask
+    if batch[0].types is not None:
+        arrays["token_type_ids"] = types
+    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+
+
+def _free_memory() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

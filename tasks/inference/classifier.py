@@ -1,0 +1,105 @@
+"""A sequence-classification model: logits of many token sequences."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from tasks.errors import UsageError
+from tasks.inference.batches import Sequence, collate, run_batches
+from tasks.inference.models import ModelRef
+from tasks.inference.networks import load_config, load_network
+from tasks.inference.tokens import Frame, Ids, TextTokenizer, load_tokenizer
+
+
+@dataclass(frozen=True)
+class Running:
+    """How and where models run, and who is told.
+
+    Attributes:
+        batch_tokens: tokens a batch.
+        on_tokens: called after each batch with the tokens it held.
+        stop: asked before each batch whether to stop.
+    """
+
+    device: torch.device
+    precision: str
+    batch_tokens: int
+    on_tokens: Callable[[int], None] | None = None
+    stop: Callable[[], bool] | None = None
+
+
+@dataclass(frozen=True)
+class Classifier:
+    """A loaded classifier; `labels` are its own names, by output position."""
+
+    ref: ModelRef
+    network: Any
+    tokenizer: TextTokenizer
+    labels: tuple[str, ...]
+    independent: bool
+
+    def logits(
+        self, texts: Callable[[int], tuple[Ids, ...]], lengths: NDArray[np.int64], run: Running
+    ) -> NDArray[np.float32]:
+        """Logits of sequences that hold one text or a pair each.
+
+        Args:
+            texts: token ids of the i-th sequence's one or two texts.
+            lengths: tokens of each sequence with special tokens, shape (n,).
+            run: how to run.
+
+        Returns:
+            Shape (n, labels), float32.
+        """
+        return run_batches(
+            lambda batch: self._forward(batch, run.device),
+            lambda i: frame_sequence(self.tokenizer, texts(i)),
+            lengths,
+            run.batch_tokens,
+            run.on_tokens,
+            run.stop,
+        )
+
+    @torch.inference_mode()
+    def _forward(self, batch: list[Sequence], device: torch.device) -> NDArray[np.float32]:
+        inputs = collate(batch, self.tokenizer.pad_id, device)
+        return self.network(**inputs).logits.float().cpu().numpy()
+
+
+def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
+    """One text or a pair with the tokenizer's special tokens around it."""
+    frame: Frame = tokenizer.single if len(texts) == 1 else tokenizer.pair
+    return Sequence(frame.ids(*texts), frame.type_ids(*texts) if tokenizer.uses_types else None)
+
+
+def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
+    """The label names of a sequence-classification model, by output position, from its config.
+
+    Raises:
+        UsageError: it has fewer than two outputs or is a regression.
+    """
+    config = load_config(ref)
+    if config.num_labels < 2 or config.problem_type == "regression":
+        raise UsageError(f"model {ref.name}: not a classifier: it has no two labels to choose from")
+    return tuple(str(config.id2label[i]) for i in range(config.num_labels))
+
+
+def load_classifier(ref: ModelRef, run: Running) -> Classifier:
+    """Loads a sequence-classification model with its tokenizer.
+
+    Raises:
+        UsageError: it cannot be loaded or is no classifier.
+    """
+    labels = classifier_labels(ref)
+    network = load_network(ref, True, run.precision, run.device)
+    return Classifier(
+        ref=ref,
+        network=network,
+        tokenizer=load_tokenizer(ref.folder, network.config),
+        labels=labels,
+        independent=network.config.problem_type == "multi_label_classification",
+    )

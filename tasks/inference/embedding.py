@@ -1,0 +1,39 @@
+"""Zero-shot classification by embedding: one pass a document, however many labels."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.inference.classifier import Running
+from tasks.inference.encoder import Encoder
+from tasks.inference.probabilities import softmax
+from tasks.inference.tokens import Ids
+from tasks.inference.windows import Windows, aggregate, cut_windows
+from tasks.job import LongDocuments
+
+
+def score_embedding(
+    model: Encoder,
+    encoded: list[Ids],
+    hypotheses: list[str],
+    temperature: float | None,
+    long: LongDocuments,
+    run: Running,
+) -> tuple[NDArray[np.float32], Windows]:
+    """Softmax over the labels of cosine similarity divided by a temperature.
+
+    Args:
+        model: a loaded sentence encoder.
+        encoded: token ids of each document, without special tokens.
+        hypotheses: one sentence a label.
+        temperature: the lower, the more decided the scores; None takes the model's own.
+        long: what to do with documents beyond the model's window.
+        run: how to run.
+
+    Returns:
+        Scores of shape (documents, labels), and the windows read.
+    """
+    windows = cut_windows(encoded, model.capacity, long)
+    labels = model.embed(model.tokenizer.encode(hypotheses), run)
+    cosines = model.embed(windows.ids, run) @ labels.T
+    scores = softmax(cosines / (temperature or model.recipe.temperature))
+    return aggregate(scores, windows, long.aggregate), windows

@@ -1,0 +1,188 @@
+"""Texts to token ids, once, and the special tokens that models put around them."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+from transformers import AutoTokenizer
+
+from tasks.errors import UsageError
+
+Ids = NDArray[np.int32]
+
+PIECE_CHARS = 200_000
+"""Longer texts are tokenised in pieces cut at white space, so that memory stays flat."""
+
+_UNBOUNDED = 1_000_000
+"""Tokenizers that were saved without a window claim one of about 1e30."""
+
+_OFFSET_POSITIONS = frozenset(
+    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "roberta-prelayernorm"}
+)
+"""Architectures whose position ids start after the pad id, which costs that many positions."""
+
+
+@dataclass(frozen=True)
+class Frame:
+    """Special tokens around one text or a pair, and the segment ids of each piece.
+
+    Attributes:
+        pieces: constant ids before, between and after the texts; one more than there are texts.
+        types: segment id of each constant piece and each text, in order of appearance.
+    """
+
+    pieces: tuple[Ids, ...]
+    types: tuple[int, ...]
+
+    @property
+    def added(self) -> int:
+        """Tokens that the frame adds to the texts."""
+        return sum(len(piece) for piece in self.pieces)
+
+    def ids(self, *texts: Ids) -> Ids:
+        """One sequence: the texts with their special tokens."""
+        parts = [self.pieces[0]]
+        for text, piece in zip(texts, self.pieces[1:], strict=True):
+            parts += [text, piece]
+        return np.concatenate(parts)
+
+    def type_ids(self, *texts: Ids) -> Ids:
+        """Segment ids of the sequence that `ids` makes from the same texts."""
+        lengths = [len(self.pieces[0])]
+        for text, piece in zip(texts, self.pieces[1:], strict=True):
+            lengths += [len(text), len(piece)]
+        return np.repeat(np.array(self.types, dtype=np.int32), lengths)
+
+
+@dataclass(frozen=True)
+class TextTokenizer:
+    """A model's tokenizer, reduced to what scoring needs.
+
+    Attributes:
+        window: tokens the model can read at once, special tokens included.
+        identity: hash of the tokenizer; two models with the same one share token ids.
+        uses_types: whether the model takes segment ids.
+    """
+
+    backend: Tokenizer
+    pad_id: int
+    window: int
+    single: Frame
+    pair: Frame
+    uses_types: bool
+    identity: str
+
+    def encode(self, texts: list[str]) -> list[Ids]:
+        """Token ids of each text, without special tokens and without any cut."""
+        encoded: list[Ids] = []
+        for batch in _bounded(texts):
+            if len(batch) == 1 and len(batch[0]) > PIECE_CHARS:
+                pieces = (self._encode(group) for group in _bounded(split_text(batch[0])))
+                encoded.append(np.concatenate([ids for group in pieces for ids in group]))
+            else:
+                encoded += self._encode(batch)
+        return encoded
+
+    def _encode(self, texts: list[str]) -> list[Ids]:
+        found = self.backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
+
+
+def load_tokenizer(folder: str, config: Any) -> TextTokenizer:
+    """Loads the tokenizer of a model folder.
+
+    Args:
+        folder: the model's files.
+        config: the model's transformers configuration.
+
+    Raises:
+        UsageError: the folder has no fast tokenizer, or no window can be found.
+    """
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            folder, local_files_only=True, trust_remote_code=False
+        )
+    except (OSError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from None
+    if not tokenizer.is_fast:
+        raise UsageError(f"model {folder}: its tokenizer has no fast (tokenizers) version")
+    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
+    backend.no_truncation()
+    backend.no_padding()
+    pad_id = tokenizer.pad_token_id
+    if pad_id is None:
+        pad_id = getattr(config, "pad_token_id", None) or 0
+    return TextTokenizer(
+        backend=backend,
+        pad_id=pad_id,
+        window=_window(tokenizer.model_max_length, config, folder),
+        single=_frame(backend, "a"),
+        pair=_frame(backend, "a", "b"),
+        uses_types="token_type_ids" in tokenizer.model_input_names,
+        identity=hashlib.sha256(backend.to_str().encode()).hexdigest(),
+    )
+
+
+def split_text(text: str, chars: int = PIECE_CHARS) -> list[str]:
+    """Cuts a text before white space into pieces of at most `chars` (longer if it has none)."""
+    pieces, start = [], 0
+    while len(text) - start > chars:
+        cut = text.rfind(" ", start + 1, start + chars)
+        if cut < 0:
+            gap = re.compile(r"\s").search(text, start + 1)
+            if gap is None:
+                break
+            cut = gap.start()
+        pieces.append(text[start:cut])
+        start = cut
+    return [*pieces, text[start:]]
+
+
+def _bounded(texts: list[str]) -> Iterator[list[str]]:
+    batch: list[str] = []
+    chars = 0
+    for text in texts:
+        if batch and chars + len(text) > PIECE_CHARS:
+            yield batch
+            batch, chars = [], 0
+        batch.append(text)
+        chars += len(text)
+    if batch:
+        yield batch
+
+
+def _window(claimed: int, config: Any, folder: str) -> int:
+    positions = getattr(config, "max_position_embeddings", None)
+    if positions and getattr(config, "model_type", "") in _OFFSET_POSITIONS:
+        positions -= (getattr(config, "pad_token_id", None) or 0) + 1
+    bounds = [n for n in (claimed, positions) if n and 0 < n < _UNBOUNDED]
+    if not bounds:
+        raise UsageError(
+            f"model {folder}: neither tokenizer nor config says how many tokens it can read; "
+            "set model_max_length in its tokenizer_config.json"
+        )
+    return min(bounds)
+
+
+def _frame(backend: Tokenizer, first: str, second: str | None = None) -> Frame:
+    encoding = backend.encode(first, second)
+    owners, ids, types = encoding.sequence_ids, encoding.ids, encoding.type_ids
+    pieces: list[list[int]] = [[]]
+    piece_types: list[int] = [types[0]]
+    last: int | None = None
+    for owner, token, kind in zip(owners, ids, types, strict=True):
+        if owner is None:
+            if not pieces[-1]:
+                piece_types[-1] = kind
+            pieces[-1].append(token)
+        elif owner != last:
+            pieces.append([])
+            piece_types += [kind, kind]
+            last = owner
+    return Frame(tuple(np.array(piece, dtype=np.int32) for piece in pieces), tuple(piece_types))

@@ -1,0 +1,84 @@
+"""Long documents: overlapping windows of tokens, and one score from the scores of the windows."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.errors import UsageError
+from tasks.inference.tokens import Ids
+from tasks.job import LongDocuments
+
+
+@dataclass(frozen=True)
+class Windows:
+    """The windows of several documents, in order.
+
+    Attributes:
+        ids: token ids of each window, without special tokens.
+        document: which document each window belongs to, shape (windows,), never decreasing.
+        counts: windows of each document, shape (documents,).
+        truncated: documents of which tokens were left unread, shape (documents,).
+    """
+
+    ids: list[Ids]
+    document: NDArray[np.int64]
+    counts: NDArray[np.int64]
+    truncated: NDArray[np.bool_]
+
+
+def cut_windows(encoded: list[Ids], capacity: int, long: LongDocuments) -> Windows:
+    """Cuts documents into windows that fit the model.
+
+    Args:
+        encoded: token ids of each document, without special tokens.
+        capacity: tokens of a document that fit beside the special tokens (and the hypothesis).
+        long: whether to read on or to truncate, and how many tokens neighbours share.
+
+    Raises:
+        UsageError: nothing of a document fits.
+    """
+    if capacity <= 0:
+        raise UsageError(
+            "the hypothesis fills the model's window; use a shorter template or shorter labels"
+        )
+    overlap = min(long.overlap, capacity // 2)
+    step = capacity - overlap
+    ids, owners = [], []
+    counts = np.ones(len(encoded), dtype=np.int64)
+    for number, document in enumerate(encoded):
+        starts = [0]
+        if long.policy == "windows":
+            starts += range(step, len(document) - overlap, step)
+        counts[number] = len(starts)
+        ids += [document[start : start + capacity] for start in starts]
+        owners += [number] * len(starts)
+    if long.policy == "windows":
+        truncated = np.zeros(len(encoded), dtype=bool)
+    else:
+        truncated = np.array([len(document) > capacity for document in encoded], dtype=bool)
+    return Windows(ids, np.array(owners, dtype=np.int64), counts, truncated)
+
+
+def aggregate(scores: NDArray[np.float32], windows: Windows, how: str) -> NDArray[np.float32]:
+    """One row of scores a document from one row a window.
+
+    Args:
+        scores: shape (windows, labels).
+        windows: what the rows belong to.
+        how: `mean` weighted by tokens, `max` (by label; not renormalised), or `first`.
+
+    Returns:
+        Shape (documents, labels).
+    """
+    if len(windows.counts) == len(windows.ids):
+        return scores
+    starts = np.concatenate([[0], np.cumsum(windows.counts)[:-1]])
+    if how == "first":
+        return scores[starts]
+    if how == "max":
+        return np.maximum.reduceat(scores, starts, axis=0)
+    weights = np.array([max(1, len(ids)) for ids in windows.ids], dtype=np.float64)
+    total = np.add.reduceat(weights, starts)
+    weighted = np.add.reduceat(scores * weights[:, None], starts, axis=0)
+    return (weighted / total[:, None]).astype(np.float32)

@@ -1,0 +1,138 @@
+"""The scores are the pipeline's own, whatever batch or order a document travels in."""
+
+import random
+from pathlib import Path
+
+import numpy as np
+import pytest
+from transformers import pipeline
+
+from tasks.inference.models import resolve_model
+from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.scorer import running, score_texts
+from tasks.job import Compute, LongDocuments
+from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
+
+TOLERANCE = 1e-5
+LABELS = ("política", "computación", "estadística", "deportes")
+TEMPLATE = "Este ejemplo es {}."
+SAMPLE = [" ".join(random.Random(i).choices(" ".join(TEXTS).split(), k=i)) for i in range(1, 60)]
+WEIGHTS = {"bert": bert_classifier, "roberta": roberta_classifier}
+
+
+def shuffled(seed: int) -> list[str]:
+    texts = TEXTS + SAMPLE
+    return random.Random(seed).sample(texts, k=len(texts))
+
+
+@pytest.fixture(scope="module", params=WEIGHTS)
+def sentiment_folder(request, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("sentiment") / request.param
+    return WEIGHTS[request.param](folder, labels=SENTIMENT)
+
+
+@pytest.fixture(scope="module", params=[NLI, ("neutral", "entailment", "contradiction")], ids=str)
+def nli_folder(request, tmp_path_factory) -> Path:
+    return bert_classifier(tmp_path_factory.mktemp("nli"), labels=request.param)
+
+
+@pytest.fixture(scope="module")
+def roberta_nli(tmp_path_factory) -> Path:
+    return roberta_classifier(
+        tmp_path_factory.mktemp("roberta"), labels=("contradiction", "neutral", "entailment")
+    )
+
+
+def plan_of(sentiment: Path | None = None, nli: Path | None = None, multi: bool = False):
+    topics = None
+    if nli:
+        hypotheses = tuple(TEMPLATE.format(label) for label in LABELS)
+        model = resolve_model(str(nli), None, "encoder")
+        topics = TopicPlan(model, "nli", LABELS, hypotheses, multi, None)
+    found = sentiment and SentimentPlan(resolve_model(str(sentiment), None, "sentiment"), SENTIMENT)
+    return InferencePlan(found or None, topics, LongDocuments(), "fp32")
+
+
+@pytest.mark.parametrize("batch_tokens", [16, 300, 5000])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
+    texts = shuffled(seed)
+    run = running(Compute(device="cpu", threads=1, batch_tokens=batch_tokens), "fp32")
+    ours = score_texts(plan_of(sentiment_folder), texts, run).sentiment
+    reference = pipeline("text-classification", model=str(sentiment_folder), top_k=None)
+    for text, row in zip(texts, ours, strict=True):
+        expected = {found["label"]: found["score"] for found in reference([text])[0]}
+        assert row == pytest.approx([expected[label] for label in SENTIMENT], abs=TOLERANCE)
+    assert np.ptp(ours, axis=0).max() > 0.1, "the model gives everything the same score"
+
+
+def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
+    folder = bert_classifier(tmp_path, problem_type="multi_label_classification")
+    run = running(Compute(device="cpu", threads=1), "fp32")
+    ours = score_texts(plan_of(folder), TEXTS, run).sentiment
+    reference = pipeline("text-classification", model=str(folder), top_k=None)
+    for text, row in zip(TEXTS, ours, strict=True):
+        expected = {found["label"]: found["score"] for found in reference([text])[0]}
+        assert row == pytest.approx([expected[label] for label in SENTIMENT], abs=TOLERANCE)
+
+
+def assert_zero_shot_equal(folder: Path, texts: list[str], multi: bool, batch_tokens: int) -> None:
+    run = running(Compute(device="cpu", threads=1, batch_tokens=batch_tokens), "fp32")
+    ours = score_texts(plan_of(nli=folder, multi=multi), texts, run).topics
+    reference = pipeline("zero-shot-classification", model=str(folder))
+    for text, row in zip(texts, ours, strict=True):
+        found = reference(text, list(LABELS), hypothesis_template=TEMPLATE, multi_label=multi)
+        expected = dict(zip(found["labels"], found["scores"], strict=True))
+        assert row == pytest.approx([expected[label] for label in LABELS], abs=TOLERANCE)
+
+
+@pytest.mark.parametrize("batch_tokens", [16, 2000])
+def test_zero_shot_equals_pipeline(nli_folder, batch_tokens):
+    assert_zero_shot_equal(nli_folder, shuffled(2), multi=False, batch_tokens=batch_tokens)
+
+
+def test_zero_shot_equals_pipeline_for_another_architecture(roberta_nli):
+    texts = [text for text in shuffled(3) if len(text) < 90]
+    assert len(texts) > 15
+    assert_zero_shot_equal(roberta_nli, texts, multi=False, batch_tokens=700)
+
+
+def test_multi_label_equals_pipeline_where_contradiction_is_output_zero(roberta_nli):
+    texts = [text for text in shuffled(4) if len(text) < 90]
+    assert_zero_shot_equal(roberta_nli, texts, multi=True, batch_tokens=700)
+
+
+def test_multi_label_uses_the_true_contradiction_where_the_pipeline_assumes_zero(tmp_path):
+    folder = bert_classifier(tmp_path / "a", labels=("neutral", "entailment", "contradiction"))
+    run = running(Compute(device="cpu", threads=1), "fp32")
+    ours = score_texts(plan_of(nli=folder, multi=True), TEXTS, run).topics
+    for text, row in zip(TEXTS, ours, strict=True):
+        for label, score in zip(LABELS, row, strict=True):
+            assert score == pytest.approx(entailment_score(folder, text, label), abs=TOLERANCE)
+
+
+def entailment_score(folder: Path, text: str, label: str) -> float:
+    """Softmax of entailment against contradiction, by the model itself."""
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    with torch.inference_mode():
+        inputs = tokenizer(text, TEMPLATE.format(label), return_tensors="pt")
+        logits = network(**inputs).logits[0]
+    ids = network.config.label2id
+    pair = logits[[ids["contradiction"], ids["entailment"]]]
+    return float(pair.softmax(0)[1])
+
+
+def test_a_single_label_is_scored_against_contradiction(tmp_path):
+    folder = bert_classifier(tmp_path, labels=("contradiction", "neutral", "entailment"))
+    model = resolve_model(str(folder), None, "encoder")
+    topics = TopicPlan(model, "nli", LABELS[:1], (TEMPLATE.format(LABELS[0]),), False, None)
+    plan = InferencePlan(None, topics, LongDocuments(), "fp32")
+    ours = score_texts(plan, TEXTS[:3], running(Compute(device="cpu", threads=1), "fp32")).topics
+    reference = pipeline("zero-shot-classification", model=str(folder))
+    for text, row in zip(TEXTS[:3], ours, strict=True):
+        found = reference(text, [LABELS[0]], hypothesis_template=TEMPLATE)
+        assert row[0] == pytest.approx(found["scores"][0], abs=TOLERANCE)
