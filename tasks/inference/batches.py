@@ -49,7 +49,7 @@ def run_batches(
     sequence: Callable[[int], Sequence],
     lengths: NDArray[np.int64],
     token_budget: int,
-    on_tokens: Callable[[int], None] | None = None,
+    on_share: Callable[[float], None] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> NDArray[np.float32]:
     """Runs a model over many sequences within a token budget.
@@ -62,7 +62,7 @@ def run_batches(
         sequence: makes the i-th sequence.
         lengths: tokens of each sequence, shape (n,).
         token_budget: tokens a batch.
-        on_tokens: called after each batch with the tokens it held.
+        on_share: called after each batch with its share of all tokens.
         stop: asked before each batch.
 
     Returns:
@@ -94,8 +94,8 @@ def run_batches(
         if rows is None:
             rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
         rows[group] = outputs
-        if on_tokens is not None:
-            on_tokens(int(lengths[group].sum()))
+        if on_share is not None:
+            on_share(float(lengths[group].sum() / lengths.sum()))
     return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
 
 

@@ -21,14 +21,14 @@ class Running:
 
     Attributes:
         batch_tokens: tokens a batch.
-        on_tokens: called after each batch with the tokens it held.
+        on_share: called after each batch with its share of the tokens of a model's work.
         stop: asked before each batch whether to stop.
     """
 
     device: torch.device
     precision: str
     batch_tokens: int
-    on_tokens: Callable[[int], None] | None = None
+    on_share: Callable[[float], None] | None = None
     stop: Callable[[], bool] | None = None
 
 
@@ -60,7 +60,7 @@ class Classifier:
             lambda i: frame_sequence(self.tokenizer, texts(i)),
             lengths,
             run.batch_tokens,
-            run.on_tokens,
+            run.on_share,
             run.stop,
         )
 

@@ -1,5 +1,7 @@
 """Zero-shot classification by embedding: one pass a document, however many labels."""
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -33,7 +35,7 @@ def score_embedding(
         Scores of shape (documents, labels), and the windows read.
     """
     windows = cut_windows(encoded, model.capacity, long)
-    labels = model.embed(model.tokenizer.encode(hypotheses), run)
+    labels = model.embed(model.tokenizer.encode(hypotheses), replace(run, on_share=None))
     cosines = model.embed(windows.ids, run) @ labels.T
     scores = softmax(cosines / (temperature or model.recipe.temperature))
     return aggregate(scores, windows, long.aggregate), windows

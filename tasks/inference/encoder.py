@@ -60,7 +60,7 @@ class Encoder:
             lambda i: frame_sequence(self.tokenizer, (texts[i],)),
             lengths + self.tokenizer.single.added,
             run.batch_tokens,
-            run.on_tokens,
+            run.on_share,
             run.stop,
         )
 

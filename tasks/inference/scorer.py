@@ -12,11 +12,11 @@ from tasks.inference.device import default_batch_tokens, pick_device, set_thread
 from tasks.inference.embedding import score_embedding
 from tasks.inference.encoder import load_encoder
 from tasks.inference.nli import score_nli
-from tasks.inference.planned import InferencePlan, TopicPlan
+from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.sentiment import score_sentiment
 from tasks.inference.tokens import Ids, TextTokenizer
 from tasks.inference.windows import Windows
-from tasks.job import Compute
+from tasks.job import Compute, LongDocuments
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ def score_texts(
         Stopped: `run.stop` said so.
         UsageError: a model cannot be loaded.
     """
+    if not texts:
+        return _no_scores(plan)
     codes, distinct = pd.factorize(np.array(texts, dtype=object))
     once = _score_distinct(plan, list(distinct), run, len(texts), on_documents)
     return Scores(
@@ -130,19 +132,20 @@ def _score_distinct(
         n_windows = np.maximum(n_windows, windows.counts)
         truncated = truncated | windows.truncated
 
-    def told(encoded: list[Ids]) -> Running:
-        work = sum(len(ids) for ids in encoded) * _passes(plan)
-        share = documents / max(1, work)
-        callback = on_documents and (lambda done: on_documents(done * share))
-        return replace(run, on_tokens=callback)
+    def told(weight: int) -> Running:
+        if on_documents is None:
+            return run
+        due = documents * weight / sum(_weights(plan))
+        return replace(run, on_share=lambda share: on_documents(due * share))
 
+    sentiment_weight, topic_weight = _weights(plan)
     if plan.sentiment:
         classifier = load_classifier(plan.sentiment.model, run)
         encoded = tokens.of(classifier.tokenizer)
-        sentiment, windows = score_sentiment(classifier, encoded, long, told(encoded))
+        sentiment, windows = score_sentiment(classifier, encoded, long, told(sentiment_weight))
         note(windows, encoded)
     if plan.topics:
-        topics, windows, encoded = _score_topics(plan.topics, tokens, plan, told, run)
+        topics, windows, encoded = _score_topics(plan.topics, tokens, long, told(topic_weight))
         note(windows, encoded)
     assert n_tokens is not None
     return Scores(n_tokens, n_windows, truncated, sentiment, topics, len(texts))
@@ -151,30 +154,36 @@ def _score_distinct(
 def _score_topics(
     topics: TopicPlan,
     tokens: "_TokenCache",
-    plan: InferencePlan,
-    told: Callable[[list[Ids]], Running],
+    long: LongDocuments,
     run: Running,
 ) -> tuple[NDArray[np.float32], Windows, list[Ids]]:
-    hypotheses, long = list(topics.hypotheses), plan.long_documents
+    hypotheses = list(topics.hypotheses)
     if topics.method == "embedding":
         encoder = load_encoder(topics.model, run)
         encoded = tokens.of(encoder.tokenizer)
         scores, windows = score_embedding(
-            encoder, encoded, hypotheses, topics.temperature, long, told(encoded)
+            encoder, encoded, hypotheses, topics.temperature, long, run
         )
     else:
         model = load_classifier(topics.model, run)
         encoded = tokens.of(model.tokenizer)
-        scores, windows = score_nli(
-            model, encoded, hypotheses, topics.multi_label, long, told(encoded)
-        )
+        scores, windows = score_nli(model, encoded, hypotheses, topics.multi_label, long, run)
     return scores, windows, encoded
 
 
-def _passes(plan: InferencePlan) -> int:
+def _weights(plan: InferencePlan) -> tuple[int, int]:
+    """How often each of the two models reads a document."""
     topics = plan.topics
     reads = 0 if topics is None else len(topics.labels) if topics.method == "nli" else 1
-    return reads + (plan.sentiment is not None)
+    return int(plan.sentiment is not None), reads
+
+
+def _no_scores(plan: InferencePlan) -> Scores:
+    def empty(part: SentimentPlan | TopicPlan | None) -> NDArray[np.float32] | None:
+        return np.empty((0, len(part.labels)), dtype=np.float32) if part else None
+
+    none = np.empty(0, dtype=np.int64)
+    return Scores(none, none, none.astype(bool), empty(plan.sentiment), empty(plan.topics), 0)
 
 
 class _TokenCache:

@@ -1,0 +1,256 @@
+"""Batches follow tokens; long documents are read whole; company changes nothing."""
+
+import random
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from tasks.errors import NocturnaError, Stopped, UsageError
+from tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
+from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.scorer import measure_deviation, running, score_texts
+from tasks.inference.tokens import PIECE_CHARS, split_text
+from tasks.inference.windows import aggregate, cut_windows
+from tasks.job import Compute, LongDocuments, make_job
+from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
+
+RUN = running(Compute(device="cpu", threads=1), "fp32")
+
+
+def lengths_of(count: int, seed: int = 0):
+    return np.array([random.Random(seed + i).randint(1, 300) for i in range(count)])
+
+
+@pytest.mark.parametrize("budget", [1, 100, 2048])
+def test_batches_hold_every_sequence_once_within_budget_and_with_little_padding(budget):
+    lengths = lengths_of(500)
+    batches = cut_batches(lengths, budget)
+    assert sorted(np.concatenate(batches).tolist()) == list(range(500))
+    for batch in batches:
+        longest, shortest = lengths[batch].max(), lengths[batch].min()
+        assert len(batch) == 1 or longest * len(batch) <= budget
+        assert shortest >= longest * LENGTH_SPREAD
+    firsts = [lengths[batch[0]] for batch in batches]
+    assert firsts == sorted(firsts, reverse=True)
+
+
+def echo(batch: list[Sequence]):
+    return np.array([[float(s.ids[0])] for s in batch], dtype=np.float32)
+
+
+def numbered(lengths):
+    return lambda i: Sequence(np.full(lengths[i], i, dtype=np.int32), None)
+
+
+@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
+def test_out_of_memory_halves_the_budget_and_goes_on(error):
+    lengths, sizes = lengths_of(300), []
+
+    def forward(batch):
+        size = sum(len(s.ids) for s in batch)
+        if size > 700:
+            raise error
+        sizes.append(size)
+        return echo(batch)
+
+    found = run_batches(forward, numbered(lengths), lengths, 4000)
+    assert found[:, 0].tolist() == list(range(300))
+    assert max(sizes) > 350, "the budget fell further than it had to"
+
+
+def test_a_single_sequence_that_does_not_fit_is_one_clear_line():
+    def forward(batch):
+        raise MemoryError
+
+    lengths = np.array([40, 3])
+    with pytest.raises(NocturnaError, match="single sequence of 40 tokens"):
+        run_batches(forward, numbered(lengths), lengths, 4000)
+
+
+def test_a_request_to_stop_is_heard_after_the_batch_in_hand():
+    lengths, done = np.array([5] * 20), []
+
+    def forward(batch):
+        done.append(len(batch))
+        return echo(batch)
+
+    with pytest.raises(Stopped):
+        run_batches(forward, numbered(lengths), lengths, 10, stop=lambda: len(done) == 3)
+    assert len(done) == 3
+
+
+def ids(count: int):
+    return np.arange(count, dtype=np.int32)
+
+
+@pytest.mark.parametrize("length", [0, 1, 9, 10, 11, 16, 17, 100])
+def test_windows_cover_every_token_and_overlap_as_told(length):
+    windows = cut_windows([ids(length)], 10, LongDocuments(overlap=4))
+    seen = [w.tolist() for w in windows.ids]
+    assert sorted({t for w in seen for t in w}) == list(range(length))
+    assert all(len(w) <= 10 for w in seen)
+    for before, after in pairwise(seen):
+        assert before[-4:] == after[:4]
+        assert len(after) > 4, "a window that brings nothing new"
+    assert windows.counts.tolist() == [len(seen)]
+    assert not windows.truncated.any()
+
+
+def test_truncation_is_only_on_request_and_visible():
+    documents = [ids(30), ids(10)]
+    windows = cut_windows(documents, 10, LongDocuments(policy="truncate"))
+    assert [len(w) for w in windows.ids] == [10, 10]
+    assert windows.truncated.tolist() == [True, False]
+
+
+def test_an_overlap_beyond_half_a_window_is_half_a_window():
+    windows = cut_windows([ids(20)], 10, LongDocuments(overlap=64))
+    assert [w[0] for w in windows.ids] == [0, 5, 10]
+
+
+def test_a_hypothesis_that_fills_the_window_is_one_clear_line():
+    with pytest.raises(UsageError, match="shorter template or shorter labels"):
+        cut_windows([ids(5)], 0, LongDocuments())
+
+
+@pytest.mark.parametrize(
+    ("how", "expected"),
+    [
+        ("mean", [[0.75, 0.25], [0.1, 0.9]]),
+        ("max", [[0.9, 0.4], [0.1, 0.9]]),
+        ("first", [[0.9, 0.1], [0.1, 0.9]]),
+    ],
+)
+def test_window_scores_become_one(how, expected):
+    windows = cut_windows([ids(15), ids(3)], 10, LongDocuments(overlap=0))
+    assert [len(w) for w in windows.ids] == [10, 5, 3]
+    scores = np.array([[0.9, 0.1], [0.45, 0.55], [0.1, 0.9]], dtype=np.float32)
+    if how == "max":
+        scores[1] = [0.6, 0.4]
+    assert aggregate(scores, windows, how) == pytest.approx(np.array(expected))
+
+
+def test_long_texts_are_split_at_white_space_without_loss():
+    text = " ".join(f"palabra{i}" for i in range(5000)) + "\n" + "x" * 900
+    pieces = split_text(text, chars=300)
+    assert "".join(pieces) == text
+    assert all(len(piece) <= 300 or " " not in piece for piece in pieces)
+    assert all(piece[0].isspace() for piece in pieces[1:])
+
+
+@pytest.fixture(scope="module")
+def plan(tmp_path_factory) -> InferencePlan:
+    folder = tmp_path_factory.mktemp("models")
+    labels = ["política", "estadística"]
+    job = {
+        "name": "j",
+        "source": {"path": "a"},
+        "sentiment": {"model": str(bert_classifier(folder / "s"))},
+        "zero_shot": {"labels": labels, "model": str(bert_classifier(folder / "n", labels=NLI))},
+        "long_documents": {"overlap": 16},
+    }
+    return plan_inference(make_job(job, "test"))
+
+
+@pytest.fixture(scope="module")
+def embedding_plan(plan, tmp_path_factory) -> InferencePlan:
+    topics = {
+        "labels": ["política", "estadística", "deportes"],
+        "model": str(sentence_encoder(tmp_path_factory.mktemp("encoder"))),
+        "method": "embedding",
+    }
+    values = {
+        "name": "j",
+        "source": {"path": "a"},
+        "zero_shot": topics,
+        "sentiment": {"enabled": False},
+    }
+    return plan_inference(make_job(values, "test"))
+
+
+@pytest.mark.parametrize("name", ["plan", "embedding_plan"])
+def test_a_document_alone_gets_the_score_it_gets_in_company(request, name):
+    chosen = request.getfixturevalue(name)
+    texts = [*TEXTS, " ".join(TEXTS * 4)]
+    alone = [score_texts(chosen, [text], RUN) for text in texts]
+    for seed in range(3):
+        order = random.Random(seed).sample(range(len(texts)), k=len(texts))
+        together = score_texts(chosen, [texts[i] for i in order], RUN)
+        for position, i in enumerate(order):
+            for kind in ("sentiment", "topics"):
+                scores = getattr(together, kind)
+                if scores is not None:
+                    expected = getattr(alone[i], kind)[0]
+                    assert scores[position] == pytest.approx(expected, abs=1e-5)
+            assert together.n_tokens[position] == alone[i].n_tokens[0]
+            assert together.n_windows[position] == alone[i].n_windows[0]
+
+
+def test_long_documents_are_read_whole_unless_truncation_is_asked_for(plan):
+    long = " ".join(TEXTS * 4)
+    scores = score_texts(plan, [long, TEXTS[0]], RUN)
+    assert scores.n_windows[0] > 1 == scores.n_windows[1]
+    assert not scores.truncated.any()
+    cut = InferencePlan(plan.sentiment, plan.topics, LongDocuments(policy="truncate"), "fp32")
+    short = score_texts(cut, [long, TEXTS[0]], RUN)
+    assert short.n_windows.tolist() == [1, 1]
+    assert short.truncated.tolist() == [True, False]
+    assert short.n_tokens.tolist() == scores.n_tokens.tolist()
+
+
+def test_identical_texts_are_read_once_and_score_alike(plan):
+    done: list[float] = []
+    scores = score_texts(plan, [TEXTS[0]] * 50 + [TEXTS[1]], RUN, done.append)
+    assert scores.scored_texts == 2
+    assert np.ptp(scores.sentiment[:50], axis=0).max() == 0
+    assert sum(done) == pytest.approx(51)
+
+
+def test_no_texts_give_no_scores(plan):
+    scores = score_texts(plan, [], RUN)
+    assert scores.n_tokens.tolist() == []
+    assert scores.sentiment.shape[0] == scores.topics.shape[0] == 0
+
+
+def test_lengths_are_the_tokenizers_own(plan):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(plan.sentiment.model.folder)
+    expected = [len(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in TEXTS]
+    assert score_texts(plan, TEXTS, RUN).n_tokens.tolist() == expected
+
+
+def test_a_text_longer_than_a_piece_keeps_its_tokens(plan):
+    long = " ".join(TEXTS)
+    long = " ".join([long] * (PIECE_CHARS // len(long) + 2))
+    assert len(long) > PIECE_CHARS
+    once = sum(score_texts(plan, TEXTS, RUN).n_tokens)
+    cut = InferencePlan(plan.sentiment, None, LongDocuments(policy="truncate"), "fp32")
+    scores = score_texts(cut, [long], RUN)
+    assert scores.n_tokens[0] == once * (long.count(TEXTS[0]))
+
+
+def test_bf16_states_how_far_it_is_from_fp32(plan):
+    fast = InferencePlan(plan.sentiment, plan.topics, plan.long_documents, "bf16")
+    found = measure_deviation(fast, TEXTS, RUN)
+    assert 0 < found.largest < 0.2
+    assert found.documents == len(TEXTS)
+    assert measure_deviation(plan, TEXTS, RUN).largest == 0
+
+
+def test_the_tokens_of_a_text_are_made_once_for_models_that_share_a_tokenizer(plan, monkeypatch):
+    from tasks.inference.tokens import TextTokenizer
+
+    topics = {"labels": ["a", "b"], "model": plan.topics.model.folder}
+    values = {"name": "j", "source": {"path": "a"}, "zero_shot": topics}
+    values["sentiment"] = {"model": plan.topics.model.folder}
+    shared = plan_inference(make_job(values, "test"))
+    seen = []
+    encode = TextTokenizer.encode
+    monkeypatch.setattr(
+        TextTokenizer, "encode", lambda self, texts: seen.append(len(texts)) or encode(self, texts)
+    )
+    score_texts(shared, TEXTS, RUN)
+    assert seen.count(len(TEXTS)) == 1
