@@ -1,0 +1,254 @@
+"""Quality gates: what must hold before a run is published.
+
+Hard checks say that the pipeline itself went wrong and cannot be waived; soft ones say that the
+input or the models did, and have limits in the job.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, cast
+
+import pyarrow as pa
+
+from tasks.errors import QualityRefused
+from tasks.results import files
+from tasks.results.drift import label_drift
+from tasks.results.layout import Layout
+from tasks.results.measures import count_ids, measure
+from tasks.results.parts import schema_of
+from tasks.results.records import Counts, PartFile, to_json
+from tasks.results.schema import same_columns
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the soft checks. Shares are from 0 to 1; None switches a check off.
+
+    Attributes:
+        max_quarantined: rows that could not be read, of all rows.
+        max_failed: documents without a score, of those that were to be scored.
+        max_truncated: scored documents of which text was left out.
+        warn_shift, max_shift: largest change of a label's share against the nights before; 0.1 is
+            ten points.
+        shift_documents: fewer documents than this, now or before, are not compared.
+        min_score: mean score of the top label.
+        max_saturated: top scores above 0.999.
+    """
+
+    max_quarantined: float | None = None
+    max_failed: float | None = None
+    max_truncated: float | None = None
+    warn_shift: float | None = 0.03
+    max_shift: float | None = 0.10
+    shift_documents: int = 1000
+    min_score: float | None = None
+    max_saturated: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One gate: its value, its limit and, in words, what was found.
+
+    A check that did not pass refuses to publish, unless it is a `warning`. A `hard` one cannot be
+    accepted.
+    """
+
+    name: str
+    hard: bool
+    passed: bool
+    value: float
+    limit: float
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True)
+class Checked:
+    """All gates of a run, and its metrics: what `runs/<run_id>/metrics.json` holds."""
+
+    checks: tuple[Check, ...]
+    metrics: dict[str, Any]
+
+    @property
+    def failed(self) -> tuple[Check, ...]:
+        return tuple(c for c in self.checks if not c.passed and not c.warning)
+
+    @property
+    def warnings(self) -> tuple[Check, ...]:
+        return tuple(c for c in self.checks if not c.passed and c.warning)
+
+
+def check_run(
+    layout: Layout,
+    parts: Sequence[PartFile],
+    schema: pa.Schema,
+    counts: Counts,
+    limits: Limits,
+    single_label: bool = True,
+    aggregate: str = "mean",
+    snapshot: Sequence[PartFile] | None = None,
+    snapshot_rows: int = 0,
+) -> Checked:
+    """Measures a run's new parts in one pass and holds them against the gates.
+
+    Args:
+        parts: the parts that the run scored.
+        schema: the one schema that they must have.
+        counts: what the shards reported.
+        single_label: whether topic scores must add up to 1.
+        aggregate: how windows were joined; scores joined by `max` need not add up to 1.
+        snapshot: all parts of the snapshot to be, where rows are carried over.
+        snapshot_rows: rows that it must have.
+    """
+    measured = measure(layout, parts, schema, single_label, aggregate)
+    violations = measured.pop("violations")
+    rows, ids = measured["rows"], measured["distinct_doc_ids"]
+    if snapshot is not None:
+        rows, ids = count_ids(layout, snapshot)
+    unaccounted = _unaccounted(counts, measured)
+    if snapshot is not None:
+        unaccounted += abs(rows - snapshot_rows)
+    odd = [p.name for p in parts if not same_columns(schema_of(p.path), schema)]
+    hard = (
+        _zero("accounting", unaccounted, _accounting(counts, measured, rows)),
+        _zero("one_schema", len(odd), f"{len(odd)} parts have other columns {odd[:1]}"),
+        _zero("unique_doc_id", rows - ids, "{} rows lack a doc_id or repeat that of another row"),
+        _zero("status", violations["status"], "{} rows have a status other than ok and failed"),
+        _zero("no_null_score", violations["nulls"], "{} rows are ok but lack a score"),
+        _zero("no_failed_score", violations["extra"], "{} rows failed but have a score"),
+        _zero("range", violations["range"], "{} rows have a score outside 0 to 1"),
+        _zero("sum", violations["sum"], "{} rows have scores that do not add up to 1"),
+        _zero("top_label", violations["top"], "{} rows do not name their highest score"),
+    )
+    documents = counts.scored + counts.failed
+    metrics = {
+        "counts": asdict(counts),
+        "quarantined_share": counts.quarantined / counts.read if counts.read else 0.0,
+        "failed_share": counts.failed / documents if documents else 0.0,
+        **measured,
+        "snapshot_rows": rows,
+        "drift": label_drift(layout, measured),
+    }
+    return Checked((*hard, *_soft(metrics, limits)), metrics)
+
+
+def write_metrics(layout: Layout, run_id: str, checked: Checked) -> None:
+    """Writes `runs/<run_id>/metrics.json`: the checks, passed or not, and the metrics."""
+    with files.clear_errors(layout.root):
+        files.write_whole(layout.metrics(run_id), to_json(asdict(checked)))
+
+
+def read_metrics(layout: Layout, run_id: str) -> dict[str, Any]:
+    """The metrics of a run, as `write_metrics` left them; none where it did not come that far."""
+    path = layout.metrics(run_id)
+    found = json.loads(path.read_bytes())["metrics"] if path.exists() else {}
+    return cast(dict[str, Any], found)
+
+
+def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None = None) -> None:
+    """Stops a run that a gate does not let pass.
+
+    Args:
+        accepted: why a person publishes it in spite of its soft checks, if one does.
+
+    Raises:
+        QualityRefused: one line with every gate that failed; `results` shows what it did before.
+    """
+    failed = [check for check in checked.failed if check.hard or not accepted]
+    if not failed:
+        return
+    found = "; ".join(check.message.replace("<run_id>", run_id) for check in failed)
+    raise QualityRefused(
+        f"{layout.root}: run {run_id} is not published: {found}. "
+        f"The rows stay in work/{run_id}, the figures in runs/{run_id}/metrics.json"
+    )
+
+
+def _soft(metrics: dict[str, Any], limits: Limits) -> list[Check]:
+    quarantine = "quarantine/<run_id> holds them; mend the source or raise --max-quarantined"
+    errors = "error_code says why; mend the source or raise --max-failed"
+    checks = [
+        _most(
+            "max_quarantined",
+            metrics["quarantined_share"],
+            limits.max_quarantined,
+            f"of the rows could not be read: {quarantine}",
+        ),
+        _most(
+            "max_failed",
+            metrics["failed_share"],
+            limits.max_failed,
+            f"of the documents have no score: {errors}",
+        ),
+        _most(
+            "max_truncated",
+            metrics["truncated_share"],
+            limits.max_truncated,
+            "of the documents were cut: read them whole with --long-documents windows",
+        ),
+    ]
+    scored = metrics["ok"]
+    for kind in ("sentiment", "topic"):
+        if kind not in metrics or not scored:
+            continue
+        saturated, mean = metrics[kind]["saturated_share"], metrics[kind]["mean_score"]
+        name = f"{kind}_saturated"
+        checks.append(_most(name, saturated, limits.max_saturated, f"of the {kind} scores are 1"))
+        if limits.min_score is not None:
+            message = f"the mean {kind} score is {mean:.3f} (at least {limits.min_score})"
+            passed = mean >= limits.min_score
+            checks.append(
+                Check(f"{kind}_mean_score", False, passed, mean, limits.min_score, message)
+            )
+    for kind, drift in metrics["drift"].items():
+        checks += _shifts(kind, drift, limits)
+    return [check for check in checks if check is not None]
+
+
+def _shifts(kind: str, drift: dict[str, Any], limits: Limits) -> list[Check]:
+    if min(drift["documents"], drift["before"]) < limits.shift_documents:
+        return []
+    shift = abs(drift["shift"])
+    message = (
+        f"{kind} {drift['label']!r} moved by {drift['shift'] * 100:+.1f} points against the "
+        "nights before"
+    )
+    warn, most = limits.warn_shift, limits.max_shift
+    checks = []
+    if warn is not None:
+        text = f"{message} (warning from {warn * 100:g})"
+        checks.append(Check(f"{kind}_shift_warning", False, shift <= warn, shift, warn, text, True))
+    if most is not None:
+        text = f"{message} (limit {most * 100:g}): look at what changed in the source"
+        checks.append(Check(f"{kind}_shift", False, shift <= most, shift, most, text))
+    return checks
+
+
+def _zero(name: str, value: float, message: str) -> Check:
+    return Check(name, True, value == 0, value, 0, message.format(f"{value:,}"))
+
+
+def _most(name: str, value: float, limit: float | None, message: str) -> Check | None:
+    if limit is None:
+        return None
+    text = f"{value:.1%} (limit {limit:.1%}) {message}"
+    return Check(name, False, value <= limit, value, limit, text)
+
+
+def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:
+    """Rows that reports and files do not agree on."""
+    told = counts.scored + counts.failed + counts.quarantined + counts.carried
+    return (
+        abs(counts.read - told)
+        + abs(measured["ok"] - counts.scored)
+        + abs(measured["rows"] - measured["ok"] - counts.failed)
+    )
+
+
+def _accounting(counts: Counts, measured: dict[str, Any], rows: int) -> str:
+    return (
+        f"{counts.read:,} rows read are not {counts.scored:,} scored + {counts.failed:,} failed + "
+        f"{counts.quarantined:,} quarantined + {counts.carried:,} carried, or the parts hold "
+        f"others ({measured['ok']:,} ok of {measured['rows']:,} new, {rows:,} in all)"
+    )

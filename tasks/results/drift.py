@@ -1,0 +1,71 @@
+"""Drift: how the label shares of a run differ from those of the nights before it.
+
+Significance tests are no use on millions of rows, where a shift of 0.3 points is certain and means
+nothing, and the usual limit of PSI sleeps through ten points: the gate is the largest change of a
+label's share in points. PSI is kept as a figure.
+"""
+
+import json
+import math
+from typing import Any
+
+from tasks.results.layout import Layout
+from tasks.results.snapshots import committed_numbers, read_entry
+
+NIGHTS = 7
+Counts = dict[str, int]
+
+
+def label_drift(
+    layout: Layout, metrics: dict[str, Any], nights: int = NIGHTS
+) -> dict[str, dict[str, Any]]:
+    """The drift of each kind of label against the newest published runs with the same labels.
+
+    Args:
+        metrics: the figures of the run, as `measures.measure` gives them.
+        nights: how many runs before it to compare with, together.
+
+    Returns:
+        for `sentiment` and `topic`, where both the run and those before it scored documents:
+        `documents` of the run and `before`, the `label` that moved most, its `shift` (a share,
+        signed) and `psi`.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    before = _earlier(layout)
+    for kind in ("sentiment", "topic"):
+        if kind not in metrics:
+            continue
+        now: Counts = metrics[kind]["counts"]
+        past = [m[kind]["counts"] for m in before if kind in m]
+        past = [counts for counts in past if list(counts) == list(now)]
+        then = {label: sum(counts[label] for counts in past[:nights]) for label in now}
+        if sum(now.values()) and sum(then.values()):
+            found[kind] = _compare(now, then)
+    return found
+
+
+def _compare(now: Counts, then: Counts) -> dict[str, Any]:
+    total_now, total_then = sum(now.values()), sum(then.values())
+    shifts = {n: round(now[n] / total_now - then[n] / total_then, 6) for n in now}
+    label = max(shifts, key=lambda n: abs(shifts[n]))
+    return {
+        "documents": total_now,
+        "before": total_then,
+        "label": label,
+        "shift": shifts[label],
+        "psi": round(_psi(now, then), 6),
+    }
+
+
+def _psi(now: Counts, then: Counts) -> float:
+    """Population stability index, half a document standing in for none."""
+    total_now, total_then = sum(now.values()), sum(then.values())
+    pairs = [(max(now[n], 0.5) / total_now, max(then[n], 0.5) / total_then) for n in now]
+    return sum((a - b) * math.log(a / b) for a, b in pairs)
+
+
+def _earlier(layout: Layout) -> list[dict[str, Any]]:
+    """Metrics of published runs, newest first; runs whose metrics are gone are left out."""
+    runs = [read_entry(layout, number).run_id for number in reversed(committed_numbers(layout))]
+    paths = [layout.metrics(run_id) for run_id in runs]
+    return [json.loads(path.read_bytes())["metrics"] for path in paths if path.exists()]

@@ -1,0 +1,123 @@
+"""The paths of a job's output folder.
+
+out/<job>/
+  results -> snapshots/00000042      the only thing analysts touch
+  snapshots/00000042/                the parts of one snapshot
+  log/00000042.json                  its existence commits the snapshot
+  runs/<run_id>/                     plan, manifest, metrics, lineage events
+  quarantine/<run_id>/               rows that could not be read
+  work/<run_id>/                     what a run needs to go on: the index of its documents and
+                                     the shards that are done; removed once it is published
+  .lock                              held by the one run that writes
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from secrets import token_hex
+
+from tasks.errors import UsageError
+
+_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
+_NUMBER = re.compile(r"^\d{8}$")
+
+
+@dataclass(frozen=True)
+class Layout:
+    """The output folder of one job; nothing here touches the disk."""
+
+    root: Path
+
+    @property
+    def job_name(self) -> str:
+        return self.root.name
+
+    @property
+    def results(self) -> Path:
+        return self.root / "results"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def runs(self) -> Path:
+        return self.root / "runs"
+
+    @property
+    def lock(self) -> Path:
+        return self.root / ".lock"
+
+    def snapshot(self, number: int) -> Path:
+        return self.snapshots / f"{number:08d}"
+
+    def entry(self, number: int) -> Path:
+        return self.log / f"{number:08d}.json"
+
+    def run(self, run_id: str) -> Path:
+        return self.runs / checked_run_id(run_id)
+
+    def plan(self, run_id: str) -> Path:
+        return self.run(run_id) / "plan.json"
+
+    def manifest(self, run_id: str) -> Path:
+        return self.run(run_id) / "manifest.json"
+
+    def metrics(self, run_id: str) -> Path:
+        return self.run(run_id) / "metrics.json"
+
+    def lineage(self, run_id: str) -> Path:
+        return self.run(run_id) / "openlineage.ndjson"
+
+    def quarantine(self, run_id: str) -> Path:
+        return self.root / "quarantine" / checked_run_id(run_id)
+
+    def work(self, run_id: str) -> Path:
+        return self.root / "work" / checked_run_id(run_id)
+
+    def index(self, run_id: str) -> Path:
+        return self.work(run_id) / "index"
+
+
+def layout_of(out_dir: str | Path, job_name: str) -> Layout:
+    """The output folder of a job: `<out_dir>/<job_name>`, as an absolute path."""
+    return Layout(Path(out_dir).expanduser().absolute() / job_name)
+
+
+def new_run_id(now: datetime | None = None) -> str:
+    """A run id that sorts by start time (UTC) and ends in eight random hex digits."""
+    return f"{now or datetime.now(UTC):%Y%m%dT%H%M%S}-{token_hex(4)}"
+
+
+def short_run_id(run_id: str) -> str:
+    """The part of a run id that file names carry: its last eight letters and digits."""
+    return re.sub(r"[^A-Za-z0-9]", "", run_id)[-8:].lower()
+
+
+def checked_run_id(run_id: str) -> str:
+    """The run id, if it is safe as a folder name.
+
+    Raises:
+        UsageError: if it is not; `nocturna runs` lists the ids that exist.
+    """
+    if not is_run_id(run_id):
+        raise UsageError(
+            f"run id {run_id!r}: expected letters, digits, - and _; `nocturna runs` lists them"
+        )
+    return run_id
+
+
+def is_run_id(name: str) -> bool:
+    """Whether a name could be that of a run: letters, digits, - and _."""
+    return _RUN_ID.fullmatch(name) is not None
+
+
+def number_of(name: str) -> int | None:
+    """The snapshot number that a folder or log entry is named for; None for any other name."""
+    stem = name.removesuffix(".json")
+    return int(stem) if _NUMBER.fullmatch(stem) else None

@@ -1,0 +1,129 @@
+"""The figures that gates and reports need, each file read once by DuckDB."""
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from tasks.results import files
+from tasks.results.layout import Layout
+from tasks.results.records import PartFile
+from tasks.results.schema import score_columns
+from tasks.results.sql import connect, literal, quoted
+
+SUM_TOLERANCE = 1e-3
+SATURATED = 0.999
+Labels = dict[str, dict[str, str]]
+"""Column of each label, by kind: `sentiment` and `topic`."""
+
+
+def measure(
+    layout: Layout,
+    parts: Sequence[PartFile],
+    schema: pa.Schema,
+    single_label: bool = True,
+    aggregate: str = "mean",
+) -> dict[str, Any]:
+    """Counts, label shares, confidence, lengths, errors, and rows that break a rule.
+
+    Args:
+        parts: parts with the columns of `schema`.
+        single_label: whether topic scores must add up to 1.
+        aggregate: how windows were joined; scores joined by `max` need not add up to 1.
+    """
+    kinds = {kind: score_columns(schema, kind) for kind in ("sentiment", "topic")}
+    kinds = {kind: named for kind, named in kinds.items() if named}
+    wanted = _expressions(kinds, single_label, aggregate)
+    row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
+    return _tidy(row, kinds)
+
+
+def count_ids(layout: Layout, parts: Sequence[PartFile]) -> tuple[int, int]:
+    """Rows and distinct ids of a whole snapshot."""
+    wanted = {"rows": "count(*)", "ids": "count(DISTINCT doc_id)"}
+    row = {"rows": 0, "ids": 0} | _row(layout, parts, wanted)
+    return row["rows"], row["ids"]
+
+
+def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> dict[str, Any]:
+    paths = [str(part.path) for part in parts if part.rows]
+    if not paths:
+        return {}
+    sql = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in wanted.items())
+    source = f"read_parquet([{', '.join(map(literal, paths))}])"
+    with files.clear_errors(layout.root), connect(layout) as database:
+        values = database.execute(f"SELECT {sql} FROM {source}").fetchone()
+    return dict(zip(wanted, values or (), strict=True))
+
+
+def _expressions(kinds: Labels, single_label: bool, aggregate: str) -> dict[str, str]:
+    scores = [quoted(c) for named in kinds.values() for c in named.values()]
+    every = [*scores, *(quoted(f"{kind}_score") for kind in kinds)]
+    sums = [
+        " + ".join(f"{quoted(c)}::DOUBLE" for c in named.values())
+        for kind, named in kinds.items()
+        if kind == "sentiment" or single_label
+    ]
+    joined = "coalesce(n_windows, 1) = 1" if aggregate == "max" else "true"
+    tops = [_not_top(kind, named) for kind, named in kinds.items()]
+    where = {
+        "ok": "status = 'ok'",
+        "v.status": "status IS NULL OR status NOT IN ('ok', 'failed')",
+        "v.nulls": f"status = 'ok' AND ({_any(f'{c} IS NULL' for c in every)})",
+        "v.extra": f"status <> 'ok' AND ({_any(f'{c} IS NOT NULL' for c in every)})",
+        "v.range": _any(f"NOT ({c} BETWEEN 0 AND 1)" for c in every),
+        "v.sum": f"{joined} AND ({_any(f'abs({s} - 1) > {SUM_TOLERANCE}' for s in sums)})",
+        "v.top": f"status = 'ok' AND ({_any(tops)})",
+        "truncated": "truncated",
+    }
+    found = {"rows": "count(*)", "distinct_doc_ids": "count(DISTINCT doc_id)"}
+    found |= {name: f"count(*) FILTER (WHERE {test})" for name, test in where.items()}
+    found["n_tokens"] = "quantile_disc(n_tokens, [0.5, 0.9, 0.99, 1.0])"
+    found["errors"] = "histogram(error_code)"
+    for kind in kinds:
+        top = quoted(f"{kind}_score")
+        found[f"{kind}.labels"] = f"histogram({quoted(kind)})"
+        found[f"{kind}.mean_score"] = f"avg({top})"
+        found[f"{kind}.saturated"] = f"count(*) FILTER (WHERE {top} > {SATURATED})"
+    return found
+
+
+def _not_top(kind: str, named: dict[str, str]) -> str:
+    cases = " ".join(f"WHEN {literal(label)} THEN {quoted(c)}" for label, c in named.items())
+    top = quoted(f"{kind}_score")
+    highest = f"greatest({', '.join(quoted(c) for c in named.values())})"
+    return (
+        f"(CASE {quoted(kind)} {cases} END) IS DISTINCT FROM {top} "
+        f"OR {top} IS DISTINCT FROM {highest}"
+    )
+
+
+def _any(tests: Iterable[str]) -> str:
+    return " OR ".join(tests) or "false"
+
+
+def _tidy(row: dict[str, Any], kinds: Labels) -> dict[str, Any]:
+    ok = row["ok"]
+    tokens = row["n_tokens"] or [0, 0, 0, 0]
+    tidy: dict[str, Any] = {
+        "violations": {n.removeprefix("v."): v for n, v in row.items() if n.startswith("v.")},
+        "rows": row["rows"],
+        "ok": ok,
+        "distinct_doc_ids": row["distinct_doc_ids"],
+        "truncated_share": _share(row["truncated"], ok),
+        "n_tokens": dict(zip(("median", "p90", "p99", "max"), tokens, strict=True)),
+        "errors": dict(sorted((row["errors"] or {}).items())),
+    }
+    for kind, named in kinds.items():
+        labels = row[f"{kind}.labels"] or {}
+        tidy[kind] = {
+            "counts": {label: labels.get(label, 0) for label in named},
+            "shares": {label: _share(labels.get(label, 0), ok) for label in named},
+            "mean_score": round(row[f"{kind}.mean_score"] or 0.0, 6),
+            "saturated_share": _share(row[f"{kind}.saturated"], ok),
+        }
+    return tidy
+
+
+def _share(count: int, of: int) -> float:
+    return count / of if of else 0.0

@@ -1,0 +1,107 @@
+"""Small records that the stages hand to each other, each as plain JSON."""
+
+import json
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+
+@dataclass(frozen=True)
+class PartFile:
+    """A Parquet file that was written, read back and found whole.
+
+    Attributes:
+        path: where it is now; its name never changes and is never used again.
+        rows: rows in it.
+        bytes: size of the file.
+        sha256: hash of the file, 64 hex digits.
+    """
+
+    path: Path
+    rows: int
+    bytes: int
+    sha256: str
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+
+@dataclass(frozen=True)
+class ScoredShard:
+    """What a scored shard reports: where its rows are and what they took.
+
+    Attributes:
+        shard: position of the shard in the plan, from 0.
+        part: its rows; None where every row was quarantined.
+        read: rows read; `read = scored + failed + quarantined + carried`.
+        scored: documents with scores.
+        failed: documents whose row has an error code and no scores.
+        quarantined: rows that could not be read.
+        carried: documents that had not changed and were not scored again.
+        tokens: tokens that the models processed.
+        seconds: wall-clock time of the shard.
+        timings: wall-clock seconds of its stages, by name.
+    """
+
+    shard: int
+    part: PartFile | None
+    read: int
+    scored: int
+    failed: int
+    quarantined: int
+    tokens: int
+    seconds: float
+    timings: dict[str, float] = field(default_factory=dict)
+    carried: int = 0
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of a run by what became of them."""
+
+    read: int = 0
+    scored: int = 0
+    failed: int = 0
+    quarantined: int = 0
+    tokens: int = 0
+    carried: int = 0
+
+    @property
+    def accounted(self) -> bool:
+        return self.read == self.scored + self.failed + self.quarantined + self.carried
+
+
+def total(shards: list[ScoredShard]) -> Counts:
+    """The counts of a run's shards together."""
+    return Counts(
+        read=sum(s.read for s in shards),
+        scored=sum(s.scored for s in shards),
+        failed=sum(s.failed for s in shards),
+        quarantined=sum(s.quarantined for s in shards),
+        tokens=sum(s.tokens for s in shards),
+        carried=sum(s.carried for s in shards),
+    )
+
+
+def total_timings(shards: list[ScoredShard]) -> dict[str, float]:
+    """Seconds by stage, added up over shards."""
+    names = dict.fromkeys(name for s in shards for name in s.timings)
+    return {n: round(sum(s.timings.get(n, 0.0) for s in shards), 3) for n in names}
+
+
+def to_json(record: Any) -> bytes:
+    """A record as indented UTF-8 JSON; paths become text."""
+    values = asdict(record) if hasattr(record, "__dataclass_fields__") else record
+    return (json.dumps(values, ensure_ascii=False, indent=1, default=str) + "\n").encode()
+
+
+def part_from(values: dict[str, Any]) -> PartFile:
+    """The part that `to_json` wrote."""
+    return PartFile(**{**values, "path": Path(values["path"])})
+
+
+def shard_from(values: dict[str, Any]) -> ScoredShard:
+    """The scored shard that `to_json` wrote."""
+    part = values["part"]
+    return ScoredShard(**{**values, "part": part_from(part) if part else None})

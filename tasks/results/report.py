@@ -1,0 +1,102 @@
+"""What a run did, for the terminal and for scripts."""
+
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tasks.results.layout import Layout
+from tasks.results.manifest import Manifest
+from tasks.results.records import Counts
+
+
+@dataclass(frozen=True)
+class Summary:
+    """The end of a run in figures.
+
+    Attributes:
+        status: published, refused, failed or stopped, as in the manifest.
+        seconds: wall-clock time.
+        documents_per_second: documents, scored and failed, by wall-clock time.
+        shares: share of the scored documents by label, for `sentiment` and `topic`.
+        errors: failed documents by error code.
+        results: folder to read.
+        reading: lines of code that read it, by library.
+        quarantine: folder of the rows that could not be read, if there are any.
+    """
+
+    job: str
+    run_id: str
+    status: str
+    snapshot: int | None
+    counts: Counts
+    seconds: float
+    documents_per_second: float
+    shares: dict[str, dict[str, float]]
+    errors: dict[str, int]
+    results: str
+    reading: dict[str, str]
+    quarantine: str | None = None
+    reason: str | None = None
+    timings: dict[str, float] = field(default_factory=dict)
+
+
+def summarise(layout: Layout, manifest: Manifest, metrics: dict[str, Any]) -> Summary:
+    """The summary of a run.
+
+    Args:
+        metrics: `Checked.metrics` of the run; empty if it did not come that far.
+    """
+    quarantined = manifest.counts.quarantined
+    return Summary(
+        job=manifest.job_name,
+        run_id=manifest.run_id,
+        status=manifest.status,
+        snapshot=manifest.snapshot,
+        counts=manifest.counts,
+        seconds=round(manifest.seconds, 3),
+        documents_per_second=round(manifest.documents_per_second, 3),
+        shares={
+            kind: metrics[kind]["shares"]
+            for kind in ("sentiment", "topic")
+            if kind in metrics and metrics["ok"]
+        },
+        errors=metrics.get("errors", {}),
+        results=str(layout.results),
+        reading=reading_lines(layout.results),
+        quarantine=str(layout.quarantine(manifest.run_id)) if quarantined else None,
+        reason=manifest.reason,
+        timings=manifest.timings,
+    )
+
+
+def reading_lines(results: Path) -> dict[str, str]:
+    """One line of Python each that reads the results with pandas and with DuckDB."""
+    glob = str(results / "*.parquet").replace("'", "''")
+    sql = f"FROM '{glob}'"
+    return {
+        "pandas": f"pd.read_parquet({str(results)!r})",
+        "duckdb": f"duckdb.sql({sql!r})",
+    }
+
+
+def as_dict(summary: Summary) -> dict[str, Any]:
+    """The summary as plain values: what `--json` prints."""
+    return asdict(summary)
+
+
+def table_rows(summary: Summary) -> list[tuple[str, str]]:
+    """The summary as name and text, in the order in which a terminal shows it."""
+    counts = summary.counts
+    rows = [
+        ("read", f"{counts.read:,}"),
+        ("scored", f"{counts.scored:,}"),
+        ("failed", f"{counts.failed:,}"),
+        ("quarantined", f"{counts.quarantined:,}"),
+    ]
+    if counts.carried:
+        rows.append(("carried over", f"{counts.carried:,}"))
+    rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
+    rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
+    for kind, shares in summary.shares.items():
+        rows += [(f"{kind} {label}", f"{share:.1%}") for label, share in shares.items()]
+    return rows

@@ -1,0 +1,70 @@
+"""Shards that are done: their parts, their quarantined rows and the record that says so."""
+
+import json
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.results import files
+from tasks.results.layout import Layout
+from tasks.results.parts import is_whole, schema_of, write_tables
+from tasks.results.records import ScoredShard, shard_from, to_json, total
+from tasks.results.schema import same_columns
+
+
+def write_rejects(table: pa.Table, layout: Layout, run_id: str, shard: int) -> Path | None:
+    """Writes the rows of a shard that could not be read; nothing if there are none.
+
+    Returns:
+        the file, `quarantine/<run_id>/shard-<shard5>.parquet`, durable.
+    """
+    path = layout.quarantine(run_id) / f"shard-{shard:05d}.parquet"
+    if table.num_rows == 0:
+        files.unlink(path)
+        return None
+    with files.clear_errors(path):
+        files.make_folder(path.parent)
+        temporary = files.temporary_of(path)
+        write_tables([table], table.schema, temporary)
+        files.fsync(temporary)
+        files.rename(temporary, path)
+        files.fsync(path.parent)
+    return path
+
+
+def save_shard(layout: Layout, run_id: str, done: ScoredShard) -> None:
+    """Records that a shard is done. Written last: a shard without its record is done again."""
+    with files.clear_errors(layout.root):
+        files.write_whole(_record(layout, run_id, done.shard), to_json(done))
+
+
+def load_shard(
+    layout: Layout, run_id: str, shard: int, rows: int, schema: pa.Schema
+) -> ScoredShard | None:
+    """The shard as an earlier attempt at this run finished it, or None if it must be done again.
+
+    The part is trusted only if it is byte for byte the one that was written, its rows and those
+    in quarantine are the rows of the plan, and its columns are those of the run.
+
+    Args:
+        rows: rows that the plan says the shard has.
+        schema: the results schema of the run.
+    """
+    try:
+        done = shard_from(json.loads(_record(layout, run_id, shard).read_bytes()))
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return None
+    if done.read != rows or not total([done]).accounted:
+        return None
+    if done.quarantined and not (layout.quarantine(run_id) / f"shard-{shard:05d}.parquet").exists():
+        return None
+    if done.part is None:
+        return done if done.scored + done.failed == 0 else None
+    part = done.part
+    if part.rows != done.scored + done.failed or not is_whole(part):
+        return None
+    return done if same_columns(schema_of(part.path), schema) else None
+
+
+def _record(layout: Layout, run_id: str, shard: int) -> Path:
+    return layout.work(run_id) / f"shard-{shard:05d}.json"

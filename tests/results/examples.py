@@ -1,0 +1,75 @@
+"""A small job that the tests of the results stage score, write and publish."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import replace
+
+import numpy as np
+import pyarrow as pa
+
+from tasks.corpus.records import DOCUMENT_SCHEMA
+from tasks.results.layout import Layout
+from tasks.results.manifest import Manifest
+from tasks.results.parts import write_part
+from tasks.results.records import PartFile
+from tasks.results.rows import ShardScores, Trace, result_rows
+from tasks.results.schema import Columns, results_schema
+from tasks.results.snapshots import Snapshot, publish
+
+JOB = "prensa"
+COLUMNS = Columns(("POS", "NEG", "NEU"), ("política", "computación e IA"))
+SCHEMA = results_schema(COLUMNS, JOB)
+
+
+def documents(ids: Iterable[str], version: int = 0) -> pa.Table:
+    names = list(ids)
+    texts = [f"Texto {name}, versión {version}." for name in names]
+    return pa.table(
+        {
+            "doc_id": names,
+            "text": texts,
+            "content_hash": [hashlib.sha256(t.encode()).hexdigest()[:32] for t in texts],
+            "source_uri": ["corpus.jsonl"] * len(names),
+            "source_row": list(range(1, len(names) + 1)),
+            "error_code": [None] * len(names),
+            "error_message": [None] * len(names),
+        },
+        schema=DOCUMENT_SCHEMA,
+    )
+
+
+def scores_of(docs: pa.Table) -> ShardScores:
+    """Scores that follow from the text alone, so that any run gives a document the same."""
+    seeds = [int(h[:8], 16) for h in docs["content_hash"].to_pylist()]
+    draws = [np.random.default_rng(seed) for seed in seeds]
+    n = len(seeds)
+    return ShardScores(
+        n_tokens=np.array([5 + seed % 40 for seed in seeds], dtype=np.int64),
+        n_windows=np.ones(n, dtype=np.int64),
+        truncated=np.zeros(n, dtype=bool),
+        sentiment=_rows([d.dirichlet([1, 1, 1]) for d in draws], 3),
+        topic=_rows([d.dirichlet([1, 1]) for d in draws], 2),
+    )
+
+
+def rows_of(docs: pa.Table, run_id: str, scores: ShardScores | None = None) -> pa.Table:
+    trace = Trace(run_id, "c0ffee", "0.1.0", "sentiment@abc", "topic@def")
+    return result_rows(docs, scores or scores_of(docs), COLUMNS, JOB, trace)
+
+
+def part_of(layout: Layout, run_id: str, shard: int, docs: pa.Table) -> PartFile:
+    return write_part(rows_of(docs, run_id), layout.work(run_id), run_id, shard)
+
+
+def publish_ids(layout: Layout, run_id: str, ids: Iterable[str], **options: object) -> Snapshot:
+    part = part_of(layout, run_id, 0, documents(ids))
+    return publish(layout, run_id, [part], SCHEMA, **options)  # type: ignore[arg-type]
+
+
+def manifest_of(run_id: str, **changes: object) -> Manifest:
+    made = Manifest(run_id, JOB, "c0ffee", "running", "2026-11-23T02:00:00+00:00", {"name": JOB})
+    return replace(made, **changes)  # type: ignore[arg-type]
+
+
+def _rows(draws: list[np.ndarray], width: int) -> np.ndarray:
+    return np.array(draws, dtype=np.float32).reshape(-1, width)

@@ -1,0 +1,156 @@
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+import pytest
+
+from tasks.corpus.index import INDEX_SCHEMA
+from tasks.results.delta import Delta, dead_rows, describe, find_delta, wanted_ids
+from tasks.results.parts import write_part
+from tasks.results.rows import ShardScores
+from tasks.results.snapshots import publish
+from tests.results.examples import SCHEMA, documents, part_of, rows_of, scores_of
+
+CONFIG = "c0ffee"
+
+
+def index(layout, run_id, shards):
+    """The index of a corpus as the corpus stage leaves it, one table of documents a shard."""
+    layout.index(run_id).mkdir(parents=True)
+    for number, docs in enumerate(shards):
+        n = docs.num_rows
+        codes = docs["error_code"]
+        table = pa.table(
+            [
+                pa.array([number] * n, pa.int32()),
+                pa.array(range(n), pa.int32()),
+                *(docs[c] for c in ("doc_id", "content_hash", "source_uri", "source_row")),
+                pc.if_else(pc.is_null(codes), "score", "failed"),
+                codes,
+            ],
+            schema=INDEX_SCHEMA,
+        )
+        pq.write_table(table, layout.index(run_id) / f"index-{number:06}.parquet")
+
+
+def publish_shards(layout, run_id, shards):
+    parts = [part_of(layout, run_id, n, docs) for n, docs in enumerate(shards)]
+    return publish(layout, run_id, parts, SCHEMA)
+
+
+def counts_of(delta):
+    names = ("new", "changed", "reconfigured", "retried", "unchanged", "vanished")
+    return {name: getattr(delta, name) for name in names if getattr(delta, name)}
+
+
+def wanted(layout, run_id, shard):
+    return wanted_ids(layout, run_id, shard).to_pylist()
+
+
+def test_a_first_night_scores_everything(layout):
+    index(layout, "night-1", [documents("ab"), documents("cd")])
+    delta = find_delta(layout, "night-1", CONFIG)
+    assert (delta.base, counts_of(delta)) == (0, {"new": 4})
+    assert [wanted(layout, "night-1", n) for n in (0, 1)] == [["a", "b"], ["c", "d"]]
+    assert dead_rows(layout, "night-1") == {}
+
+
+def test_a_night_scores_what_is_new_or_changed_and_nothing_else(layout):
+    first = publish_shards(layout, "night-1", [documents("abc"), documents("def")])
+    changed = pa.concat_tables([documents("a"), documents("b", version=1), documents("xd")])
+    index(layout, "night-2", [changed, documents("e")])
+    delta = find_delta(layout, "night-2", CONFIG)
+    assert delta.base == 1
+    assert counts_of(delta) == {"new": 1, "changed": 1, "unchanged": 3, "vanished": 2}
+    assert (delta.to_score, delta.carried) == (2, 5)
+    assert wanted(layout, "night-2", 0) == ["b", "x"]
+    assert wanted(layout, "night-2", 1) == []
+    dead = {name: rows.tolist() for name, rows in dead_rows(layout, "night-2").items()}
+    assert dead == {first.parts[0].name: [1]}
+
+
+def test_vanished_rows_are_dropped_if_the_job_says_so(layout):
+    first = publish_shards(layout, "night-1", [documents("abc"), documents("def")])
+    index(layout, "night-2", [documents("ad")])
+    delta = find_delta(layout, "night-2", CONFIG, drop_vanished=True)
+    assert (delta.vanished, delta.carried) == (4, 2)
+    dead = {name: rows.tolist() for name, rows in dead_rows(layout, "night-2").items()}
+    assert dead == {first.parts[0].name: [1, 2], first.parts[1].name: [1, 2]}
+
+
+def test_another_configuration_scores_everything_again(layout):
+    publish_shards(layout, "night-1", [documents("ab")])
+    index(layout, "night-2", [documents("ab")])
+    assert counts_of(find_delta(layout, "night-2", "beef")) == {"reconfigured": 2}
+    assert wanted(layout, "night-2", 0) == ["a", "b"]
+
+
+def test_everything_is_scored_again_on_request(layout):
+    publish_shards(layout, "night-1", [documents("ab")])
+    index(layout, "night-2", [documents("abc")])
+    delta = find_delta(layout, "night-2", CONFIG, full=True)
+    assert counts_of(delta) == {"new": 1, "retried": 2}
+
+
+def test_what_a_night_has_to_do_is_said_in_one_line():
+    night = Delta(3, 12, 3, 0, 0, 985, 2, drop_vanished=False)
+    assert describe(night) == (
+        "15 of 1,000 documents to score: 12 new, 3 changed; 2 rows of vanished documents kept"
+    )
+    other = Delta(3, 0, 0, 1000, 0, 0, 0, drop_vanished=True)
+    assert describe(other) == (
+        "1,000 of 1,000 documents to score: 1,000 scored with another configuration"
+    )
+    assert describe(Delta(3, 0, 0, 0, 0, 9, 0, False)) == "0 of 9 documents to score"
+
+
+def test_a_document_that_failed_is_tried_again_unless_it_would_fail_for_the_same_reason(layout):
+    docs = documents(["empty", "unlucky", "mended"])
+    docs = docs.set_column(5, docs.schema.field(5), pa.array(["empty_text", None, "empty_text"]))
+    scores = scores_of(docs)
+    unlucky = ShardScores(**{**vars(scores), "errors": {1: ("out_of_memory", "too long")}})
+    part = write_part(rows_of(docs, "night-1", unlucky), layout.work("night-1"), "night-1", 0)
+    publish(layout, "night-1", [part], SCHEMA)
+
+    docs = docs.set_column(5, docs.schema.field(5), pa.array(["empty_text", None, None]))
+    index(layout, "night-2", [docs])
+    delta = find_delta(layout, "night-2", CONFIG)
+    assert counts_of(delta) == {"retried": 2, "unchanged": 1}
+    assert wanted(layout, "night-2", 0) == ["unlucky", "mended"]
+
+
+def test_a_document_that_can_no_longer_be_scored_is_not_carried(layout):
+    publish_shards(layout, "night-1", [documents("a")])
+    docs = documents("a")
+    docs = docs.set_column(5, docs.schema.field(5), pa.array(["too_long"]))
+    index(layout, "night-2", [docs])
+    assert counts_of(find_delta(layout, "night-2", CONFIG)) == {"retried": 1}
+
+
+def test_repeated_ids_that_went_to_quarantine_do_not_count(layout):
+    publish_shards(layout, "night-1", [documents("a")])
+    index(layout, "night-2", [documents("ab")])
+    path = layout.index("night-2") / "index-000000.parquet"
+    table = pq.read_table(path)
+    marked = table.set_column(6, table.schema.field(6), pa.array(["score", "duplicate_id"]))
+    pq.write_table(marked, path)
+    assert counts_of(find_delta(layout, "night-2", CONFIG)) == {"unchanged": 1}
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_counts_agree_with_a_plain_comparison(layout, seed):
+    """Random corpora, compared with a dictionary."""
+    random = np.random.default_rng(seed)
+    before = {f"d{i}": int(random.integers(2)) for i in random.permutation(300)[:200]}
+    after = {f"d{i}": int(random.integers(2)) for i in random.permutation(300)[:200]}
+    one, other = ([documents([d], v) for d, v in corpus.items()] for corpus in (before, after))
+    publish_shards(layout, "night-1", [pa.concat_tables(one[:90]), pa.concat_tables(one[90:])])
+    index(layout, "night-2", [pa.concat_tables(other[:50]), pa.concat_tables(other[50:])])
+    delta = find_delta(layout, "night-2", CONFIG)
+    both = before.keys() & after.keys()
+    assert delta.new == len(after.keys() - before.keys())
+    assert delta.vanished == len(before.keys() - after.keys())
+    assert delta.changed == sum(before[d] != after[d] for d in both)
+    assert delta.unchanged == sum(before[d] == after[d] for d in both)
+    found = [*wanted(layout, "night-2", 0), *wanted(layout, "night-2", 1)]
+    assert found == [d for d, v in after.items() if before.get(d) != v]

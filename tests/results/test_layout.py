@@ -1,0 +1,45 @@
+from datetime import UTC, datetime
+
+import pytest
+
+from tasks.errors import UsageError
+from tasks.results.layout import layout_of, new_run_id, number_of, short_run_id
+
+
+def test_the_paths_are_those_of_the_design(tmp_path):
+    layout = layout_of(tmp_path, "prensa")
+    paths = {
+        layout.results: "results",
+        layout.snapshot(42): "snapshots/00000042",
+        layout.entry(42): "log/00000042.json",
+        layout.plan("r1"): "runs/r1/plan.json",
+        layout.manifest("r1"): "runs/r1/manifest.json",
+        layout.metrics("r1"): "runs/r1/metrics.json",
+        layout.lineage("r1"): "runs/r1/openlineage.ndjson",
+        layout.quarantine("r1"): "quarantine/r1",
+        layout.work("r1"): "work/r1",
+        layout.index("r1"): "work/r1/index",
+        layout.lock: ".lock",
+    }
+    for path, expected in paths.items():
+        assert path == tmp_path / "prensa" / expected
+
+
+def test_run_ids_sort_by_time_and_their_short_form_tells_them_apart():
+    early = new_run_id(datetime(2026, 1, 1, tzinfo=UTC))
+    late = new_run_id(datetime(2026, 1, 2, tzinfo=UTC))
+    assert early.startswith("20260101T000000-")
+    assert early < late
+    assert short_run_id(early) == early[-8:]
+    assert len({short_run_id(new_run_id()) for _ in range(100)}) == 100
+
+
+@pytest.mark.parametrize("run_id", ["../x", "a/b", "", ".", "a b", "-x"])
+def test_a_run_id_that_is_no_folder_name_is_refused(tmp_path, run_id):
+    with pytest.raises(UsageError, match="nocturna runs"):
+        layout_of(tmp_path, "prensa").work(run_id)
+
+
+def test_snapshot_numbers_are_read_from_exact_names_only():
+    assert number_of("00000042") == number_of("00000042.json") == 42
+    assert [number_of(n) for n in ("00000042.tmp", "42", ".00000042.json.tmp")] == [None] * 3

@@ -1,0 +1,138 @@
+import pytest
+
+from tasks.errors import NocturnaError
+from tasks.results import files
+from tasks.results.manifest import PUBLISHED, READY, read_manifest, write_manifest
+from tasks.results.recovery import Recovery, close_run, recover
+from tasks.results.snapshots import committed_numbers, current_snapshot, publish
+from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids
+from tests.results.readers import with_pandas
+
+
+class Killed(BaseException):
+    """Stands for the end of the process: nothing between here and the test handles it."""
+
+
+def dies_before(monkeypatch, name, condition):
+    real = getattr(files, name)
+
+    def dying(*paths):
+        if condition(*paths):
+            raise Killed
+        real(*paths)
+
+    monkeypatch.setattr(files, name, dying)
+
+
+def test_a_folder_that_was_never_used_needs_nothing(layout):
+    assert recover(layout) == Recovery()
+    assert not layout.root.exists()
+
+
+def test_after_a_good_end_there_is_nothing_to_do(layout):
+    write_manifest(layout, manifest_of("night-1", status=READY))
+    snapshot = publish_ids(layout, "night-1", ["a"])
+    assert close_run(layout, snapshot)
+    assert not layout.work("night-1").exists()
+    assert recover(layout) == Recovery()
+
+
+def test_dying_after_the_commit_publishes(layout, monkeypatch):
+    publish_ids(layout, "night-1", ["a"])
+    close_run(layout, current_snapshot(layout))
+    write_manifest(layout, manifest_of("night-2", status=READY))
+    with monkeypatch.context() as patch:
+        dies_before(patch, "symlink", lambda target, path: True)
+        with pytest.raises(Killed):
+            publish_ids(layout, "night-2", ["b"])
+    assert with_pandas(layout.results) == {"a": "night-1"}
+    assert recover(layout) == Recovery(flipped=True, finished="night-2")
+    assert with_pandas(layout.results) == {"b": "night-2"}
+    manifest = read_manifest(layout, "night-2")
+    assert (manifest.status, manifest.snapshot) == (PUBLISHED, 2)
+    assert not layout.work("night-2").exists()
+
+
+def test_dying_with_the_link_half_flipped_publishes(layout, monkeypatch):
+    publish_ids(layout, "night-1", ["a"])
+    with monkeypatch.context() as patch:
+        dies_before(patch, "rename", lambda source, target: target == layout.results)
+        with pytest.raises(Killed):
+            publish_ids(layout, "night-2", ["b"])
+    assert files.temporary_of(layout.results).is_symlink()
+    assert recover(layout).flipped
+    assert with_pandas(layout.results) == {"b": "night-2"}
+    assert not files.temporary_of(layout.results).is_symlink()
+
+
+def test_dying_before_the_commit_does_not(layout, monkeypatch):
+    publish_ids(layout, "night-1", ["a"])
+    close_run(layout, current_snapshot(layout))
+    write_manifest(layout, manifest_of("night-2", status=READY))
+    with monkeypatch.context() as patch:
+        dies_before(patch, "link", lambda source, target: target.parent == layout.log)
+        with pytest.raises(Killed):
+            publish_ids(layout, "night-2", ["b"])
+    assert layout.snapshot(2).exists()
+    assert recover(layout) == Recovery(dropped=("00000002",))
+    assert with_pandas(layout.results) == {"a": "night-1"}
+    assert sorted(p.name for p in layout.log.iterdir()) == ["00000001.json"]
+    assert len(list(layout.work("night-2").iterdir())) == 1
+
+    part = part_of(layout, "night-2", 0, documents(["b"]))
+    publish(layout, "night-2", [part], SCHEMA)
+    assert with_pandas(layout.results) == {"b": "night-2"}
+    assert committed_numbers(layout) == [1, 2]
+
+
+def test_a_snapshot_in_the_making_is_dropped(layout, monkeypatch):
+    write_manifest(layout, manifest_of("night-1", status=READY))
+    with monkeypatch.context() as patch:
+        dies_before(patch, "rename", lambda source, target: target == layout.snapshot(1))
+        with pytest.raises(Killed):
+            publish_ids(layout, "night-1", ["a"])
+    assert recover(layout).dropped == ("00000001.tmp",)
+    assert list(layout.snapshots.iterdir()) == []
+
+
+def test_a_missing_link_is_made_again(layout):
+    publish_ids(layout, "night-1", ["a"])
+    layout.results.unlink()
+    assert recover(layout).flipped
+    assert with_pandas(layout.results) == {"a": "night-1"}
+
+
+def test_a_lost_snapshot_is_said_and_not_hidden(layout):
+    snapshot = publish_ids(layout, "night-1", ["a"])
+    snapshot.parts[0].path.unlink()
+    with pytest.raises(NocturnaError, match="restore it from a copy"):
+        recover(layout)
+
+
+def test_an_unreadable_log_entry_is_said(layout):
+    publish_ids(layout, "night-1", ["a"])
+    layout.entry(1).write_bytes(b"{")
+    with pytest.raises(NocturnaError, match=r"00000001\.json: the log entry"):
+        recover(layout)
+
+
+def test_a_run_that_died_before_its_plan_leaves_nothing(layout):
+    """Its index is there, and perhaps half a plan, but nothing says what it was about."""
+    publish_ids(layout, "night-1", ["a"])
+    close_run(layout, current_snapshot(layout))
+    layout.index("night-2").mkdir(parents=True)
+    (layout.index("night-2") / "index-0.parquet").touch()
+    layout.plan("night-3").parent.mkdir(parents=True)
+    layout.plan("night-3").touch()
+    write_manifest(layout, manifest_of("night-4"))
+    layout.index("night-4").mkdir(parents=True)
+    assert recover(layout).dropped == ("night-3", "night-2")
+    assert [p.name for p in (layout.root / "work").iterdir()] == ["night-4"]
+    assert [p.name for p in layout.runs.iterdir()] == ["night-4"]
+
+
+def test_foreign_files_beside_snapshots_are_left_alone(layout):
+    publish_ids(layout, "night-1", ["a"])
+    (layout.snapshots / "notes").mkdir()
+    assert recover(layout).dropped == ()
+    assert (layout.snapshots / "notes").exists()

@@ -1,0 +1,67 @@
+import json
+from dataclasses import replace
+
+import duckdb
+import pandas as pd
+
+from tasks.results.checks import Limits, check_run
+from tasks.results.layout import layout_of
+from tasks.results.records import Counts, to_json
+from tasks.results.report import as_dict, reading_lines, summarise, table_rows
+from tasks.results.snapshots import publish
+from tests.results.examples import SCHEMA, documents, manifest_of, part_of
+
+
+def summary_of(layout, **changes):
+    counts = Counts(read=12, scored=10, failed=0, quarantined=2, tokens=99)
+    part = part_of(layout, "night-1", 0, documents(f"d{i}" for i in range(10)))
+    checked = check_run(layout, [part], SCHEMA, counts, Limits())
+    publish(layout, "night-1", [part], SCHEMA)
+    manifest = manifest_of("night-1", status="published", snapshot=1, counts=counts, seconds=4.0)
+    return summarise(layout, replace(manifest, **changes), checked.metrics)
+
+
+def test_the_two_lines_read_the_results(tmp_path):
+    layout = layout_of(tmp_path / 'it\'s "here"', "prensa")
+    summary = summary_of(layout)
+    assert len(eval(summary.reading["pandas"], {"pd": pd})) == 10
+    assert len(eval(summary.reading["duckdb"], {"duckdb": duckdb}).fetchall()) == 10
+
+
+def test_the_lines_are_plain_to_read(layout):
+    lines = reading_lines(layout.results)
+    assert lines["pandas"] == f"pd.read_parquet('{layout.results}')"
+    assert lines["duckdb"] == f"duckdb.sql(\"FROM '{layout.results}/*.parquet'\")"
+
+
+def test_a_summary_is_one_json_object(layout):
+    summary = summary_of(layout)
+    values = json.loads(to_json(as_dict(summary)))
+    assert values["counts"] == {
+        "read": 12,
+        "scored": 10,
+        "failed": 0,
+        "quarantined": 2,
+        "tokens": 99,
+        "carried": 0,
+    }
+    assert list(values["shares"]) == ["sentiment", "topic"]
+    assert values["shares"] == summary.shares
+    assert values["documents_per_second"] == 2.5
+    assert values["quarantine"].endswith("quarantine/night-1")
+    assert (values["status"], values["snapshot"]) == ("published", 1)
+
+
+def test_quarantine_is_named_only_if_there_is_any(layout):
+    assert summary_of(layout, counts=Counts(read=10, scored=10)).quarantine is None
+
+
+def test_the_table_shows_counts_rate_and_every_share(layout):
+    summary = summary_of(layout)
+    rows = dict(table_rows(summary))
+    assert rows["read"] == "12"
+    assert rows["quarantined"] == "2"
+    assert rows["time"] == "4.0 s, 2.5 a second"
+    for kind, shares in summary.shares.items():
+        for label, share in shares.items():
+            assert rows[f"{kind} {label}"] == f"{share:.1%}"

@@ -1,0 +1,124 @@
+import json
+from dataclasses import replace
+
+import pyarrow as pa
+import pytest
+
+from tasks.errors import UsageError
+from tasks.results.schema import (
+    OUR_NAMES,
+    Columns,
+    kept_columns,
+    label_columns,
+    results_schema,
+    same_columns,
+    score_columns,
+)
+from tests.results.examples import COLUMNS, JOB, SCHEMA
+
+
+def test_the_columns_are_those_of_the_design_in_its_order():
+    columns = replace(
+        COLUMNS, keep_text=True, summaries=True, keep=pa.schema([("autor", "string")])
+    )
+    assert results_schema(columns, JOB).names == [
+        *("doc_id", "content_hash", "source_uri", "source_row"),
+        *("status", "error_code", "error_message", "n_tokens", "n_windows", "truncated"),
+        *("sentiment", "sentiment_score", "sentiment_pos", "sentiment_neg", "sentiment_neu"),
+        *("topic", "topic_score", "topic_politica", "topic_computacion_e_ia"),
+        *("text", "autor"),
+        *("summary", "summary_status", "summary_cost_usd", "summary_model"),
+        *("run_id", "config_id", "sentiment_model", "topic_model", "code_version", "scored_at"),
+    ]
+
+
+def test_what_did_not_run_has_no_columns():
+    sentiment = results_schema(replace(COLUMNS, topic_labels=()), JOB).names
+    topics = results_schema(replace(COLUMNS, sentiment_labels=()), JOB).names
+    assert not [n for n in sentiment if n.startswith("topic")]
+    assert not [n for n in topics if n.startswith("sentiment")]
+
+
+def test_scores_are_float32_and_times_are_naive_microseconds():
+    scores = ["sentiment_score", "sentiment_pos", "topic_score", "topic_politica"]
+    assert {SCHEMA.field(n).type for n in scores} == {pa.float32()}
+    assert SCHEMA.field("scored_at").type == pa.timestamp("us")
+
+
+def test_every_column_says_what_it_means_and_label_columns_their_label():
+    columns = replace(
+        COLUMNS, keep_text=True, summaries=True, keep=pa.schema([("autor", "string")])
+    )
+    schema = results_schema(columns, JOB)
+    assert [f.name for f in schema if not f.metadata.get(b"description", b"").endswith(b".")] == []
+    assert schema.field("topic_politica").metadata[b"label"].decode() == "política"
+    assert schema.field("topic_politica").metadata[b"unit"] == b"0 to 1"
+    assert json.loads(schema.metadata[b"nocturna"]) == {"format": 1, "job": JOB}
+    assert score_columns(schema, "topic") == {
+        "política": "topic_politica",
+        "computación e IA": "topic_computacion_e_ia",
+    }
+    assert list(score_columns(schema, "sentiment")) == ["POS", "NEG", "NEU"]
+
+
+def test_model_labels_that_make_no_column_name_are_named_by_position():
+    assert label_columns("sentiment", ["+", "-", "Score", "pos", "POS"]) == {
+        "+": "sentiment_0",
+        "-": "sentiment_1",
+        "Score": "sentiment_score_2",
+        "pos": "sentiment_pos",
+        "POS": "sentiment_pos_4",
+    }
+
+
+def test_kept_columns_that_clash_with_ours_get_a_prefix():
+    keep = pa.schema([("Status", "string"), ("topic_politica", "string"), ("autor", "string")])
+    assert kept_columns(replace(COLUMNS, keep=keep)) == {
+        "Status": "source_Status",
+        "topic_politica": "source_topic_politica",
+        "autor": "autor",
+    }
+
+
+def test_the_prefix_does_not_depend_on_what_else_the_job_scores():
+    keep = pa.schema([("sentiment", "string"), ("text", "string")])
+    assert kept_columns(Columns(keep=keep)) == {
+        "sentiment": "source_sentiment",
+        "text": "source_text",
+    }
+
+
+@pytest.mark.parametrize("names", [("status", "source_status"), ("Autor", "autor")])
+def test_kept_columns_that_would_share_a_name_are_refused(names):
+    keep = pa.schema([(name, pa.string()) for name in names])
+    with pytest.raises(UsageError, match=r"source\.keep: .*rename one in the source"):
+        kept_columns(Columns(keep=keep))
+
+
+def test_kept_types_are_those_that_every_reader_knows():
+    keep = pa.schema(
+        [
+            ("when", pa.timestamp("ns", tz="Europe/Madrid")),
+            ("kind", pa.dictionary(pa.int8(), pa.string())),
+            ("n", pa.int64()),
+        ]
+    )
+    schema = results_schema(Columns(("a",), keep=keep), JOB)
+    assert schema.field("when").type == pa.timestamp("us")
+    assert schema.field("kind").type == pa.string()
+    assert schema.field("n").type == pa.int64()
+
+
+def test_one_schema_means_names_types_order_and_labels():
+    assert same_columns(SCHEMA, results_schema(COLUMNS, JOB))
+    assert same_columns(SCHEMA, results_schema(COLUMNS, "another job"))
+    swapped = replace(COLUMNS, topic_labels=tuple(reversed(COLUMNS.topic_labels)))
+    renamed = replace(COLUMNS, topic_labels=("Política", "computación e IA"))
+    for other in (swapped, renamed, replace(COLUMNS, keep_text=True)):
+        assert not same_columns(SCHEMA, results_schema(other, JOB))
+
+
+def test_reserved_names_cover_every_fixed_column():
+    everything = replace(COLUMNS, keep_text=True, summaries=True)
+    fixed = [f.name for f in results_schema(everything, JOB) if b"label" not in f.metadata]
+    assert set(fixed) == OUR_NAMES
