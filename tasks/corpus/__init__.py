@@ -1,0 +1,1 @@
+"""Where documents come from: listing and freezing inputs, reading, identity, quarantine."""

@@ -1,0 +1,210 @@
+"""Rows of Parquet and Arrow files, batch by batch, without holding a file or a row group.
+
+A row group or a stream can only be read from its beginning, so each thread keeps the reader it
+used last: shards in order are read in one pass, a restart decodes up to its first row once.
+"""
+
+import threading
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from tasks.corpus.records import InputFile
+from tasks.corpus.storage import open_raw, storage_errors
+from tasks.errors import UsageError
+from tasks.job import Source
+
+_BATCH_BYTES = 8 * 1024 * 1024
+_BATCH_ROWS = 1024  # repeated long texts are small in a file and large in memory
+_BUFFER = 1 << 20
+_ARROW_FILE = b"ARROW1"
+
+
+class _Reader:
+    """A file's batches from some row on, with the row that comes next."""
+
+    def __init__(self, handle: Any, batches: Iterator[pa.RecordBatch], row: int) -> None:
+        self.handle = handle
+        self.batches = batches
+        self.row = row
+        self.rest: pa.RecordBatch | None = None
+
+    def take(self, stop: int) -> pa.RecordBatch | None:
+        """The next rows up to `stop`, a few megabytes at most; None at the end."""
+        batch = self.rest if self.rest is not None else next(self.batches, None)
+        if batch is None:
+            return None
+        wanted = min(stop - self.row, batch.num_rows)
+        self.rest = batch.slice(wanted) if wanted < batch.num_rows else None
+        self.row += wanted
+        return batch.slice(0, wanted)
+
+    def close(self) -> None:
+        self.handle.close()
+
+
+class _Kept(threading.local):
+    key: tuple[InputFile, tuple[str, ...]] | None = None
+    reader: _Reader | None = None
+
+
+_kept = _Kept()
+
+
+def schema_of(source: Source, item: InputFile) -> pa.Schema:
+    """The columns of a Parquet or Arrow input.
+
+    Raises:
+        UsageError: if the file is cut off or is not of its format.
+    """
+    with _format_errors(item), open_raw(source, item) as raw:
+        if item.format == "parquet":
+            return pq.ParquetFile(raw).schema_arrow
+        return _open_arrow(raw).schema
+
+
+def row_sizes(source: Source, item: InputFile, columns: Iterable[str]) -> list[tuple[int, int]]:
+    """Rows of each row group or record batch, in order, and the bytes of some columns in it."""
+    names = set(columns)
+    with _format_errors(item), open_raw(source, item) as raw:
+        if item.format == "parquet":
+            file = pq.ParquetFile(raw).metadata
+            groups = map(file.row_group, range(file.num_row_groups))
+            return [(group.num_rows, _bytes_of(group, names)) for group in groups]
+        return [
+            (
+                batch.num_rows,
+                sum(batch.column(name).nbytes for name in names & {*batch.schema.names}),
+            )
+            for batch in _arrow_batches(raw)
+        ]
+
+
+def iter_batches(
+    source: Source, item: InputFile, columns: Iterable[str], start: int, stop: int
+) -> Iterator[pa.RecordBatch]:
+    """The rows from start to stop (exclusive, from 0), some megabytes at a time.
+
+    Raises:
+        UsageError: if the file is cut off, corrupt or shorter than that.
+    """
+    names = tuple(dict.fromkeys(columns))
+    key = (item, names)
+    with _format_errors(item):
+        reader = _kept.reader
+        if reader is None or _kept.key != key or reader.row > start:
+            if reader is not None:
+                reader.close()
+            _kept.reader = None
+            reader = _open(source, item, names, start)
+            _kept.key, _kept.reader = key, reader
+        while reader.row < start and reader.take(start) is not None:
+            pass
+    while reader.row < stop:
+        with _format_errors(item):
+            batch = reader.take(stop)
+        if batch is None:
+            return
+        if batch.num_rows:
+            yield batch
+
+
+def is_text(kind: pa.DataType) -> bool:
+    """Whether values of a type are texts: strings, or bytes that should be UTF-8."""
+    return (
+        pa.types.is_string(kind)
+        or pa.types.is_large_string(kind)
+        or pa.types.is_binary(kind)
+        or pa.types.is_large_binary(kind)
+    )
+
+
+def plain(array: pa.Array) -> pa.Array:
+    """An array with its dictionary, view and extension types replaced by what they stand for."""
+    if isinstance(array, pa.ExtensionArray):
+        array = array.storage
+    kind = plain_type(array.type)
+    return array if array.type == kind else array.cast(kind)
+
+
+def plain_type(kind: pa.DataType) -> pa.DataType:
+    """The type that `plain` gives to arrays of a type."""
+    if isinstance(kind, pa.BaseExtensionType):
+        return plain_type(kind.storage_type)
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
+        return plain_type(kind.value_type)
+    if pa.types.is_struct(kind):
+        fields = [kind.field(i) for i in range(kind.num_fields)]
+        return pa.struct([field.with_type(plain_type(field.type)) for field in fields])
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        inner = kind.value_field.with_type(plain_type(kind.value_type))
+        return pa.list_(inner) if pa.types.is_list(kind) else pa.large_list(inner)
+    return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
+
+
+def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int) -> _Reader:
+    raw = open_raw(source, item)
+    if item.format == "arrow":
+        return _Reader(raw, (batch.select(list(columns)) for batch in _arrow_batches(raw)), 0)
+    file = pq.ParquetFile(raw, buffer_size=_BUFFER, pre_buffer=False)
+    first, group = 0, 0
+    while group < file.num_row_groups and (
+        first + file.metadata.row_group(group).num_rows <= start
+    ):
+        first += file.metadata.row_group(group).num_rows
+        group += 1
+    batches = _parquet_batches(file, range(group, file.num_row_groups), columns)
+    return _Reader(raw, batches, first)
+
+
+def _parquet_batches(
+    file: pq.ParquetFile, groups: range, columns: tuple[str, ...]
+) -> Iterator[pa.RecordBatch]:
+    for number in groups:
+        group = file.metadata.row_group(number)
+        if not group.num_rows:
+            continue
+        size = max(1, _bytes_of(group, set(columns)) // group.num_rows)
+        rows = min(_BATCH_ROWS, max(1, _BATCH_BYTES // size))
+        yield from file.iter_batches(rows, row_groups=[number], columns=list(columns))
+
+
+def _bytes_of(group: Any, columns: set[str]) -> int:
+    chunks = map(group.column, range(group.num_columns))
+    return sum(
+        chunk.total_uncompressed_size
+        for chunk in chunks
+        if chunk.path_in_schema in columns or chunk.path_in_schema.split(".")[0] in columns
+    )
+
+
+def _open_arrow(raw: Any) -> Any:
+    start = raw.read(len(_ARROW_FILE))
+    raw.seek(0)
+    return pa.ipc.open_file(raw) if start == _ARROW_FILE else pa.ipc.open_stream(raw)
+
+
+def _arrow_batches(raw: Any) -> Iterator[pa.RecordBatch]:
+    reader = _open_arrow(raw)
+    if isinstance(reader, pa.RecordBatchFileReader):
+        yield from map(reader.get_batch, range(reader.num_record_batches))
+    else:
+        yield from reader
+
+
+@contextmanager
+def _format_errors(item: InputFile) -> Iterator[None]:
+    with storage_errors(item.uri):
+        try:
+            yield
+        except (TimeoutError, ConnectionError):
+            raise
+        except (pa.ArrowException, OSError) as error:
+            reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+            raise UsageError(
+                f"{item.uri}: cannot be read as {item.format} ({reason}); the file may be cut off "
+                "or corrupt: write or copy it again"
+            ) from None

@@ -1,0 +1,135 @@
+"""Freezing the inputs of a corpus: which files, of which format, with which content."""
+
+import logging
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+from tasks.corpus.formats import (
+    compression_of,
+    format_of,
+    has_ending,
+    is_companion,
+    is_hidden,
+    unsupported_ending,
+)
+from tasks.corpus.hub import dataset_files
+from tasks.corpus.listing import Found, list_files, remote_file
+from tasks.corpus.records import InputFile
+from tasks.corpus.sniffing import check_encoding, is_json_lines
+from tasks.corpus.storage import (
+    filesystem,
+    fingerprint,
+    is_remote,
+    redact,
+    storage_errors,
+)
+from tasks.errors import UsageError
+from tasks.job import Source
+
+log = logging.getLogger(__name__)
+
+_SHOWN = 5
+
+
+def freeze_inputs(source: Source) -> list[InputFile]:
+    """Lists the files of a corpus and fixes their content by hash or checksum.
+
+    A folder is read with its sub-folders, in the order of its paths. Hidden files (a part of the
+    path starts with `.` or `_`), files that describe a corpus (README, LICENSE, manifest) and
+    endings that are no format are left out, and a warning in the log says so.
+
+    Raises:
+        UsageError: if there is nothing to read, or a file cannot be read as its format.
+        Transient: if a store does not answer.
+    """
+    if source.dataset is not None:
+        found, kind = [remote_file(uri) for uri in dataset_files(source)], "data set"
+    else:
+        found, kind = list_files(source.path or "")
+    chosen = _choose(source, found, kind)
+    inputs = [_freeze(source, file, format) for file, format in chosen]
+    empty = [item.name for item in inputs if item.size == 0 and item.format != "files"]
+    if empty and len(empty) < len(inputs):
+        log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
+    return inputs
+
+
+def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, str]]:
+    """The files to read with their formats; says which ones are left out."""
+    where = redact(source.path or "") or source.dataset
+    if kind in ("file", "data set"):
+        return [(file, _format_or_error(source, file)) for file in found]
+    visible = [file for file in found if not is_hidden(file.name)]
+    _say_left_out("hidden", found, visible)
+    if source.format == "files":
+        chosen = [(file, "files") for file in visible]
+    else:
+        rows = [file for file in visible if not is_companion(file.name)]
+        _say_left_out("not part of the corpus by their names", visible, rows)
+        chosen = list(_with_formats(source, rows))
+        _say_left_out("of no format to read here", rows, [file for file, _ in chosen])
+    if not chosen:
+        names = _some(file.name for file in found)
+        raise UsageError(
+            f"{where}: no file to read ({'the folder is empty' if not found else names}); "
+            "check the path or set `format`"
+        )
+    return chosen
+
+
+def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, str]]:
+    if source.format == "auto":
+        for file in files:
+            if format := format_of(file.name):
+                yield file, format
+        return
+    named = [f for f in files if format_of(f.name) == source.format or not has_ending(f.name)]
+    others = [f for f in files if format_of(f.name) is None and not unsupported_ending(f.name)]
+    for file in named or others:
+        yield file, source.format
+
+
+def _format_or_error(source: Source, file: Found) -> str:
+    shown = redact(file.path)
+    if ending := unsupported_ending(file.name):
+        raise UsageError(f"{shown}: {ending} is not read; store it plain, as .gz or as .zst")
+    format = format_of(file.name) if source.format == "auto" else source.format
+    if format is None:
+        raise UsageError(
+            f"{shown}: the ending names no format; set `format` to jsonl, json, csv, tsv, "
+            "parquet, arrow, text or files"
+        )
+    return format
+
+
+def _freeze(source: Source, file: Found, format: str) -> InputFile:
+    size = int(file.info.get("size") or 0)
+    if is_remote(file.path):
+        address = source.path if source.path and redact(source.path) == file.path else file.path
+        fs, path = filesystem(address)
+        with storage_errors(file.path):
+            start = fs.cat_file(path, start=0, end=min(8, size)) if size else b""
+    else:
+        with storage_errors(file.path), Path(file.path).open("rb") as stream:
+            start = stream.read(8)
+    mark = fingerprint(source, file.path)
+    compression = compression_of(file.name, file.path, format, start)
+    item = InputFile(file.path, format, compression, size, mark, file.name)
+    if format == "json" and size and is_json_lines(source, item):
+        item = replace(item, format="jsonl")
+    check_encoding(source, item)
+    return item
+
+
+def _say_left_out(why: str, before: list[Found], after: list[Found]) -> None:
+    kept = {file.name for file in after}
+    names = [file.name for file in before if file.name not in kept]
+    if names:
+        log.warning("left out %d files, %s: %s", len(names), why, _some(names))
+
+
+def _some(names: Iterable[str]) -> str:
+    listed = list(names)
+    rest = f" and {len(listed) - _SHOWN} more" if len(listed) > _SHOWN else ""
+    return ", ".join(listed[:_SHOWN]) + rest

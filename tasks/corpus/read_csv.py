@@ -1,0 +1,64 @@
+"""Rows of csv and tsv inputs."""
+
+from functools import lru_cache
+
+from tasks.corpus.delimited import iter_records
+from tasks.corpus.lines import iter_lines
+from tasks.corpus.records import InputFile, Slice
+from tasks.corpus.rows import Collector
+from tasks.corpus.streams import byte_range, head, stream_encoding
+from tasks.errors import UsageError
+from tasks.job import Source
+
+_HEADER_BYTES = 1 << 20
+
+
+@lru_cache
+def csv_header(source: Source, item: InputFile) -> list[str]:
+    """The column names of a CSV or TSV input; none of an empty one.
+
+    Raises:
+        UsageError: if the first record cannot be read.
+    """
+    start = head(source, item, _HEADER_BYTES)
+    encoding = stream_encoding(source, item)
+    first = next(iter_records(iter_lines([start]), item.format, encoding), None)
+    if first is None:
+        return []
+    if first.problem or _undecodable(first.fields):
+        reason = first.problem[1] if first.problem else f"it is not {source.encoding}"
+        raise UsageError(f"{item.uri}, line {first.number}: the header cannot be read: {reason}")
+    return first.fields
+
+
+def read_csv(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:
+    """Reads a slice of a csv or tsv input into `rows`."""
+    encoding = stream_encoding(source, item)
+    header = csv_header(source, item)
+    text_at = header.index(source.text)
+    id_at = header.index(source.id) if source.id is not None else None
+    keep_at = [header.index(name) for name in source.keep]
+    blocks = byte_range(source, item, part.start, part.stop)
+    lines = iter_lines(blocks, part.start, part.first_row)
+    for record in iter_records(lines, item.format, encoding):
+        fields, number, offset = record.fields, record.number, record.offset
+        if record.problem:
+            reason, message = record.problem
+            rows.reject(number, offset, reason, f"line {number}: {message}", record.raw)
+        elif _undecodable(fields):
+            message = f"line {number}, byte {offset}: not valid {encoding}; set `encoding`"
+            rows.reject(number, offset, "encoding", message, record.raw)
+        elif len(fields) != len(header):
+            message = f"line {number}: {len(fields)} fields where the header has {len(header)}"
+            rows.reject(number, offset, "wrong_field_count", message, record.raw)
+        else:
+            doc_id = fields[id_at] if id_at is not None else None
+            rows.add(number, offset, doc_id, fields[text_at], [fields[at] for at in keep_at])
+
+
+def _undecodable(fields: list[str]) -> bool:
+    try:
+        "".join(fields).encode()
+    except UnicodeEncodeError:
+        return True
+    return False

@@ -1,0 +1,70 @@
+"""Repeated ids and repeated texts across a whole corpus, found by DuckDB in bounded memory."""
+
+import glob
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+MEMORY = "256MB"
+_QUERY = """
+    COPY (
+        WITH keys AS (
+            SELECT {key} AS key FROM read_parquet($files) GROUP BY key HAVING count(*) > 1
+        ),
+        numbered AS (
+            SELECT shard, position,
+                row_number() OVER occurrence AS n,
+                first_value(source_uri) OVER occurrence AS first_uri,
+                first_value(source_row) OVER occurrence AS first_row
+            FROM read_parquet($files) SEMI JOIN keys ON {key} = keys.key
+            WINDOW occurrence AS (PARTITION BY {key} ORDER BY shard, position)
+        )
+        SELECT * FROM numbered WHERE n > 1 ORDER BY shard, position
+    ) TO $target (FORMAT parquet)
+"""
+
+
+def find_repeats(folder: Path, by_id: bool) -> Iterator[tuple[int, pa.Table]]:
+    """The documents whose id or content occurred before, shard by shard in order.
+
+    Args:
+        folder: holds `index-*.parquet`; large sorts spill into it.
+        by_id: compare `doc_id`, else `content_hash`.
+
+    Returns:
+        shard index and a table of position, n (occurrence number from 2), first_uri, first_row.
+    """
+    target = folder / "repeats.parquet"
+    spill = folder / "spill"
+    settings: dict[str, str | bool | int | float | list[str]] = {
+        "memory_limit": MEMORY,
+        "temp_directory": str(spill),
+        "threads": 1,
+    }
+    with duckdb.connect(":memory:", config=settings) as connection:
+        files = f"{glob.escape(str(folder))}/index-*.parquet"
+        query = _QUERY.format(key="doc_id" if by_id else "content_hash")
+        connection.execute(query, {"files": files, "target": str(target)})
+    shutil.rmtree(spill, ignore_errors=True)
+    yield from _by_shard(target)
+    target.unlink()
+
+
+def _by_shard(path: Path) -> Iterator[tuple[int, pa.Table]]:
+    waiting: list[pa.RecordBatch] = []
+    current = -1
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches():
+            for shard in pc.unique(batch["shard"]).to_pylist():
+                if shard != current and waiting:
+                    yield current, pa.Table.from_batches(waiting)
+                    waiting = []
+                current = shard
+                waiting.append(batch.filter(pc.equal(batch["shard"], shard)))
+    if waiting:
+        yield current, pa.Table.from_batches(waiting)

@@ -1,0 +1,143 @@
+"""Cutting a corpus into shards: one pass over each input, no more than counts in memory."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from tasks.corpus.columnar import row_sizes
+from tasks.corpus.columns import check_columns
+from tasks.corpus.delimited import iter_records
+from tasks.corpus.formats import COLUMNAR
+from tasks.corpus.jsonstream import iter_values
+from tasks.corpus.lines import is_blank, iter_lines
+from tasks.corpus.records import InputFile, Shard, Slice
+from tasks.corpus.storage import redact
+from tasks.corpus.streams import byte_range, stream_encoding
+from tasks.errors import UsageError
+from tasks.job import Source
+
+SHARD_BYTES = 64 * 1024 * 1024
+_SHARDS = 400
+_LEAST_ROWS = 1000
+_GRAIN_ROWS = 250
+_GRAIN_BYTES = 8 * 1024 * 1024
+_GRAINS = 4096
+
+Grain = tuple[Slice, int]
+"""A slice and the bytes of text in it."""
+
+
+def cut_shards(
+    source: Source, inputs: Sequence[InputFile], shard_size: int | None = None
+) -> list[Shard]:
+    """Cuts a corpus into shards of at most `shard_size` rows and about 64 MB of text.
+
+    Small inputs share a shard. Without a size there are some 400 shards, of 1,000 rows at least.
+
+    Raises:
+        UsageError: if a file is cut off or corrupt, lacks a column that the source names, or the
+            corpus has no rows at all.
+    """
+    grains: list[Grain] = []
+    for position, item in enumerate(inputs):
+        found = _grains(source, item, position, shard_size)
+        if found:
+            check_columns(source, item, found[0][0])
+        grains.extend(found)
+    rows = sum(part.rows for part, _ in grains)
+    if not rows:
+        where = redact(source.path) if source.path else source.dataset
+        raise UsageError(f"{where}: the corpus has no rows; check the path and the format")
+    target = shard_size or max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
+    return [
+        Shard(index, slices, sum(part.rows for part in slices))
+        for index, slices in enumerate(_pack(grains, target))
+    ]
+
+
+def _grains(source: Source, item: InputFile, position: int, shard_size: int | None) -> list[Grain]:
+    """The smallest slices of an input that shards are made of."""
+    if item.format == "files":
+        return [(Slice(position, 0, 1, 1, 1), item.size)]
+    if item.format in COLUMNAR:
+        groups = row_sizes(source, item, (source.text, *source.keep))
+        fine = max(_GRAIN_ROWS, sum(rows for rows, _ in groups) // _GRAINS)
+        return list(_cut_rows(groups, position, shard_size or fine))
+    if item.size == 0:
+        return []
+    size = shard_size or _GRAIN_ROWS
+    grains: list[Grain] = []
+    begin = end = first_row = rows = 0
+    for start, stop, number in _records(source, item):
+        if rows and (rows >= size or stop - begin > _GRAIN_BYTES):
+            grains.append((Slice(position, begin, end, first_row, rows), end - begin))
+            rows = 0
+            if shard_size is None and len(grains) > _GRAINS:
+                grains, size = _coarser(grains), size * 2
+        if not rows:
+            begin, first_row = start, number
+        end = stop
+        rows += 1
+    if rows:
+        grains.append((Slice(position, begin, end, first_row, rows), end - begin))
+    return grains
+
+
+def _records(source: Source, item: InputFile) -> Iterator[tuple[int, int, int]]:
+    """Start, stop and number of each row of a line format or JSON file."""
+    blocks = byte_range(source, item)
+    if item.format == "json":
+        for value in iter_values(blocks, item.uri):
+            yield value.offset, value.end, value.number
+        return
+    lines = iter_lines(blocks)
+    if item.format in ("csv", "tsv"):
+        records = iter_records(lines, item.format, stream_encoding(source, item))
+        next(records, None)  # the header
+        for record in records:
+            yield record.offset, record.end, record.number
+        return
+    for line in lines:
+        if not is_blank(line):
+            yield line.offset, line.end, line.number
+
+
+def _cut_rows(groups: Sequence[tuple[int, int]], position: int, size: int) -> Iterator[Grain]:
+    """Whole row groups or record batches, and even pieces of those that are too large."""
+    row = 0
+    for rows, length in groups:
+        if not rows:
+            continue
+        pieces = max(math.ceil(rows / size), min(rows, math.ceil(length / SHARD_BYTES)))
+        edges = [row + rows * piece // pieces for piece in range(pieces + 1)]
+        for start, stop in pairwise(edges):
+            yield Slice(position, start, stop, start + 1, stop - start), length // pieces
+        row += rows
+
+
+def _coarser(grains: list[Grain]) -> list[Grain]:
+    return [
+        (_joined(a[0], b[0]), a[1] + b[1]) for a, b in zip(grains[::2], grains[1::2], strict=False)
+    ] + ([grains[-1]] if len(grains) % 2 else [])
+
+
+def _joined(first: Slice, second: Slice) -> Slice:
+    return replace(first, stop=second.stop, rows=first.rows + second.rows)
+
+
+def _pack(grains: Sequence[Grain], target: int) -> Iterator[tuple[Slice, ...]]:
+    slices: list[Slice] = []
+    rows = length = 0
+    for part, size in grains:
+        if slices and (rows + part.rows > target or length + size > SHARD_BYTES):
+            yield tuple(slices)
+            slices, rows, length = [], 0, 0
+        if slices and slices[-1].input == part.input:
+            slices[-1] = _joined(slices[-1], part)
+        else:
+            slices.append(part)
+        rows += part.rows
+        length += size
+    if slices:
+        yield tuple(slices)

@@ -1,0 +1,168 @@
+"""Where inputs are stored: opening them, naming them without secrets, telling them apart."""
+
+import hashlib
+import importlib
+import io
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from tasks.corpus.records import InputFile
+from tasks.errors import NocturnaError, Transient, UsageError
+from tasks.job import Source
+
+_SCHEME = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
+_USERINFO = re.compile(_SCHEME + r"(?P<user>[^/@]*@|[^/@:]+:(?!\d+/)[^@]*@)")
+_QUERY = re.compile(r"\?(?=[^/?]*=).*$")
+_ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")
+_TIMES = ("LastModified", "last_modified", "updated", "mtime")
+_DRIVERS = {
+    "s3": "s3fs",
+    "s3a": "s3fs",
+    "gs": "gcsfs",
+    "gcs": "gcsfs",
+    "abfs": "adlfs",
+    "az": "adlfs",
+}
+_DRIVERS |= {"http": "aiohttp", "https": "aiohttp"}
+_BLOCK = 1 << 20
+
+
+def is_remote(path: str) -> bool:
+    """Whether a path is a URI of a store rather than a local path."""
+    return "://" in path
+
+
+def redact(uri: str) -> str:
+    """The URI without user, password and query string; a local path as it is.
+
+    >>> redact("https://ana:clave@example.org/a.csv?X-Amz-Signature=ab12")
+    'https://example.org/a.csv'
+    """
+    if not is_remote(uri):
+        return uri
+    return _QUERY.sub("", _USERINFO.sub(r"\g<scheme>", uri))
+
+
+def filesystem(uri: str) -> tuple[Any, str]:
+    """The fsspec file system of a URI and the path inside it.
+
+    Raises:
+        UsageError: if the scheme is unknown or its driver is not installed.
+    """
+    import fsspec
+
+    shown = redact(uri)
+    scheme = uri.split("://", maxsplit=1)[0]
+    try:
+        return fsspec.core.url_to_fs(uri)
+    except ImportError as error:
+        package = _DRIVERS.get(scheme)
+        hint = f"pip install {package}" if package else str(error).splitlines()[0]
+        raise UsageError(f"{shown}: {scheme}:// needs a driver that is missing: {hint}") from None
+    except ValueError as error:
+        raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
+
+
+def open_raw(source: Source, item: InputFile) -> BinaryIO:
+    """The stored bytes of an input, seekable.
+
+    Raises:
+        UsageError: if it is gone or may not be read.
+        Transient: if the store does not answer.
+    """
+    if not is_remote(item.uri):
+        with storage_errors(item.uri):
+            return Path(item.uri).open("rb")
+    fs, path = filesystem(_with_credentials(source, item.uri))
+    with storage_errors(item.uri):
+        if "memory" in fs.protocol:
+            # fsspec hands out one shared file object: two readers would move each other's position
+            return io.BytesIO(fs.cat_file(path))
+        return fs.open(path, "rb")
+
+
+def fingerprint(source: Source, uri: str) -> str:
+    """What tells the content of a file: its sha256, or for a remote one what the store knows.
+
+    That is a checksum (`etag:`), else the time it was written (`mtime:`), else a sha256 of our own.
+    """
+    if not is_remote(uri):
+        with storage_errors(uri), Path(uri).open("rb") as stream:
+            return _sha256(stream)
+    fs, path = filesystem(_with_credentials(source, uri))
+    with storage_errors(uri):
+        return _fingerprint_of(fs, path, fs.info(path))
+
+
+def _fingerprint_of(fs: Any, path: str, info: dict[str, Any]) -> str:
+    lfs = info.get("lfs")
+    if lfs:
+        return f"etag:{lfs['sha256'] if isinstance(lfs, dict) else lfs.sha256}"
+    for key in _ETAGS:
+        if info.get(key):
+            return f"etag:{str(info[key]).strip(chr(34))}"
+    for key in _TIMES:
+        if info.get(key):
+            return f"mtime:{info[key]}"
+    with fs.open(path, "rb") as stream:
+        return _sha256(stream)
+
+
+@contextmanager
+def storage_errors(where: str) -> Iterator[None]:
+    """Turns what a store or the disk raises into one line about `where`."""
+    shown = redact(where)
+    try:
+        yield
+    except NocturnaError:
+        raise
+    except FileNotFoundError:
+        raise UsageError(f"{shown}: not found; check the path") from None
+    except (PermissionError, IsADirectoryError, NotADirectoryError) as error:
+        reason = error.strerror or type(error).__name__
+        raise UsageError(f"{shown}: cannot be read: {reason}") from None
+    except (TimeoutError, ConnectionError) as error:
+        raise Transient(f"{shown}: the store does not answer: {type(error).__name__}") from None
+    except network_errors() as error:
+        reason = getattr(error, "strerror", None) or type(error).__name__
+        if is_remote(where):
+            raise Transient(f"{shown}: the store failed: {reason}") from None
+        raise UsageError(f"{shown}: cannot be read: {reason}") from None
+
+
+@lru_cache
+def network_errors() -> tuple[type[BaseException], ...]:
+    """What stores raise when they fail: OSError, and errors of the HTTP clients beneath them."""
+    found: list[type[BaseException]] = [OSError]
+    clients = (
+        ("aiohttp", "ClientError"),
+        ("httpx", "TransportError"),
+        ("httpx2", "TransportError"),
+    )
+    for module, name in clients:
+        try:
+            found.append(getattr(importlib.import_module(module), name))
+        except ImportError:
+            continue
+    return tuple(found)
+
+
+def _with_credentials(source: Source, uri: str) -> str:
+    given = source.path or ""
+    if redact(given) == uri:
+        return given
+    user = _USERINFO.match(given)
+    if user and uri.startswith(user["scheme"]):
+        return uri.replace(user["scheme"], user["scheme"] + user["user"], 1)
+    return uri
+
+
+def _sha256(stream: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+    return f"sha256:{digest.hexdigest()}"

@@ -1,0 +1,154 @@
+"""Decompressed byte streams of inputs, and ranges of them.
+
+Plain files are read from where a range starts. A compressed stream, or one that has to be
+transcoded, only moves forward: each thread keeps the one it used last, so reading ranges in order
+is linear and a restart skips once.
+"""
+
+import gzip
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import zstandard
+
+from tasks.corpus.decoding import (
+    Gzip,
+    Readable,
+    Transcoded,
+    Zstd,
+    is_ascii_based,
+    is_utf8,
+)
+from tasks.corpus.records import InputFile
+from tasks.corpus.storage import open_raw, storage_errors
+from tasks.errors import UsageError
+from tasks.job import Source
+
+BLOCK = 256 * 1024
+
+
+class _Forward:
+    """A stream with its position; it only moves forward."""
+
+    def __init__(self, stream: Readable) -> None:
+        self.stream = stream
+        self.position = 0
+
+    def read(self, n: int) -> bytes:
+        data = self.stream.read(n)
+        self.position += len(data)
+        return data
+
+    def skip_to(self, offset: int) -> None:
+        while self.position < offset and self.read(min(BLOCK, offset - self.position)):
+            pass
+
+
+class _Kept(threading.local):
+    key: tuple[InputFile, str] | None = None
+    forward: _Forward | None = None
+
+
+_kept = _Kept()
+
+
+def stream_encoding(source: Source, item: InputFile) -> str:
+    """The encoding of the bytes that `byte_range` yields: the source's own, or utf-8."""
+    plain = is_utf8(source.encoding) or _is_transcoded(source, item)
+    return "utf-8" if plain else source.encoding
+
+
+def byte_range(
+    source: Source, item: InputFile, start: int = 0, stop: int | None = None
+) -> Iterator[bytes]:
+    """The decompressed bytes from start to stop (exclusive; None: the end), in blocks.
+
+    Raises:
+        UsageError: if the file is gone, cut off or corrupt.
+    """
+    if item.compression is None and not _is_transcoded(source, item):
+        with open_raw(source, item) as raw:
+            raw.seek(start)
+            forward = _Forward(raw)
+            forward.position = start
+            yield from _blocks(forward, item, stop)
+        return
+    forward = _forward_at(source, item, start)
+    yield from _blocks(forward, item, stop)
+
+
+def head(source: Source, item: InputFile, size: int, transcoded: bool = True) -> bytes:
+    """The first decompressed bytes, at most `size`, without moving the thread's kept stream.
+
+    Args:
+        transcoded: as `byte_range` yields them; False: as they are stored inside the compression.
+    """
+    forward = _Forward(_open(source, item, transcoded))
+    try:
+        found = b""
+        with stream_errors(item):
+            while len(found) < size and (data := forward.read(size - len(found))):
+                found += data
+        return found
+    finally:
+        forward.stream.close()
+
+
+@contextmanager
+def stream_errors(item: InputFile) -> Iterator[None]:
+    """Turns what a decompressor raises into one line about the input."""
+    with storage_errors(item.uri):
+        try:
+            yield
+        except EOFError:
+            raise UsageError(
+                f"{item.uri}: the {item.compression} stream ends too early, the file was cut off; "
+                "copy it again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+            raise UsageError(
+                f"{item.uri}: corrupt {item.compression} data ({error}); copy the file again"
+            ) from None
+
+
+def _is_transcoded(source: Source, item: InputFile) -> bool:
+    if is_utf8(source.encoding):
+        return False
+    return item.format in ("json", "files") or not is_ascii_based(source.encoding)
+
+
+def _open(source: Source, item: InputFile, transcoded: bool = True) -> Readable:
+    raw = open_raw(source, item)
+    stream: Readable = raw
+    if item.compression == "gzip" and item.size:
+        stream = Gzip(raw)
+    elif item.compression == "zstd":
+        stream = Zstd(raw)
+    if transcoded and _is_transcoded(source, item):
+        return Transcoded(stream, source.encoding)
+    return stream
+
+
+def _forward_at(source: Source, item: InputFile, start: int) -> _Forward:
+    key = (item, source.encoding)
+    forward = _kept.forward
+    if forward is None or _kept.key != key or forward.position > start:
+        if forward is not None:
+            forward.stream.close()
+        _kept.forward = None
+        forward = _Forward(_open(source, item))
+        _kept.key, _kept.forward = key, forward
+    with stream_errors(item):
+        forward.skip_to(start)
+    return forward
+
+
+def _blocks(forward: _Forward, item: InputFile, stop: int | None) -> Iterator[bytes]:
+    while stop is None or forward.position < stop:
+        with stream_errors(item):
+            data = forward.read(BLOCK if stop is None else min(BLOCK, stop - forward.position))
+        if not data:
+            return
+        yield data

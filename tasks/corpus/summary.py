@@ -1,0 +1,52 @@
+"""What a first reading of a corpus found: counts, and the proof of what each shard holds."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Repeat:
+    """The first id that the corpus has twice, for the line that says so."""
+
+    doc_id: str
+    first_uri: str
+    first_row: int
+    again_uri: str
+    again_row: int
+
+
+@dataclass(frozen=True)
+class ShardIndex:
+    """What one shard holds."""
+
+    index: int
+    rows: int
+    documents: int
+    rejected: int
+    digest: str
+
+
+@dataclass(frozen=True)
+class IndexSummary:
+    """What the corpus holds; `read = documents + rejected`.
+
+    Attributes:
+        read: rows read.
+        documents: rows that become rows of the results, scored or failed.
+        failed: how many of the documents cannot be scored, by error code.
+        rejected: rows for the quarantine.
+        reasons: how many rows are rejected, by reason; duplicates are `duplicate_id`.
+        duplicates: rows rejected because their id is taken.
+        id_column: the column that holds the ids, or None.
+        example: the first repeated id.
+        shards: one entry a shard, in order.
+    """
+
+    read: int
+    documents: int
+    failed: dict[str, int]
+    rejected: int
+    reasons: dict[str, int]
+    duplicates: int
+    id_column: str | None
+    example: Repeat | None
+    shards: tuple[ShardIndex, ...]

@@ -1,0 +1,172 @@
+import gzip
+import io
+import random
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tasks.corpus.inputs import freeze_inputs
+from tasks.corpus.reading import read_shard
+from tasks.corpus.shards import cut_shards
+from tasks.errors import UsageError
+from tests.corpus.corpora import delimited, read_all, reasons, source, texts, write
+
+AWKWARD = Path(__file__).parents[3] / "shared" / "data" / "awkward" / "embedded-newlines.csv.gz"
+
+
+def test_records_with_line_breaks_are_never_cut(tmp_path):
+    rows = [{"id": f"{i}", "text": f'línea "{i}",\n\n  ;\r\n,"\n'} for i in range(500)]
+    origin = source(write(tmp_path / "c.csv", delimited(rows)), id="id")
+    for size in (1, 3, 250):
+        documents, rejects = read_all(origin, size)
+        assert texts(documents) == texts(rows)
+        assert rejects == []
+
+
+def test_source_rows_are_the_lines_that_records_start_on(tmp_path):
+    data = 'id,text\r\n1,"a\r\nb"\r\n\r\n2,c\r\n'
+    documents, _ = read_all(source(write(tmp_path / "c.csv", data)), 1)
+    assert [(row["text"], row["source_row"]) for row in documents] == [("a\r\nb", 2), ("c", 5)]
+
+
+@pytest.mark.parametrize(
+    ("record", "text"),
+    [
+        ('1,"dijo ""hola"""', 'dijo "hola"'),
+        ('1,dijo "hola"', 'dijo "hola"'),
+        ('1,""""', '"'),
+        ('1,"a,b"', "a,b"),
+        ("1, con espacios ", " con espacios "),
+        ("1,'a'", "'a'"),
+        ('1,"\\"', "\\"),
+        ("1,a\x00b", "a\x00b"),
+        ("1,a\u2028b\x85c\x0bd", "a\u2028b\x85c\x0bd"),
+        ('1,"a\tb\n\n"', "a\tb\n\n"),
+    ],
+)
+def test_quoting(tmp_path, record, text):
+    path = write(tmp_path / "c.csv", f"id,text\n0,antes\n{record}\n2,después\n")
+    documents, rejects = read_all(source(path), 1)
+    assert texts(documents) == ["antes", text, "después"]
+    assert rejects == []
+
+
+def test_a_stray_quote_costs_its_own_line_only(tmp_path):
+    data = 'id,text\n1,"sin cerrar\n2,dos\n3,"tres"\n4,cuatro\n5,"otra vez\n6,seis\n'
+    path = write(tmp_path / "c.csv", data)
+    for size in (1, 2, 100):
+        documents, rejects = read_all(source(path, id="id"), size)
+        assert [row["doc_id"] for row in documents] == ["2", "3", "4", "6"]
+        assert [(row["reason"], row["source_row"], row["raw"]) for row in rejects] == [
+            ("invalid_csv", 2, b'1,"sin cerrar'),
+            ("invalid_csv", 6, b'5,"otra vez'),
+        ]
+        assert rejects[0]["byte_offset"] == len("id,text\n")
+
+
+def test_planning_and_reading_agree_on_random_damage(tmp_path):
+    dice = random.Random(4)
+    for case in range(60):
+        data = "id,text\n" + "".join(dice.choices('a1,"\n\r x', k=dice.randint(0, 400)))
+        origin = source(write(tmp_path / f"{case}.csv", data))
+        inputs = freeze_inputs(origin)
+        try:
+            plans = [cut_shards(origin, inputs, size) for size in (1, 2, 5, 1000)]
+        except UsageError as error:
+            assert "no rows" in str(error)
+            continue
+        seen = []
+        for shards in plans:
+            parts = [read_shard(origin, inputs, shard) for shard in shards]
+            assert [p.documents.num_rows + p.rejects.num_rows for p in parts] == [
+                s.rows for s in shards
+            ]
+            seen.append(
+                (
+                    [row for p in parts for row in p.documents.to_pylist()],
+                    [
+                        (row["source_row"], row["byte_offset"], row["reason"])
+                        for p in parts
+                        for row in p.rejects.to_pylist()
+                    ],
+                )
+            )
+        assert all(one == seen[0] for one in seen)
+
+
+def test_well_formed_csv_reads_as_in_pandas(tmp_path):
+    dice = random.Random(5)
+    rows = [
+        {"id": f"{i}", "text": "x" + "".join(dice.choices('ab,;"\n\té🙂', k=dice.randint(0, 40)))}
+        for i in range(3000)
+    ]
+    for end in ("\n", "\r\n"):
+        data = delimited(rows, end=end)
+        documents, _ = read_all(source(write(tmp_path / "c.csv", data), id="id"), 100)
+        frame = pd.read_csv(io.BytesIO(data), dtype=str, keep_default_na=False, na_filter=False)
+        assert texts(documents) == frame["text"].tolist()
+        assert [row["doc_id"] for row in documents] == frame["id"].tolist()
+
+
+def test_a_wrong_number_of_fields_is_a_reject(tmp_path):
+    path = write(tmp_path / "c.csv", "id,text\n1,uno\n2,dos,más\n3\n4,cuatro\n")
+    documents, rejects = read_all(source(path))
+    assert texts(documents) == ["uno", "cuatro"]
+    assert [(row["reason"], row["message"]) for row in rejects] == [
+        ("wrong_field_count", "line 3: 3 fields where the header has 2"),
+        ("wrong_field_count", "line 4: 1 fields where the header has 2"),
+    ]
+
+
+def test_a_quoted_empty_value_is_a_row_and_a_blank_line_is_none(tmp_path):
+    path = write(tmp_path / "c.csv", 'text\n""\n\n  \nhola\n')
+    documents, _ = read_all(source(path))
+    assert [(row["error_code"], row["text"]) for row in documents] == [
+        ("empty_text", None),
+        (None, "hola"),
+    ]
+    path = write(tmp_path / "c.tsv", "text\tid\n\t\nhola\t1\n")
+    documents, _ = read_all(source(path))
+    assert [row["error_code"] for row in documents] == ["empty_text", None]
+
+
+def test_a_header_that_names_a_column_twice_is_refused(tmp_path):
+    path = write(tmp_path / "c.csv", "text,text\na,b\n")
+    with pytest.raises(UsageError, match=r"c\.csv: 2 columns are named 'text'"):
+        read_all(source(path))
+
+
+def test_a_missing_column_names_those_that_exist(tmp_path):
+    path = write(tmp_path / "c.csv", "id,texto\n1,hola\n")
+    with pytest.raises(
+        UsageError, match=r"c\.csv: no column 'text' for `text`; the columns are 'id', 'texto'"
+    ):
+        read_all(source(path))
+
+
+def test_a_quote_that_never_ends_is_given_up_at_the_limit(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.corpus.delimited.MAX_RECORD", 1000)
+    lines = "\n".join(f"{i},fila" for i in range(2, 400))
+    path = write(tmp_path / "c.csv", f'id,text\n1,"abierta\n{lines}\n')
+    documents, rejects = read_all(source(path, id="id"), 50)
+    assert [row["doc_id"] for row in documents] == [f"{i}" for i in range(2, 400)]
+    assert [(row["reason"], row["source_row"]) for row in rejects] == [("invalid_csv", 2)]
+
+
+def test_a_line_over_the_limit_is_rejected(tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.corpus.lines.MAX_RECORD", 1000)
+    path = write(tmp_path / "c.csv", f'id,text\n1,{"x" * 2000}\n2,b\n3,"{"y" * 2000}"\n4,d\n')
+    documents, rejects = read_all(source(path, id="id"), 1)
+    assert [row["doc_id"] for row in documents] == ["2", "4"]
+    assert reasons(rejects) == ["line_too_long", "line_too_long"]
+
+
+@pytest.mark.skipif(not AWKWARD.exists(), reason=f"{AWKWARD} is not here")
+def test_a_real_csv_with_line_breaks_has_the_records_pandas_finds():
+    with gzip.open(AWKWARD) as stream:
+        frame = pd.read_csv(stream, dtype=str, keep_default_na=False, na_filter=False)
+    documents, rejects = read_all(source(AWKWARD, id="id"), 777)
+    assert reasons(rejects) == []
+    assert [row["doc_id"] for row in documents] == frame["id"].tolist()
+    assert texts(documents) == frame["text"].tolist()

@@ -1,0 +1,165 @@
+import logging
+import os
+
+import pytest
+
+from tasks.corpus.inputs import freeze_inputs
+from tasks.errors import UsageError
+from tests.corpus.corpora import compressed, jsonl, parquet, read_all, source, texts, write
+
+ONE = jsonl([{"text": "uno"}])
+
+
+def names(origin):
+    return [item.name for item in freeze_inputs(origin)]
+
+
+def test_a_folder_is_read_with_its_folders_in_the_order_of_its_paths(tmp_path):
+    for name in ("b.jsonl", "a/2.jsonl", "a/1.jsonl.gz", "a-1.jsonl", "Z.jsonl"):
+        write(tmp_path / name, compressed(ONE, "." + name.rpartition(".")[2]))
+    assert names(source(tmp_path)) == [
+        "Z.jsonl",
+        "a-1.jsonl",
+        "a/1.jsonl.gz",
+        "a/2.jsonl",
+        "b.jsonl",
+    ]
+
+
+def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
+    write(tmp_path / "datos.jsonl", ONE)
+    for name in (".oculto.jsonl", "_staging/x.jsonl", ".git/y.jsonl", "_SUCCESS"):
+        write(tmp_path / name, ONE)
+    for name in ("README.md", "LICENSE.txt", "manifest.json", "dataset_info.json"):
+        write(tmp_path / name, ONE)
+    for name in ("foto.png", "notas.md", "copia.jsonl.bz2"):
+        write(tmp_path / name, b"?")
+    with caplog.at_level(logging.WARNING):
+        assert names(source(tmp_path)) == ["datos.jsonl"]
+    said = " ".join(caplog.messages)
+    assert (
+        "left out 4 files, hidden: .git/y.jsonl, .oculto.jsonl, _SUCCESS, _staging/x.jsonl" in said
+    )
+    assert "LICENSE.txt, README.md, dataset_info.json, manifest.json" in said
+    assert (
+        "left out 3 files, of no format to read here: copia.jsonl.bz2, foto.png, notas.md" in said
+    )
+
+
+def test_a_folder_with_nothing_to_read_is_one_line(tmp_path):
+    with pytest.raises(UsageError, match=r"no file to read \(the folder is empty\)"):
+        freeze_inputs(source(tmp_path))
+    write(tmp_path / "foto.png", b"?")
+    with pytest.raises(UsageError, match=r"no file to read \(foto\.png\); check the path or set"):
+        freeze_inputs(source(tmp_path))
+
+
+def test_an_explicit_format_reads_files_without_an_ending(tmp_path):
+    write(tmp_path / "part-00000", ONE)
+    write(tmp_path / "part-00001.jsonl", ONE)
+    write(tmp_path / "otro.csv", b"text\nx\n")
+    write(tmp_path / "suma.crc", b"x")
+    assert names(source(tmp_path, format="jsonl")) == ["part-00000", "part-00001.jsonl"]
+    for name in ("part-00000", "part-00001.jsonl"):
+        (tmp_path / name).unlink()
+    write(tmp_path / "log.dump", ONE)
+    assert names(source(tmp_path, format="jsonl")) == ["log.dump", "suma.crc"]
+
+
+def test_format_files_reads_every_visible_file_as_a_document(tmp_path):
+    write(tmp_path / "a.md", "# uno\n")
+    write(tmp_path / "sub" / "b.html", "<p>dos\n\n")
+    write(tmp_path / "README.txt", "tres")
+    write(tmp_path / "vacío.txt", "")
+    write(tmp_path / "z.txt.gz", compressed(b"zip", ".gz"))
+    documents, rejects = read_all(source(tmp_path, format="files"))
+    assert [(row["doc_id"], row["text"], row["error_code"]) for row in documents] == [
+        ("README.txt", "tres", None),
+        ("a.md", "# uno\n", None),
+        ("sub/b.html", "<p>dos\n\n", None),
+        ("vacío.txt", None, "empty_text"),
+        ("z.txt.gz", "zip", None),
+    ]
+    assert rejects == []
+
+
+def test_a_glob_reads_what_it_matches(tmp_path):
+    for name in ("2024/01.jsonl", "2024/02.jsonl", "2025/01.jsonl", "2024/01.csv"):
+        write(tmp_path / name, ONE)
+    assert names(source(tmp_path / "2024" / "*.jsonl")) == ["01.jsonl", "02.jsonl"]
+    assert names(source(f"{tmp_path}/**/01.jsonl")) == ["2024/01.jsonl", "2025/01.jsonl"]
+    with pytest.raises(UsageError, match="no file to read"):
+        freeze_inputs(source(f"{tmp_path}/*.arrow"))
+
+
+def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
+    write(tmp_path / "a[1].jsonl", ONE)
+    write(tmp_path / "a1.jsonl", jsonl([{"text": "otro"}]))
+    assert texts(read_all(source(tmp_path / "a[1].jsonl"))[0]) == ["uno"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("nada.jsonl", "not found; check the path"),
+        ("foto.png", "the ending names no format; set `format`"),
+        ("c.jsonl.bz2", r"\.bz2 is not read; store it plain"),
+        ("c.zip", r"\.zip is not read"),
+        ("mal.jsonl.gz", "named as gzip but does not hold gzip data"),
+        ("c.parquet.gz", "parquet inside gzip cannot be read; decompress it first"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, message):
+    if name != "nada.jsonl":
+        data = compressed(parquet([{"text": "a"}]), ".gz") if name == "c.parquet.gz" else b"hola"
+        write(tmp_path / name, data)
+    with pytest.raises(UsageError, match=rf"{name}: {message}") as error:
+        freeze_inputs(source(tmp_path / name))
+    assert "\n" not in str(error.value)
+
+
+def test_compression_is_told_by_content_too(tmp_path):
+    path = write(tmp_path / "c.jsonl", compressed(ONE, ".zst"))
+    (item,) = freeze_inputs(source(path))
+    assert item.compression == "zstd"
+    assert texts(read_all(source(path))[0]) == ["uno"]
+
+
+def test_pipes_and_broken_links_are_not_waited_for(tmp_path, caplog):
+    os.mkfifo(tmp_path / "tubo.jsonl")
+    with pytest.raises(UsageError, match="not a regular file"):
+        freeze_inputs(source(tmp_path / "tubo.jsonl"))
+    (tmp_path / "roto.jsonl").symlink_to(tmp_path / "nada")
+    (tmp_path / "vuelta").symlink_to(tmp_path)
+    write(tmp_path / "a.jsonl", ONE)
+    assert names(source(tmp_path)) == ["a.jsonl"]
+    assert "tubo.jsonl: left out" in caplog.text
+    assert "roto.jsonl: left out" in caplog.text
+
+
+def test_a_linked_folder_is_read(tmp_path):
+    write(tmp_path / "real" / "a.jsonl", ONE)
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "enlace").symlink_to(tmp_path / "real")
+    assert names(source(tmp_path / "corpus")) == ["enlace/a.jsonl"]
+
+
+def test_a_file_name_that_is_no_unicode_is_one_line(tmp_path):
+    path = os.fsencode(tmp_path) + b"/a\xf1o.jsonl"
+    with open(path, "wb") as stream:  # noqa: PTH123
+        stream.write(ONE)
+    with pytest.raises(UsageError, match="name is not UTF-8; rename it"):
+        freeze_inputs(source(tmp_path))
+
+
+def test_relative_paths_become_absolute(tmp_path, monkeypatch):
+    write(tmp_path / "a.jsonl", ONE)
+    monkeypatch.chdir(tmp_path)
+    (item,) = freeze_inputs(source("./a.jsonl"))
+    assert item.uri == str(tmp_path / "a.jsonl")
+
+
+def test_an_unknown_encoding_is_one_line(tmp_path):
+    path = write(tmp_path / "a.jsonl", ONE)
+    with pytest.raises(UsageError, match="encoding: 'latín' is unknown"):
+        freeze_inputs(source(path, encoding="latín"))

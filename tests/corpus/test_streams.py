@@ -1,0 +1,104 @@
+import gzip
+import random
+
+import pytest
+import zstandard
+
+from tasks.corpus import streams
+from tasks.corpus.inputs import freeze_inputs
+from tasks.corpus.lines import iter_lines
+from tasks.corpus.reading import read_shard
+from tasks.corpus.shards import cut_shards
+from tasks.corpus.streams import byte_range
+from tasks.errors import UsageError
+from tests.corpus.corpora import compressed, jsonl, read_all, source, texts, write
+
+ROWS = [{"text": f"texto {random.Random(i).random()} {i}"} for i in range(20_000)]
+
+
+@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("damage", ["cut", "cut at the end", "flipped", "garbage after"])
+def test_a_damaged_stream_is_one_line_at_planning(tmp_path, ending, damage):
+    data = compressed(jsonl(ROWS), ending)
+    half = len(data) // 2
+    broken = {
+        "cut": data[:half],
+        "cut at the end": data[:-1],
+        "flipped": data[:half]
+        + bytes(b ^ 0xFF for b in data[half : half + 50])
+        + data[half + 50 :],
+        "garbage after": data + b"esto no",
+    }[damage]
+    origin = source(write(tmp_path / f"c.jsonl{ending}", broken))
+    with pytest.raises(
+        UsageError, match=rf"c\.jsonl\{ending}: .*copy (it|the file) again"
+    ) as error:
+        cut_shards(origin, freeze_inputs(origin))
+    assert "\n" not in str(error.value)
+
+
+def test_streams_of_several_members_are_read_whole(tmp_path):
+    parts = [jsonl(ROWS[i : i + 1000]) for i in range(0, 5000, 1000)]
+    for ending in (".gz", ".zst"):
+        data = b"".join(compressed(part, ending) for part in parts)
+        documents, _ = read_all(source(write(tmp_path / f"c.jsonl{ending}", data)), 300)
+        assert texts(documents) == texts(ROWS[:5000])
+
+
+def test_a_few_bytes_that_stand_for_very_many_are_not_held(tmp_path):
+    huge = b"\n" * 300_000_000 + jsonl([{"text": "fin"}])
+    for ending, pack in ((".zst", zstandard.ZstdCompressor().compress), (".gz", gzip.compress)):
+        origin = source(write(tmp_path / f"c.jsonl{ending}", pack(huge)))
+        (item,) = freeze_inputs(origin)
+        largest = total = 0
+        for block in byte_range(origin, item):
+            largest, total = max(largest, len(block)), total + len(block)
+        assert total == len(huge)
+        assert largest <= streams.BLOCK
+
+
+def test_shards_in_order_read_a_compressed_stream_once(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr(streams, "open_raw", lambda s, i: opened.append(i) or streams_open(s, i))
+    origin = source(write(tmp_path / "c.jsonl.gz", compressed(jsonl(ROWS), ".gz")))
+    inputs = freeze_inputs(origin)
+    shards = cut_shards(origin, inputs, 1000)
+    opened.clear()
+    for shard in shards:
+        read_shard(origin, inputs, shard)
+    assert len(opened) == 1
+    read_shard(origin, inputs, shards[3])
+    read_shard(origin, inputs, shards[9])
+    assert len(opened) == 2
+
+
+streams_open = streams.open_raw
+
+
+def test_lines_are_the_same_wherever_the_blocks_are_cut():
+    dice = random.Random(2)
+    data = b"".join(bytes(dice.choices(b"ab\r\n\n", k=60)) for _ in range(20))
+    whole = list(iter_lines([data]))
+    assert [line.data for line in whole] == data.split(b"\n")[: len(whole)]
+    assert all(
+        data[line.offset : line.end].rstrip(b"\n") == line.data.rstrip(b"\n") for line in whole
+    )
+    for _ in range(300):
+        cuts = sorted(dice.choices(range(len(data) + 1), k=dice.randint(0, 30)))
+        blocks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+        assert list(iter_lines(blocks)) == whole
+
+
+def test_a_line_over_the_limit_is_not_held(monkeypatch):
+    monkeypatch.setattr("tasks.corpus.lines.MAX_RECORD", 10_000)
+    dice = random.Random(6)
+    lengths = [5, 10_000, 10_001, 50_000, 0, 3, 20_000]
+    data = b"".join(bytes([65 + i]) * n + b"\n" for i, n in enumerate(lengths))
+    for _ in range(100):
+        cuts = sorted(dice.choices(range(len(data) + 1), k=dice.randint(0, 30)))
+        blocks = [data[a:b] for a, b in zip([0, *cuts], [*cuts, len(data)], strict=True)]
+        lines = list(iter_lines(blocks))
+        assert [line.end - line.offset - 1 for line in lines] == lengths
+        assert [line.whole for line in lines] == [n <= 10_000 for n in lengths]
+        assert [len(line.data) for line in lines] == [n if n <= 10_000 else 4096 for n in lengths]
+        assert [line.data[:1] for line in lines] == [b"A", b"B", b"C", b"D", b"", b"F", b"G"]
