@@ -226,8 +226,12 @@ class Compute(Section):
         description="Tokens a batch; without a value, by the device. Halved by itself when memory "
         "runs out.",
     )
-    threads: int | None = Field(
-        None, ge=1, description="CPU threads; without a value, the cores this process may use."
+    workers: int | None = Field(
+        None,
+        ge=1,
+        description="Shards scored at once, which share the cores; without a value, one a core on "
+        "a CPU and two on a GPU.",
+        json_schema_extra=option("--workers"),
     )
 
 
@@ -240,6 +244,7 @@ class Summaries(Section):
     max_usd: float | None = Field(
         None,
         gt=0,
+        allow_inf_nan=False,
         description="Most that a run may spend on summaries, in USD; required with summaries.",
         json_schema_extra=option("--max-usd"),
     )
@@ -279,10 +284,11 @@ class Summaries(Section):
         description="Longest summary, in words.",
         json_schema_extra=option("--summary-words"),
     )
-    max_output_tokens: int = Field(
-        1024,
+    max_output_tokens: int | None = Field(
+        None,
         ge=64,
-        description="Most tokens an answer may take, thinking included; bounds its cost.",
+        description="Most tokens an answer may take, thinking included; bounds its cost. 256 and 4 "
+        "a word if none.",
     )
     long_documents: Literal["head_tail", "parts"] = Field(
         "head_tail",

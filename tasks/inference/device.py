@@ -1,11 +1,10 @@
-"""Device, threads and memory that are really there."""
-
-import os
-from pathlib import Path
+"""The device that runs the models, and who shares the cores."""
 
 import torch
 
+from tasks.cores import usable_cores
 from tasks.errors import UsageError
+from tasks.job import Compute
 
 CPU_BATCH_TOKENS = 2048
 GPU_BATCH_TOKENS = 32768
@@ -37,22 +36,20 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def usable_cores() -> int:
-    """Cores this process may use: its affinity, cut by the cgroup's CPU quota."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    quota = Path("/sys/fs/cgroup/cpu.max")
-    if quota.exists():
-        limit, period = quota.read_text().split()
-        if limit != "max":
-            cores = min(cores or 1, max(1, int(limit) // int(period)))
-    return cores or 1
+def shards_at_once(compute: Compute) -> int:
+    """How many shards are scored at the same time.
+
+    Documents are independent: one worker with one thread a core beats one pool over all cores. On
+    a GPU the second worker reads, tokenises and writes while the first one computes.
+    """
+    if compute.workers:
+        return compute.workers
+    return usable_cores() if pick_device(compute.device).type == "cpu" else 2
 
 
-def set_threads(threads: int | None) -> int:
-    """Sets torch's thread count, from the job or from the cores that are there; returns it."""
-    count = threads or usable_cores()
-    torch.set_num_threads(count)
-    return count
+def share_cores(workers: int) -> None:
+    """Gives each of the workers its share of the cores."""
+    torch.set_num_threads(max(1, usable_cores() // workers))
 
 
 def default_batch_tokens(device: torch.device) -> int:

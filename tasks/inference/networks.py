@@ -1,6 +1,7 @@
 """Loading networks from a model folder: safely, locally, without foreign code."""
 
 from functools import lru_cache
+from threading import Lock
 from typing import Any
 
 import torch
@@ -30,9 +31,11 @@ def load_config(ref: ModelRef) -> Any:
         raise _unloadable(ref, error) from None
 
 
-@lru_cache(maxsize=8)
+_loading = Lock()
+
+
 def load_network(ref: ModelRef, head: bool, precision: str, device: torch.device) -> Any:
-    """A model ready to run; kept for the life of the process.
+    """A model ready to run; kept for the life of the process and shared by its threads.
 
     Args:
         ref: what to load.
@@ -43,6 +46,12 @@ def load_network(ref: ModelRef, head: bool, precision: str, device: torch.device
     Raises:
         UsageError: weights that are broken, incomplete, or need code of their own.
     """
+    with _loading:
+        return _load(ref, head, precision, device)
+
+
+@lru_cache(maxsize=8)
+def _load(ref: ModelRef, head: bool, precision: str, device: torch.device) -> Any:
     family = AutoModelForSequenceClassification if head else AutoModel
     try:
         network, report = family.from_pretrained(

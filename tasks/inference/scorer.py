@@ -8,7 +8,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.inference.classifier import Running, load_classifier
-from tasks.inference.device import default_batch_tokens, pick_device, set_threads
+from tasks.inference.device import (
+    default_batch_tokens,
+    pick_device,
+    shards_at_once,
+    share_cores,
+)
 from tasks.inference.embedding import score_embedding
 from tasks.inference.encoder import load_encoder
 from tasks.inference.nli import score_nli
@@ -63,7 +68,7 @@ def running(compute: Compute, precision: str) -> Running:
         UsageError: the job names a device that is not there.
     """
     device = pick_device(compute.device)
-    set_threads(compute.threads)
+    share_cores(shards_at_once(compute))
     return Running(device, precision, compute.batch_tokens or default_batch_tokens(device))
 
 

@@ -1,6 +1,7 @@
 """Batches follow tokens; long documents are read whole; company changes nothing."""
 
 import random
+from concurrent.futures import ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
@@ -16,7 +17,7 @@ from tasks.inference.windows import aggregate, cut_windows
 from tasks.job import Compute, LongDocuments, make_job
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 
-RUN = running(Compute(device="cpu", threads=1), "fp32")
+RUN = running(Compute(device="cpu", workers=2), "fp32")
 
 
 def lengths_of(count: int, seed: int = 0):
@@ -254,3 +255,13 @@ def test_the_tokens_of_a_text_are_made_once_for_models_that_share_a_tokenizer(pl
     )
     score_texts(shared, TEXTS, RUN)
     assert seen.count(len(TEXTS)) == 1
+
+
+def test_workers_that_share_a_model_do_not_disturb_each_other(plan):
+    expected = score_texts(plan, TEXTS, RUN)
+    with ThreadPoolExecutor(4) as pool:
+        orders = [random.Random(i).sample(range(len(TEXTS)), k=len(TEXTS)) for i in range(24)]
+        found = list(pool.map(lambda o: score_texts(plan, [TEXTS[i] for i in o], RUN), orders))
+    for order, scores in zip(orders, found, strict=True):
+        assert scores.sentiment == pytest.approx(expected.sentiment[order], abs=1e-5)
+        assert scores.topics == pytest.approx(expected.topics[order], abs=1e-5)

@@ -20,7 +20,7 @@ from tasks.inference.tokens import load_tokenizer
 from tasks.job import Compute, make_job
 from tests.models import SENTIMENT, bert_classifier, roberta_classifier, sentence_encoder
 
-RUN = running(Compute(device="cpu", threads=1), "fp32")
+RUN = running(Compute(device="cpu", workers=2), "fp32")
 
 
 def resolved(folder: Path):

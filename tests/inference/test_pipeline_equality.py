@@ -57,7 +57,7 @@ def plan_of(sentiment: Path | None = None, nli: Path | None = None, multi: bool 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
     texts = shuffled(seed)
-    run = running(Compute(device="cpu", threads=1, batch_tokens=batch_tokens), "fp32")
+    run = running(Compute(device="cpu", workers=2, batch_tokens=batch_tokens), "fp32")
     ours = score_texts(plan_of(sentiment_folder), texts, run).sentiment
     reference = pipeline("text-classification", model=str(sentiment_folder), top_k=None)
     for text, row in zip(texts, ours, strict=True):
@@ -68,7 +68,7 @@ def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
 
 def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
     folder = bert_classifier(tmp_path, problem_type="multi_label_classification")
-    run = running(Compute(device="cpu", threads=1), "fp32")
+    run = running(Compute(device="cpu", workers=2), "fp32")
     ours = score_texts(plan_of(folder), TEXTS, run).sentiment
     reference = pipeline("text-classification", model=str(folder), top_k=None)
     for text, row in zip(TEXTS, ours, strict=True):
@@ -77,7 +77,7 @@ def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
 
 
 def assert_zero_shot_equal(folder: Path, texts: list[str], multi: bool, batch_tokens: int) -> None:
-    run = running(Compute(device="cpu", threads=1, batch_tokens=batch_tokens), "fp32")
+    run = running(Compute(device="cpu", workers=2, batch_tokens=batch_tokens), "fp32")
     ours = score_texts(plan_of(nli=folder, multi=multi), texts, run).topics
     reference = pipeline("zero-shot-classification", model=str(folder))
     for text, row in zip(texts, ours, strict=True):
@@ -104,7 +104,7 @@ def test_multi_label_equals_pipeline_where_contradiction_is_output_zero(roberta_
 
 def test_multi_label_uses_the_true_contradiction_where_the_pipeline_assumes_zero(tmp_path):
     folder = bert_classifier(tmp_path / "a", labels=("neutral", "entailment", "contradiction"))
-    run = running(Compute(device="cpu", threads=1), "fp32")
+    run = running(Compute(device="cpu", workers=2), "fp32")
     ours = score_texts(plan_of(nli=folder, multi=True), TEXTS, run).topics
     for text, row in zip(TEXTS, ours, strict=True):
         for label, score in zip(LABELS, row, strict=True):
@@ -131,7 +131,7 @@ def test_a_single_label_is_scored_against_contradiction(tmp_path):
     model = resolve_model(str(folder), None, "encoder")
     topics = TopicPlan(model, "nli", LABELS[:1], (TEMPLATE.format(LABELS[0]),), False, None)
     plan = InferencePlan(None, topics, LongDocuments(), "fp32")
-    ours = score_texts(plan, TEXTS[:3], running(Compute(device="cpu", threads=1), "fp32")).topics
+    ours = score_texts(plan, TEXTS[:3], running(Compute(device="cpu", workers=2), "fp32")).topics
     reference = pipeline("zero-shot-classification", model=str(folder))
     for text, row in zip(TEXTS[:3], ours, strict=True):
         found = reference(text, [LABELS[0]], hypothesis_template=TEMPLATE)

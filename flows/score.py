@@ -1,0 +1,39 @@
+"""The main flow: score a corpus and publish the results."""
+
+import time
+
+from prefect import flow, unmapped
+from prefect.task_runners import ThreadPoolTaskRunner
+
+from flows.running import all_scored, claimed, progress
+from tasks.cores import usable_cores
+from tasks.job import Job
+from tasks.plan import plan_corpus
+from tasks.publish import publish_results, report
+from tasks.results.report import Summary
+from tasks.score import score_shard
+
+MOST_WORKERS = max(4, usable_cores())
+"""Threads for tasks; a job says how many of them score at once."""
+
+
+@flow(
+    name="score-corpus",
+    flow_run_name="{job.name}",
+    task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
+)
+def score_corpus(job: Job) -> Summary:
+    """Plans a run, scores every shard of it, publishes the results and reports.
+
+    Raises:
+        NocturnaError: one line that says what is wrong; results stay as they were.
+    """
+    start = time.monotonic()
+    with claimed(job) as claim:
+        plan = claim.go_on_with(plan_corpus(job, claim.run_id))
+        with progress(plan):
+            futures = score_shard.map(unmapped(job), unmapped(plan.run_id), range(plan.shards))
+            shards = all_scored(futures)
+        summary = publish_results(job, plan.run_id, shards, time.monotonic() - start)
+        report(summary)
+        return summary

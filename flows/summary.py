@@ -1,0 +1,60 @@
+"""Tables for the terminal: the end of a run, jobs, and runs."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from tasks.results.manifest import Manifest
+from tasks.results.report import Summary, table_rows
+
+
+def print_summary(summary: Summary) -> None:
+    """Counts, label shares, where the results are and the lines that read them."""
+    console = Console()
+    table = Table(title=f"{summary.job}: run {summary.run_id}", title_justify="left", box=None)
+    table.add_column("figure")
+    table.add_column("value", justify="right")
+    for name, value in table_rows(summary):
+        table.add_row(name, value)
+    console.print(table)
+    console.print()
+    plain(console, f"results     {summary.results}")
+    if summary.quarantine:
+        plain(console, f"quarantine  {summary.quarantine}")
+    for library, line in summary.reading.items():
+        plain(console, f"{library:<11} {line}")
+
+
+def print_jobs(found: Sequence[dict[str, Any]]) -> None:
+    """One line a job file: valid, or what is wrong with it."""
+    console = Console()
+    for entry in found:
+        if entry["error"]:
+            plain(console, f"wrong  {entry['error']}")
+        else:
+            source = entry["job"]["source"]
+            plain(
+                console,
+                f"valid  {entry['file']}: {entry['name']}, {source['path'] or source['dataset']}",
+            )
+
+
+def print_runs(found: Sequence[Manifest]) -> None:
+    """A line a run, oldest first, and below it why it was not published."""
+    console = Console()
+    width = max((len(run.job_name) for run in found), default=0)
+    for run in found:
+        counts = run.counts
+        line = f"{run.job_name:<{width}}  {run.run_id}  {run.status:<11}"
+        line += f"  {counts.read:>11,} read {counts.scored:>11,} scored {counts.failed:>7,} failed"
+        line += f" {counts.quarantined:>7,} quarantined  {run.seconds:>9,.1f} s"
+        plain(console, line if run.snapshot is None else f"{line}  snapshot {run.snapshot}")
+        if run.reason:
+            plain(console, f"{'':<{width}}  {run.reason}")
+
+
+def plain(console: Console, line: str) -> None:
+    """Prints a line as it is, unwrapped, so that it can be copied."""
+    console.print(line, soft_wrap=True, markup=False, highlight=False)

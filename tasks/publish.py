@@ -1,0 +1,25 @@
+"""The tasks that publish a run and report on it."""
+
+from prefect import task
+from prefect.artifacts import create_table_artifact
+
+from tasks.engine import RETRIES
+from tasks.job import Job
+from tasks.results.records import ScoredShard
+from tasks.results.report import Summary, table_rows
+from tasks.steps.publishing import publish_run
+from tasks.steps.run import job_layout
+
+
+@task(name="publish", **RETRIES)
+def publish_results(job: Job, run_id: str, shards: list[ScoredShard], seconds: float) -> Summary:
+    """Checks the rows of a run and makes them the snapshot that readers see."""
+    return publish_run(job_layout(job), run_id, shards, seconds)
+
+
+@task(name="report", **RETRIES)
+def report(summary: Summary) -> None:
+    """Leaves the figures of a run in the engine's own interface."""
+    rows = [{"figure": name.strip(), "value": value} for name, value in table_rows(summary)]
+    key = "nocturna-" + "".join(c if c.isalnum() else "-" for c in summary.job.lower())
+    create_table_artifact(key=key, table=rows, description=f"Run {summary.run_id}")

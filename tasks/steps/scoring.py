@@ -1,0 +1,131 @@
+"""Scoring one shard: read it, run the models, leave a verified part."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from tasks.corpus.index import open_shard
+from tasks.errors import STOPPED, Stopped
+from tasks.inference.scorer import Scores, running, score_texts
+from tasks.results.layout import Layout
+from tasks.results.parts import write_part
+from tasks.results.records import ScoredShard
+from tasks.results.rows import ShardScores, Trace, result_rows
+from tasks.results.schema import results_schema
+from tasks.results.shards import load_shard, save_shard, write_rejects
+from tasks.steps.run import Plan, load_plan, results_columns
+
+
+@dataclass(frozen=True)
+class Signals:
+    """What a scoring process is asked and tells.
+
+    Attributes:
+        stop: asked before each batch whether to stop.
+        advance: told how many documents were scored since it was last told.
+    """
+
+    stop: Callable[[], bool]
+    advance: Callable[[float], None]
+
+
+def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> ScoredShard:
+    """Scores one shard of a run and leaves its part in the run's work folder.
+
+    A shard that an earlier attempt finished is verified and not scored again.
+
+    Args:
+        shard: position in the plan.
+
+    Raises:
+        Stopped: on request, after the batch in hand.
+        NocturnaError: the input changed since it was planned, or nothing can be written.
+    """
+    plan = load_plan(layout.plan(run_id))
+    columns, planned = results_columns(plan, layout), plan.shards[shard]
+    schema = results_schema(columns, plan.job.name)
+    done = load_shard(layout, run_id, shard, planned.rows, schema)
+    if done is not None:
+        signals.advance(done.scored)
+        return done
+
+    if signals.stop():
+        raise Stopped(STOPPED)
+    clock = _Clock()
+    with clock("read"):
+        rows = open_shard(plan.job.source, plan.inputs, planned, plan.index, layout.index(run_id))
+    with clock("infer"):
+        scores, tokens = _score(plan, rows.documents, signals)
+    with clock("write"):
+        table = result_rows(rows.documents, scores, columns, plan.job.name, _trace(plan))
+        write_rejects(rows.rejects, layout, run_id, shard)
+        part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
+    scored = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
+    done = ScoredShard(
+        shard=shard,
+        part=part,
+        read=planned.rows,
+        scored=scored,
+        failed=table.num_rows - scored,
+        quarantined=rows.rejects.num_rows,
+        tokens=tokens,
+        seconds=round(sum(clock.seconds.values()), 3),
+        timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
+    )
+    save_shard(layout, run_id, done)
+    return done
+
+
+def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScores, int]:
+    good = pc.is_null(documents["error_code"])
+    positions = np.flatnonzero(good.to_numpy())
+    texts = documents["text"].filter(good).to_pylist()
+    run = replace(running(plan.job.compute, plan.inference.precision), stop=signals.stop)
+    scores = score_texts(plan.inference, texts, run, signals.advance)
+    return _spread(scores, positions, documents.num_rows), int(scores.n_tokens.sum())
+
+
+def _spread(scores: Scores, positions: NDArray[np.intp], documents: int) -> ShardScores:
+    """Scores of the readable documents in the rows of all documents; the others get none."""
+
+    def wide(values: NDArray[Any], empty: float) -> NDArray[Any]:
+        rows = np.full((documents, *values.shape[1:]), empty, dtype=values.dtype)
+        rows[positions] = values
+        return rows
+
+    return ShardScores(
+        n_tokens=wide(scores.n_tokens, 0),
+        n_windows=wide(scores.n_windows, 0),
+        truncated=wide(scores.truncated, False),
+        sentiment=None if scores.sentiment is None else wide(scores.sentiment, np.nan),
+        topic=None if scores.topics is None else wide(scores.topics, np.nan),
+    )
+
+
+def _trace(plan: Plan) -> Trace:
+    sentiment, topics = plan.inference.sentiment, plan.inference.topics
+    return Trace(
+        run_id=plan.run_id,
+        config_id=plan.config_id,
+        code_version=plan.code_version,
+        sentiment_model=sentiment.model.label if sentiment else None,
+        topic_model=topics.model.label if topics else None,
+    )
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start

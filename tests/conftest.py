@@ -1,0 +1,46 @@
+"""What all tests share: an engine of their own, and small models made once."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+os.environ["HF_HUB_OFFLINE"] = "0"
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import tasks.settings  # noqa: F401  before the engine
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+SAMPLES = Path(__file__).parents[1] / "data" / "samples"
+
+
+@pytest.fixture(scope="session")
+def engine() -> Iterator[None]:
+    """A real engine with its own database, once for all flows of a test process."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(scope="session")
+def small_models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """A sentiment model, an NLI model and a sentence encoder with random weights."""
+    from tests.models import NLI, bert_classifier, sentence_encoder
+
+    folder = tmp_path_factory.mktemp("small-models")
+    return {
+        "sentiment": bert_classifier(folder / "sentiment"),
+        "nli": bert_classifier(folder / "nli", labels=NLI, seed=3),
+        "encoder": sentence_encoder(folder / "encoder"),
+    }
+
+
+@pytest.fixture(scope="session")
+def speeches() -> Path:
+    """The speeches corpus beside the checkout; tests that need it are skipped without it."""
+    path = SHARED / "load" / "speeches-es.jsonl.gz"
+    if not path.exists():
+        pytest.skip(f"needs {path}, which is not part of the project")
+    return path
