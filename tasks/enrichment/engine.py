@@ -1,0 +1,61 @@
+"""One face for the three modes: a window of requests is started, and later finished."""
+
+import asyncio
+
+from tasks.enrichment.batch import Batch
+from tasks.enrichment.jobs import Jobs
+from tasks.enrichment.online import Online
+from tasks.enrichment.prices import NANO
+from tasks.enrichment.window import Window
+from tasks.enrichment.work import Work
+from tasks.errors import Stopped
+
+JOBS_AT_ONCE = 50
+"""Batch jobs under way at once; the service allows 100."""
+
+
+class Engine:
+    """Runs the asynchronous engines for the synchronous pipeline.
+
+    Attributes:
+        windows_ahead: windows to start before the first is finished.
+    """
+
+    def __init__(self, work: Work, runner: asyncio.Runner) -> None:
+        self._work, self._runner = work, runner
+        self._batch = Batch(work)
+        self._online = None if work.settings.mode == "batch" else Online(work, work.settings.mode)
+        self.windows_ahead = JOBS_AT_ONCE - 1 if self._online is None else 0
+        jobs = Jobs(work.state)
+        jobs.sweep()
+        if jobs.any():
+            runner.run(self._batch.collect())
+
+    def started(self, window: Window) -> Window:
+        """Sends what a batch window asks for; online there is nothing to do ahead."""
+        if self._online is None:
+            self._runner.run(self._batch.start(window.requests()))
+        return window
+
+    def finished(self, window: Window) -> Window:
+        """Brings a window the outcomes of its requests.
+
+        Raises:
+            Stopped: if there was a request to stop, after the calls in hand were answered.
+        """
+        engine = self._batch.finish if self._online is None else self._online.answer
+        requests = window.requests()
+        outcomes = self._runner.run(engine(requests)) if requests else {}
+        if any(request.key not in outcomes for request in requests):
+            self._work.meter.show()
+            spent = self._work.budget.committed / NANO
+            raise Stopped(
+                f"summaries stopped on request after {spent:.6f} USD; every answer is kept, "
+                "run again to go on"
+            )
+        window.take(outcomes)
+        return window
+
+    def close(self) -> None:
+        """Closes the connections to the service."""
+        self._runner.run(self._work.gemini.close())
