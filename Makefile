@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check clean
+.PHONY: help install demo demo-summaries test test-all check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -21,6 +21,11 @@ install: .venv/installed ## create .venv and install Nocturna in it
 demo: .venv/installed ## score the bundled corpus with the bundled models and show the result
 	$(BIN)/nocturna score --job data/jobs/opiniones.yaml --out $(OUT)
 	@$(BIN)/python -m flows.demo $(OUT)/opiniones
+
+demo-summaries: .venv/installed ## the demo with Gemini summaries, answered by a fake on this machine
+	$(BIN)/python -m tests.enrichment.demo $(BIN)/nocturna score --job data/jobs/opiniones.yaml \
+	  --summaries --max-usd 0.10 --summary-words 12 --name resumenes --out $(OUT)
+	@$(BIN)/python -m flows.demo $(OUT)/resumenes
 
 test: .venv/installed ## run the tests
 	$(BIN)/python -m pytest -m "not slow"

@@ -68,11 +68,20 @@ def score(
         str | None, typer.Argument(help="File, folder, glob or URI of the corpus.")
     ] = None,
     job: JobFile = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what there is to do and to pay; do nothing.")
+    ] = False,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
     described = _job(source, job, options)
+    if dry_run:
+        from flows.preview import preview
+
+        lines, values = preview(described)
+        print(json.dumps(values) if as_json else "\n".join(lines))
+        return
     from flows.engine import let_engine_settle
     from flows.score import score_corpus
     from flows.summary import print_summary

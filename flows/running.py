@@ -32,6 +32,7 @@ class Claim:
             say(f"going on with run {plan.run_id}, which had stopped")
             self.run_id = plan.run_id
             self._hold_as(plan.run_id)
+        say(plan.outlook)
         return plan
 
 
@@ -58,7 +59,7 @@ def claimed(job: Job) -> Iterator[Claim]:
 @contextmanager
 def progress(plan: Planned) -> Iterator[None]:
     """Shows how far the run is while the block runs."""
-    with show_progress(plan.documents) as advance, listening(advance):
+    with show_progress(plan.to_score) as shown, listening(shown.advance, shown.tell):
         yield
 
 

@@ -12,6 +12,7 @@ from tasks.plan import plan_corpus
 from tasks.publish import publish_results, report
 from tasks.results.report import Summary
 from tasks.score import score_shard
+from tasks.summarise import summarise_documents
 
 MOST_WORKERS = max(4, usable_cores())
 """Threads for tasks; a job says how many of them score at once."""
@@ -23,7 +24,7 @@ MOST_WORKERS = max(4, usable_cores())
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
 )
 def score_corpus(job: Job) -> Summary:
-    """Plans a run, scores every shard of it, publishes the results and reports.
+    """Plans a run, summarises if asked, scores every shard, publishes the results and reports.
 
     Raises:
         NocturnaError: one line that says what is wrong; results stay as they were.
@@ -32,8 +33,9 @@ def score_corpus(job: Job) -> Summary:
     with claimed(job) as claim:
         plan = claim.go_on_with(plan_corpus(job, claim.run_id))
         with progress(plan):
+            summaries = summarise_documents(job, plan.run_id) if job.summaries.enabled else None
             futures = score_shard.map(unmapped(job), unmapped(plan.run_id), range(plan.shards))
             shards = all_scored(futures)
-        summary = publish_results(job, plan.run_id, shards, time.monotonic() - start)
+        summary = publish_results(job, plan.run_id, shards, summaries, time.monotonic() - start)
         report(summary)
         return summary

@@ -12,6 +12,7 @@ from types import FrameType
 
 _stop = threading.Event()
 _listeners: list[Callable[[float], None]] = []
+_readers: list[Callable[[str], None]] = []
 
 
 def stopping() -> bool:
@@ -30,14 +31,22 @@ def advance(documents: float) -> None:
         listener(documents)
 
 
+def tell(line: str) -> None:
+    """Says in one line where work stands that `advance` does not count."""
+    for reader in tuple(_readers):
+        reader(line)
+
+
 @contextmanager
-def listening(listener: Callable[[float], None]) -> Iterator[None]:
-    """Calls the listener on every `advance` inside the block."""
+def listening(listener: Callable[[float], None], reader: Callable[[str], None]) -> Iterator[None]:
+    """Calls the listener on every `advance` inside the block, and the reader on every `tell`."""
     _listeners.append(listener)
+    _readers.append(reader)
     try:
         yield
     finally:
         _listeners.remove(listener)
+        _readers.remove(reader)
 
 
 @contextmanager

@@ -348,6 +348,16 @@ class Output(Section):
         description="Copy the text into the results.",
         json_schema_extra=option("--keep-text"),
     )
+    deletions: Literal["keep", "drop"] = Field(
+        "keep",
+        description="What happens to the rows of documents that left the corpus.",
+        json_schema_extra=option("--deletions"),
+    )
+    other_columns: Literal["fill", "refuse"] = Field(
+        "fill",
+        description="Rows that are carried over from a night with other columns: fill what they "
+        "lack with nulls, or refuse to publish.",
+    )
 
 
 class Quality(Section):
@@ -392,6 +402,11 @@ class Job(Section):
     summaries: Summaries = Summaries()
     output: Output = Output()
     quality: Quality = Quality()
+    full: bool = Field(
+        False,
+        description="Score every document again, also those that have not changed.",
+        json_schema_extra=option("--full"),
+    )
     shard_size: int | None = Field(
         None,
         ge=1,

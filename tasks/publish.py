@@ -9,12 +9,19 @@ from tasks.results.records import ScoredShard
 from tasks.results.report import Summary, table_rows
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
+from tasks.steps.summarising import Summarised
 
 
 @task(name="publish", **RETRIES)
-def publish_results(job: Job, run_id: str, shards: list[ScoredShard], seconds: float) -> Summary:
+def publish_results(
+    job: Job,
+    run_id: str,
+    shards: list[ScoredShard],
+    summaries: Summarised | None,
+    seconds: float,
+) -> Summary:
     """Checks the rows of a run and makes them the snapshot that readers see."""
-    return publish_run(job_layout(job), run_id, shards, seconds)
+    return publish_run(job_layout(job), run_id, shards, summaries, seconds)
 
 
 @task(name="report", **RETRIES)

@@ -23,6 +23,7 @@ from tasks.corpus.storage import (
     is_remote,
     redact,
     storage_errors,
+    with_credentials,
 )
 from tasks.errors import UsageError
 from tasks.job import Source
@@ -106,8 +107,7 @@ def _format_or_error(source: Source, file: Found) -> str:
 def _freeze(source: Source, file: Found, format: str) -> InputFile:
     size = int(file.info.get("size") or 0)
     if is_remote(file.path):
-        address = source.path if source.path and redact(source.path) == file.path else file.path
-        fs, path = filesystem(address)
+        fs, path = filesystem(with_credentials(source, file.path))
         with storage_errors(file.path):
             start = fs.cat_file(path, start=0, end=min(8, size)) if size else b""
     else:

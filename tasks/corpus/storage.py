@@ -77,7 +77,7 @@ def open_raw(source: Source, item: InputFile) -> BinaryIO:
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
-    fs, path = filesystem(_with_credentials(source, item.uri))
+    fs, path = filesystem(with_credentials(source, item.uri))
     with storage_errors(item.uri):
         if "memory" in fs.protocol:
             # fsspec hands out one shared file object: two readers would move each other's position
@@ -93,7 +93,7 @@ def fingerprint(source: Source, uri: str) -> str:
     if not is_remote(uri):
         with storage_errors(uri), Path(uri).open("rb") as stream:
             return _sha256(stream)
-    fs, path = filesystem(_with_credentials(source, uri))
+    fs, path = filesystem(with_credentials(source, uri))
     with storage_errors(uri):
         return _fingerprint_of(fs, path, fs.info(path))
 
@@ -151,7 +151,8 @@ def network_errors() -> tuple[type[BaseException], ...]:
     return tuple(found)
 
 
-def _with_credentials(source: Source, uri: str) -> str:
+def with_credentials(source: Source, uri: str) -> str:
+    """A redacted URI with the user, password and query string of the source's own path."""
     given = source.path or ""
     if redact(given) == uri:
         return given

@@ -7,7 +7,7 @@ input or the models did, and have limits in the job.
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, cast
+from typing import Any
 
 import pyarrow as pa
 
@@ -141,9 +141,16 @@ def write_metrics(layout: Layout, run_id: str, checked: Checked) -> None:
 
 def read_metrics(layout: Layout, run_id: str) -> dict[str, Any]:
     """The metrics of a run, as `write_metrics` left them; none where it did not come that far."""
+    return read_checked(layout, run_id).metrics
+
+
+def read_checked(layout: Layout, run_id: str) -> Checked:
+    """The checks and metrics of a run; both empty where it did not come that far."""
     path = layout.metrics(run_id)
-    found = json.loads(path.read_bytes())["metrics"] if path.exists() else {}
-    return cast(dict[str, Any], found)
+    if not path.exists():
+        return Checked((), {})
+    values = json.loads(path.read_bytes())
+    return Checked(tuple(Check(**check) for check in values["checks"]), values["metrics"])
 
 
 def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None = None) -> None:

@@ -10,6 +10,7 @@ from tasks.corpus.records import InputFile, Shard
 from tasks.errors import NocturnaError
 from tasks.results import files
 from tasks.results.layout import Layout
+from tasks.results.lineage import note_event
 from tasks.results.lock import holder_of
 from tasks.results.records import Counts, to_json
 from tasks.results.snapshots import Snapshot, committed_numbers, last_number, read_entry
@@ -65,6 +66,7 @@ class Manifest:
             stopped.
         reason: why it was refused, failed or stopped, or why it was published nevertheless.
         snapshot: number of the snapshot that it published.
+        summaries: documents by summary status, what they cost, and why they stopped early.
         base: number of the snapshot that it was planned against, 0 for none.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
@@ -96,6 +98,7 @@ class Manifest:
     finished_at: str | None = None
     reason: str | None = None
     snapshot: int | None = None
+    summaries: dict[str, Any] | None = None
     base: int | None = None
 
     @property
@@ -116,13 +119,17 @@ def inputs_used(inputs: Sequence[InputFile], shards: Sequence[Shard]) -> tuple[I
 
 
 def write_manifest(layout: Layout, manifest: Manifest) -> None:
-    """Writes `runs/<run_id>/manifest.json`; readers find the old one or the new, never a part."""
+    """Writes `runs/<run_id>/manifest.json`; readers find the old one or the new, never a part.
+
+    The lineage event of a new status is written first.
+    """
     rates = {
         "documents_per_second": round(manifest.documents_per_second, 3),
         "tokens_per_second": round(manifest.tokens_per_second, 3),
     }
     values = json.loads(to_json(manifest)) | rates
     with files.clear_errors(layout.root):
+        note_event(layout, values)
         files.write_whole(layout.manifest(manifest.run_id), to_json(values))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from tasks.errors import NocturnaError
 from tasks.results import files
 from tasks.results.layout import Layout, is_run_id, number_of
-from tasks.results.manifest import PUBLISHED, read_manifest, settled, write_manifest
+from tasks.results.manifest import PUBLISHED, list_runs, read_manifest, settled, write_manifest
 from tasks.results.snapshots import (
     Snapshot,
     committed_numbers,
@@ -20,6 +20,8 @@ from tasks.results.sql import spill_folder
 
 KEEP_SNAPSHOTS = 3
 KEEP_FOR = timedelta(hours=24)
+KEEP_WORK = timedelta(days=7)
+"""How long the work of a run that was not published is kept, to go on with or to look at."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,8 @@ def prune(
     """Removes old snapshots: those beyond the newest `keep` that were replaced `keep_for` ago.
 
     Time counts from when a later snapshot replaced it, so that a reader has `keep_for` to finish.
-    Log entries stay. Call it with the lock held.
+    Log entries stay. The work of runs that started seven days ago and were never published goes
+    too. Call it with the lock held.
 
     Returns:
         the numbers of the snapshots that were removed.
@@ -101,6 +104,10 @@ def prune(
             if folder.is_dir() and now - replaced_at >= keep_for:
                 _remove_snapshot(layout, folder)
                 removed.append(number)
+        for run in list_runs(layout):
+            old = now - datetime.fromisoformat(run.started_at) >= KEEP_WORK
+            if old and run.status != PUBLISHED:
+                files.remove_folder(layout.work(run.run_id))
     return removed
 
 

@@ -1,5 +1,6 @@
 """What a run did, for the terminal and for scripts."""
 
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ class Summary:
         errors: failed documents by error code.
         results: folder to read.
         reading: lines of code that read it, by library.
+        warnings: what a person should look at, a line each.
+        summaries: documents by summary status, what they cost, and why they stopped early.
         quarantine: folder of the rows that could not be read, if there are any.
     """
 
@@ -38,13 +41,18 @@ class Summary:
     quarantine: str | None = None
     reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    summaries: dict[str, Any] | None = None
 
 
-def summarise(layout: Layout, manifest: Manifest, metrics: dict[str, Any]) -> Summary:
+def summarise(
+    layout: Layout, manifest: Manifest, metrics: dict[str, Any], warnings: Iterable[str] = ()
+) -> Summary:
     """The summary of a run.
 
     Args:
         metrics: `Checked.metrics` of the run; empty if it did not come that far.
+        warnings: what the gates warn of, in words.
     """
     quarantined = manifest.counts.quarantined
     return Summary(
@@ -66,6 +74,8 @@ def summarise(layout: Layout, manifest: Manifest, metrics: dict[str, Any]) -> Su
         quarantine=str(layout.quarantine(manifest.run_id)) if quarantined else None,
         reason=manifest.reason,
         timings=manifest.timings,
+        warnings=tuple(warnings),
+        summaries=manifest.summaries,
     )
 
 
@@ -97,6 +107,14 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("carried over", f"{counts.carried:,}"))
     rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
+    rows += [("warning", warning) for warning in summary.warnings]
     for kind, shares in summary.shares.items():
         rows += [(f"{kind} {label}", f"{share:.1%}") for label, share in shares.items()]
+    if summary.summaries:
+        rows += [
+            (f"summary {status}", f"{n:,}") for status, n in summary.summaries["statuses"].items()
+        ]
+        rows.append(("summaries cost", f"{summary.summaries['spent_usd']:.4f} USD"))
+        if summary.summaries["stopped"]:
+            rows.append(("summaries stopped", summary.summaries["stopped"]))
     return rows

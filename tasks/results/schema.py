@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tasks.enrichment.records import SUMMARY_SCHEMA
 from tasks.errors import UsageError
 from tasks.naming import slug
 
@@ -65,11 +66,10 @@ _TOPIC = (
     ("topic_score", pa.float32(), "Score of that label.", "0 to 1"),
 )
 _TEXT = (("text", pa.large_string(), "The document's text.", None),)
-_SUMMARY = (
-    ("summary", pa.string(), "Summary of the text; null unless summary_status is ok.", None),
-    ("summary_status", pa.string(), "ok, or why there is no summary.", None),
-    ("summary_cost_usd", pa.float64(), "What the summary cost.", "US dollars"),
-    ("summary_model", pa.string(), "Model that wrote the summary.", None),
+_SUMMARY = tuple(
+    (field.name, field.type, field.metadata[b"description"].decode(), None)
+    for field in SUMMARY_SCHEMA
+    if field.name != "doc_id"
 )
 _TRACE = (
     ("run_id", pa.string(), "Run that wrote the row; its manifest is runs/<run_id>/.", None),

@@ -29,6 +29,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         config_id=plan.config_id,
         status=manifests.RUNNING,
         started_at=plan.started_at,
+        base=plan.delta.base,
         job=plan.job.model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),

@@ -1,69 +1,132 @@
 """Planning a run: freeze the inputs, pin the models, cut shards, read everything once."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import replace
+
+import pyarrow as pa
 
 from tasks.corpus.index import build_index
 from tasks.corpus.inputs import freeze_inputs
+from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
+from tasks.enrichment.checks import check_settings
+from tasks.enrichment.client import KeyProvider
+from tasks.enrichment.estimate import Estimate, estimate
+from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.device import pick_device
-from tasks.inference.planned import plan_inference
+from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.job import Job
+from tasks.results import files
+from tasks.results.delta import Delta, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
+from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
+from tasks.results.snapshots import current_snapshot
 from tasks.steps.describe import planned_manifest
+from tasks.steps.documents import read_planned
 from tasks.steps.run import (
     Plan,
     code_version,
+    columns_of,
+    config_id_of,
     load_plan,
-    results_columns,
     save_plan,
     utc_now,
     work_of,
 )
+from tasks.steps.summarising import state_folder
 
 
-def plan_run(job: Job, layout: Layout, run_id: str) -> Plan:
+def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
     """Freezes what a run will do, or finds the stopped run that was about the same work.
 
     Args:
         job: what to do.
         layout: the job's output folder, locked.
         run_id: for a new run.
+        key_provider: asked for the key of the summaries, if the job wants any.
 
     Raises:
-        UsageError: a model, file or column that cannot be used.
+        UsageError: a model, file, column or key that cannot be used.
         QualityRefused: too many rows cannot be read; known before any model runs.
     """
-    start = time.monotonic()
-    inference = plan_inference(job)
-    pick_device(job.compute.device)
-    inputs = tuple(freeze_inputs(job.source))
-    wanted = work_of(job, inputs, inference.config_id, code_version())
-    plan = _stopped_run(layout, wanted)
-    if plan is None:
-        shards = tuple(cut_shards(job.source, inputs, job.shard_size))
-        plan = Plan(
-            run_id=run_id,
-            started_at=utc_now(),
-            code_version=code_version(),
-            job=job,
-            config_id=inference.config_id,
-            inference=inference,
-            inputs=inputs,
-            shards=shards,
-            index=build_index(job.source, inputs, shards, layout.index(run_id)),
-            seconds=round(time.monotonic() - start, 3),
-        )
-    else:
-        plan = replace(plan, job=job)
-    results_schema(results_columns(plan, layout), job.name)
+    if job.summaries.enabled:
+        check_settings(job.summaries, key_provider, job.language)
+    inference, inputs = _pin(job)
+    wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
+    stopped = _stopped_run(layout, wanted)
+    plan = (
+        replace(stopped, job=job) if stopped else _new_plan(job, layout, run_id, inference, inputs)
+    )
     save_plan(layout, plan)
     write_manifest(layout, planned_manifest(plan))
     _refuse_unreadable(plan)
     return plan
+
+
+def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | None]:
+    """What a run would do and what its summaries would cost; leaves nothing behind.
+
+    Args:
+        layout: the job's output folder, locked.
+        run_id: names what is kept while it works.
+    """
+    try:
+        plan = _new_plan(job, layout, run_id, *_pin(job))
+        _refuse_unreadable(plan)
+        cost = None
+        if job.summaries.enabled:
+            documents = (
+                DocumentText(doc_id, text)
+                for shard in plan.shards
+                for doc_id, text in _texts(read_planned(layout, plan, shard.index)[1])
+            )
+            cost = estimate(documents, job.summaries, job.language, state_folder(job))
+        return plan.delta, cost
+    finally:
+        files.remove_folder(layout.work(run_id))
+
+
+def _pin(job: Job) -> tuple[InferencePlan, tuple[InputFile, ...]]:
+    pick_device(job.compute.device)
+    return plan_inference(job), tuple(freeze_inputs(job.source))
+
+
+def _new_plan(
+    job: Job,
+    layout: Layout,
+    run_id: str,
+    inference: InferencePlan,
+    inputs: tuple[InputFile, ...],
+) -> Plan:
+    start = time.monotonic()
+    shards = tuple(cut_shards(job.source, inputs, job.shard_size))
+    with files.clear_errors(layout.root):
+        index = build_index(job.source, inputs, shards, layout.index(run_id))
+    config_id = config_id_of(job, inference)
+    delta = find_delta(
+        layout,
+        run_id,
+        config_id,
+        full=job.full or _lacks_columns(job, inference, layout, run_id),
+        drop_vanished=job.output.deletions == "drop",
+    )
+    return Plan(
+        run_id=run_id,
+        started_at=utc_now(),
+        code_version=code_version(),
+        job=job,
+        config_id=config_id,
+        inference=inference,
+        inputs=inputs,
+        shards=shards,
+        index=index,
+        delta=delta,
+        seconds=round(time.monotonic() - start, 3),
+    )
 
 
 def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
@@ -75,6 +138,15 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
         if work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted:
             return plan
     return None
+
+
+def _lacks_columns(job: Job, inference: InferencePlan, layout: Layout, run_id: str) -> bool:
+    """Whether the rows so far lack a column of the job, so that none can be carried over."""
+    snapshot = current_snapshot(layout)
+    if snapshot is None or not snapshot.parts:
+        return False
+    wanted = results_schema(columns_of(job, inference, layout.index(run_id)), job.name)
+    return not set(wanted.names) <= set(schema_of(snapshot.parts[0].path).names)
 
 
 def _refuse_unreadable(plan: Plan) -> None:
@@ -97,6 +169,10 @@ def _refuse_unreadable(plan: Plan) -> None:
         f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
         f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
     )
+
+
+def _texts(documents: pa.Table) -> Iterator[tuple[str, str | None]]:
+    return zip(documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True)
 
 
 def _where(plan: Plan) -> str:

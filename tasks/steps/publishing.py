@@ -1,9 +1,10 @@
 """Publishing a run: check what its shards hold, make it what readers see, sum it up."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 from tasks.results import manifest as manifests
-from tasks.results.checks import Limits, check_run, refuse, write_metrics
+from tasks.results.carry import next_parts
+from tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
 from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
 from tasks.results.manifest import read_manifest, write_manifest
@@ -11,25 +12,44 @@ from tasks.results.records import ScoredShard, total, total_timings
 from tasks.results.recovery import close_run, prune
 from tasks.results.report import Summary, summarise
 from tasks.results.schema import results_schema
-from tasks.results.snapshots import publish
+from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
 from tasks.steps.run import load_plan, results_columns, utc_now
+from tasks.steps.summarising import Summarised
 
 
-def publish_run(layout: Layout, run_id: str, shards: list[ScoredShard], seconds: float) -> Summary:
+def publish_run(
+    layout: Layout,
+    run_id: str,
+    shards: list[ScoredShard],
+    summaries: Summarised | None,
+    seconds: float,
+) -> Summary:
     """Makes the rows of a run the snapshot that readers see.
 
     Args:
         shards: what every shard of the plan reported.
+        summaries: what became of the summaries, if the job wants any.
         seconds: wall-clock time of the run so far.
 
     Raises:
         QualityRefused: a gate did not pass; `results` stays as it was.
     """
+    if committed_snapshot(layout, run_id) is not None:
+        return _published(layout, run_id)
     plan = load_plan(layout.plan(run_id))
     schema = results_schema(results_columns(plan, layout), plan.job.name)
     parts = [shard.part for shard in shards if shard.part is not None]
     counts = total(shards)
+    together = next_parts(
+        layout,
+        run_id,
+        plan.delta,
+        parts,
+        schema,
+        first_number=len(plan.shards),
+        fill=plan.job.output.other_columns == "fill",
+    )
     checked = check_run(
         layout,
         parts,
@@ -38,12 +58,15 @@ def publish_run(layout: Layout, run_id: str, shards: list[ScoredShard], seconds:
         Limits(plan.job.quality.max_quarantined, plan.job.quality.max_failed),
         single_label=not results_columns(plan, layout).multi_label,
         aggregate=plan.job.long_documents.aggregate,
+        snapshot=together,
+        snapshot_rows=counts.scored + counts.failed + plan.delta.carried,
     )
     write_metrics(layout, run_id, checked)
     manifest = replace(
         planned_manifest(plan),
         status=manifests.READY,
         counts=counts,
+        summaries=asdict(summaries) if summaries else None,
         timings={"plan": plan.seconds, **total_timings(shards)},
         seconds=round(seconds, 3),
         peak_rss_bytes=peak_rss_bytes(),
@@ -51,7 +74,15 @@ def publish_run(layout: Layout, run_id: str, shards: list[ScoredShard], seconds:
     )
     write_manifest(layout, manifest)
     refuse(layout, run_id, checked)
-    snapshot = publish(layout, run_id, parts, schema)
+    publish(layout, run_id, together, schema)
+    return _published(layout, run_id)
+
+
+def _published(layout: Layout, run_id: str) -> Summary:
+    """What is left to do once a run is committed, also by an earlier attempt at it."""
+    snapshot = committed_snapshot(layout, run_id)
+    assert snapshot is not None
+    flip(layout, snapshot.number)
     close_run(layout, snapshot)
     prune(layout)
-    return summarise(layout, read_manifest(layout, run_id), checked.metrics)
+    return summarise(layout, read_manifest(layout, run_id), read_metrics(layout, run_id))

@@ -16,6 +16,7 @@ from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.job import Job
 from tasks.results import files
+from tasks.results.delta import Delta
 from tasks.results.layout import Layout, layout_of
 from tasks.results.schema import Columns
 
@@ -28,6 +29,7 @@ class Plan:
         started_at: ISO 8601, UTC.
         code_version: of the Nocturna that made the plan.
         index: what a first reading of the corpus found.
+        delta: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
     """
 
@@ -40,6 +42,7 @@ class Plan:
     inputs: tuple[InputFile, ...]
     shards: tuple[Shard, ...]
     index: IndexSummary
+    delta: Delta
     seconds: float
 
 
@@ -75,14 +78,31 @@ def load_plan(path: Path) -> Plan:
 
 def results_columns(plan: Plan, layout: Layout) -> Columns:
     """What decides the columns of the run's results."""
-    sentiment, topics = plan.inference.sentiment, plan.inference.topics
+    return columns_of(plan.job, plan.inference, layout.index(plan.run_id))
+
+
+def columns_of(job: Job, inference: InferencePlan, index: Path) -> Columns:
+    """What decides the columns of a job's results, given the index of its corpus."""
+    sentiment, topics = inference.sentiment, inference.topics
     return Columns(
         sentiment_labels=sentiment.labels if sentiment else (),
         topic_labels=topics.labels if topics else (),
         multi_label=bool(topics and topics.multi_label),
-        keep=kept_schema(layout.index(plan.run_id)),
-        keep_text=plan.job.output.keep_text,
+        keep=kept_schema(index),
+        keep_text=job.output.keep_text,
+        summaries=job.summaries.enabled,
     )
+
+
+def config_id_of(job: Job, inference: InferencePlan) -> str:
+    """Hash of all that decides a row's scores and, where they are asked for, its summary."""
+    if not job.summaries.enabled:
+        return inference.config_id
+    decisive = {"model", "language", "words", "long_documents", "max_chars", "redact"}
+    asked = job.summaries.model_dump_json(include=decisive)
+    return hashlib.sha256(f"{inference.config_id}\n{job.language}\n{asked}".encode()).hexdigest()[
+        :16
+    ]
 
 
 def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:

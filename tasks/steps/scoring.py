@@ -11,7 +11,6 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.corpus.index import open_shard
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.scorer import Scores, running, score_texts
 from tasks.results.layout import Layout
@@ -20,7 +19,9 @@ from tasks.results.records import ScoredShard
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
+from tasks.steps.documents import read_planned
 from tasks.steps.run import Plan, load_plan, results_columns
+from tasks.steps.summarising import with_summaries
 
 
 @dataclass(frozen=True)
@@ -60,11 +61,13 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         raise Stopped(STOPPED)
     clock = _Clock()
     with clock("read"):
-        rows = open_shard(plan.job.source, plan.inputs, planned, plan.index, layout.index(run_id))
+        rows, documents = read_planned(layout, plan, shard)
+        if plan.job.summaries.enabled:
+            documents = with_summaries(layout, run_id, shard, documents)
     with clock("infer"):
-        scores, tokens = _score(plan, rows.documents, signals)
+        scores, tokens = _score(plan, documents, signals)
     with clock("write"):
-        table = result_rows(rows.documents, scores, columns, plan.job.name, _trace(plan))
+        table = result_rows(documents, scores, columns, plan.job.name, _trace(plan))
         write_rejects(rows.rejects, layout, run_id, shard)
         part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
     scored = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
@@ -75,6 +78,7 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         scored=scored,
         failed=table.num_rows - scored,
         quarantined=rows.rejects.num_rows,
+        carried=rows.documents.num_rows - documents.num_rows,
         tokens=tokens,
         seconds=round(sum(clock.seconds.values()), 3),
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},

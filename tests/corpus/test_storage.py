@@ -139,6 +139,55 @@ def test_secrets_are_not_part_of_a_uri(uri, shown):
     assert redact(uri) == shown
 
 
+class UserStore(MemoryFileSystem):
+    """A store that takes its user from the address, as sftp does, and wants it every time."""
+
+    protocol = "users"
+    store: ClassVar[dict] = {}
+    pseudo_dirs: ClassVar[list] = [""]
+    cachable = False
+
+    @staticmethod
+    def _get_kwargs_from_urls(path):
+        return {"user": path.removeprefix("users://").rpartition("@")[0]}
+
+    @classmethod
+    def _strip_protocol(cls, path):
+        return "/" + path.removeprefix("users://").rpartition("@")[2].strip("/")
+
+    def unstrip_protocol(self, name):
+        return "users://" + name.lstrip("/")
+
+    def ls(self, path, **kwargs):
+        return super().ls(path, **kwargs) if self.allowed() else []
+
+    def info(self, path, **kwargs):
+        return super().info(path, **kwargs) if self.allowed() else {}
+
+    def cat_file(self, path, **kwargs):
+        return super().cat_file(path, **kwargs) if self.allowed() else b""
+
+    def _open(self, path, *args, **kwargs):
+        return super()._open(path, *args, **kwargs) if self.allowed() else None
+
+    def allowed(self):
+        if self.storage_options.get("user") != "ana:clave":
+            raise PermissionError("no user")
+        return True
+
+
+def test_a_folder_behind_a_user_is_read_and_the_user_stored_nowhere(tmp_path):
+    fsspec.register_implementation("users", UserStore, clobber=True)
+    put(UserStore.store, "/cubo/c/a.jsonl.gz", compressed(jsonl(ROWS), ".gz"))
+    put(UserStore.store, "/cubo/c/b.parquet", parquet(ROWS))
+    origin = source("users://ana:clave@cubo/c")
+    items = freeze_inputs(origin)
+    assert [item.uri for item in items] == ["users://cubo/c/a.jsonl.gz", "users://cubo/c/b.parquet"]
+    documents, *_ = read_indexed(origin, tmp_path / "i", 70)
+    assert texts(documents) == texts(ROWS) * 2
+    assert "clave" not in f"{items}{documents}"
+
+
 class SignedStore(MemoryFileSystem):
     """A store that answers only to addresses that carry its user and signature."""
 

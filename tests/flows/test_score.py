@@ -97,20 +97,40 @@ def test_nli_and_embedding_both_score_every_label(nocturna, small_models, tmp_pa
     assert (frame[["topic_a", "topic_b"]].sum(axis=1) - 1).abs().max() > 0.01
 
 
-def test_a_second_run_replaces_the_first_and_both_are_listed(nocturna, models, tmp_path):
+def test_a_night_scores_only_what_is_new_or_changed(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
-    first = nocturna("score", corpus, *models, "--json").json
-    write_corpus(corpus, [*TEXTS, "Un documento más."])
-    second = nocturna("score", corpus, *models, "--json").json
+    arguments = ["score", corpus, *models, "--id", "id", "--json"]
+    first = nocturna(*arguments).json
+    write_corpus(corpus, ["Un texto que cambió.", *TEXTS[1:], "Un documento más."])
+    second = nocturna(*arguments)
+    assert "2 of 11 documents to score: 1 new, 1 changed" in second.err
+    second = second.json
     assert (first["snapshot"], second["snapshot"]) == (1, 2)
-    frame = pd.read_parquet(tmp_path / "out" / "prensa" / "results")
-    assert len(frame) == len(TEXTS) + 1
-    assert set(frame.run_id) == {second["run_id"]}
+    frame = pd.read_parquet(tmp_path / "out" / "prensa" / "results").set_index("doc_id")
+    assert frame.index.is_unique and len(frame) == len(TEXTS) + 1
+    new = frame.index[frame.run_id == second["run_id"]]
+    assert set(new) == {"d000", f"d{len(TEXTS):03}"}
+    assert set(frame.run_id) == {first["run_id"], second["run_id"]}
+
     listed = nocturna("runs", "--json").json
     assert [run["run_id"] for run in listed] == [first["run_id"], second["run_id"]]
     assert {run["status"] for run in listed} == {"published"}
     lines = nocturna("runs", "prensa").out.splitlines()
     assert all(found["run_id"] in line for found, line in zip((first, second), lines, strict=True))
+
+    third = nocturna(*arguments).json
+    assert third["counts"]["scored"] == 0 and third["counts"]["carried"] == len(frame)
+    again = nocturna(*arguments, "--full").json
+    assert again["counts"]["scored"] == len(frame)
+
+
+def test_a_column_that_is_asked_for_later_is_filled_for_every_row(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl", autor="x")
+    assert nocturna("score", corpus, *models, "--id", "id").code == 0
+    done = nocturna("score", corpus, *models, "--id", "id", "--keep", "autor", "--keep-text")
+    assert done.code == 0, done.err
+    frame = pd.read_parquet(tmp_path / "out" / "prensa" / "results")
+    assert (frame.autor == "x").all() and frame.text.tolist() == TEXTS
 
 
 def test_the_job_file_and_options_mean_the_same(nocturna, models, small_models, tmp_path):

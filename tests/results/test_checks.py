@@ -6,7 +6,15 @@ import pyarrow as pa
 import pytest
 
 from tasks.errors import QualityRefused
-from tasks.results.checks import Limits, check_run, refuse, write_metrics
+from tasks.results.checks import (
+    Checked,
+    Limits,
+    check_run,
+    read_checked,
+    read_metrics,
+    refuse,
+    write_metrics,
+)
 from tasks.results.parts import write_part
 from tasks.results.records import Counts
 from tasks.results.rows import Trace, result_rows
@@ -177,6 +185,9 @@ def test_metrics_are_the_figures_of_the_rows(layout):
     assert metrics["counts"]["tokens"] == 5
 
     write_metrics(layout, RUN, checked)
+    assert read_checked(layout, RUN) == checked
+    assert read_metrics(layout, RUN) == metrics
+    assert read_checked(layout, "another") == Checked((), {})
     written = json.loads(layout.metrics(RUN).read_bytes())
     assert written["metrics"] == metrics
     assert {c["name"]: c["passed"] for c in written["checks"]}["accounting"] is True

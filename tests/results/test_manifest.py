@@ -48,7 +48,8 @@ def test_a_manifest_survives_the_disk(layout):
     manifest = full_manifest()
     write_manifest(layout, manifest)
     assert read_manifest(layout, "night-1") == manifest
-    assert [p.name for p in layout.run("night-1").iterdir()] == ["manifest.json"]
+    names = sorted(p.name for p in layout.run("night-1").iterdir())
+    assert names == ["manifest.json", "openlineage.ndjson"]
 
 
 def test_a_manifest_can_be_read_without_us(layout):

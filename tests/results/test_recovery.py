@@ -1,9 +1,11 @@
+from datetime import UTC, datetime, timedelta
+
 import pytest
 
 from tasks.errors import NocturnaError
 from tasks.results import files
 from tasks.results.manifest import PUBLISHED, READY, read_manifest, write_manifest
-from tasks.results.recovery import Recovery, close_run, recover
+from tasks.results.recovery import Recovery, close_run, prune, recover
 from tasks.results.snapshots import committed_numbers, current_snapshot, publish
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids
 from tests.results.readers import with_pandas
@@ -129,6 +131,19 @@ def test_a_run_that_died_before_its_plan_leaves_nothing(layout):
     assert recover(layout).dropped == ("night-3", "night-2")
     assert [p.name for p in (layout.root / "work").iterdir()] == ["night-4"]
     assert [p.name for p in layout.runs.iterdir()] == ["night-4"]
+
+
+@pytest.mark.parametrize("status", ["refused", "stopped", "failed", "running"])
+def test_the_work_of_a_run_that_was_never_published_is_kept_for_a_week(layout, status):
+    start = datetime(2026, 11, 1, 2, tzinfo=UTC)
+    started = manifest_of("night-1", status=status, started_at=start.isoformat())
+    write_manifest(layout, started)
+    part_of(layout, "night-1", 0, documents(["a"]))
+    prune(layout, now=start + timedelta(days=7, seconds=-1))
+    assert layout.work("night-1").exists()
+    prune(layout, now=start + timedelta(days=7))
+    assert not layout.work("night-1").exists()
+    assert layout.manifest("night-1").exists()
 
 
 def test_foreign_files_beside_snapshots_are_left_alone(layout):

@@ -56,6 +56,22 @@ def test_quarantine_is_named_only_if_there_is_any(layout):
     assert summary_of(layout, counts=Counts(read=10, scored=10)).quarantine is None
 
 
+def test_warnings_are_part_of_the_summary(layout):
+    manifest = manifest_of("night-1", status="published")
+    summary = summarise(layout, manifest, {}, ["topic 'a' moved by +4.0 points"])
+    assert as_dict(summary)["warnings"] == ("topic 'a' moved by +4.0 points",)
+    assert dict(table_rows(summary))["warning"] == "topic 'a' moved by +4.0 points"
+
+
+def test_a_night_that_scored_nothing_has_no_shares_and_says_what_it_carried(layout):
+    counts = Counts(read=10, carried=10)
+    checked = check_run(layout, [], SCHEMA, counts, Limits())
+    manifest = manifest_of("night-1", status="published", counts=counts)
+    summary = summarise(layout, manifest, checked.metrics)
+    assert summary.shares == {}
+    assert dict(table_rows(summary))["carried over"] == "10"
+
+
 def test_the_table_shows_counts_rate_and_every_share(layout):
     summary = summary_of(layout)
     rows = dict(table_rows(summary))

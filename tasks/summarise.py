@@ -1,0 +1,45 @@
+"""The task that summarises with Gemini."""
+
+from prefect import task
+from prefect.blocks.system import Secret
+
+from tasks.control import stopping, tell
+from tasks.engine import RETRIES
+from tasks.enrichment.client import KeyProvider, key_from_environment
+from tasks.enrichment.records import Progress
+from tasks.errors import UsageError
+from tasks.job import Job
+from tasks.steps.run import job_layout
+from tasks.steps.summarising import Summarised, summarise_run
+
+
+def key_of(job: Job) -> KeyProvider:
+    """Where the key comes from: the environment, or a Secret block; asked when it is needed."""
+    name = job.summaries.secret
+    return key_from_environment if name is None else lambda: _secret(name)
+
+
+@task(name="summarise", **RETRIES)
+def summarise_documents(job: Job, run_id: str) -> Summarised:
+    """Summarises the documents that a run works on, within the job's budget."""
+    return summarise_run(job_layout(job), run_id, stopping, lambda p: tell(_line(p)), key_of(job))
+
+
+def _secret(name: str) -> str:
+    try:
+        return str(Secret.load(name).get())  # type: ignore[union-attr]
+    except ValueError:
+        raise UsageError(
+            f"summaries.secret: the engine has no Secret block named {name!r}; make one, or set "
+            "GEMINI_API_KEY and leave `secret` out"
+        ) from None
+
+
+def _line(progress: Progress) -> str:
+    of = f" of {progress.total:,}" if progress.total is not None else ""
+    line = f"summaries: {progress.documents:,}{of} documents, {progress.spent_usd:.4f} USD spent"
+    if progress.expected_usd is not None:
+        line += f", {progress.expected_usd:.4f} expected"
+    if progress.throttled_s:
+        line += f", throttled for {progress.throttled_s:,.0f} s"
+    return f"{line}; stopped: {progress.stopped}" if progress.stopped else line
