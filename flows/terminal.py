@@ -4,8 +4,9 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Protocol
 
 from rich.console import Console
 from rich.progress import (
@@ -40,34 +41,32 @@ def say_warnings() -> None:
         logger.addHandler(_Said(level=logging.WARNING))
 
 
+class Shown(Protocol):
+    """Progress as a person or a log sees it."""
+
+    def advance(self, done: float) -> None:
+        """Counts documents that were done since the last call."""
+
+    def tell(self, line: str) -> None:
+        """Shows where other work stands."""
+
+
 @contextmanager
-def show_progress(documents: int) -> Iterator[Callable[[float], None]]:
+def show_progress(documents: int) -> Iterator[Shown]:
     """A bar with documents, rate and time left on a terminal; a plain line a minute otherwise.
 
     Args:
         documents: how many there are in all.
-
-    Yields:
-        A function to call with the number of documents done since the last call.
     """
     console = Console(stderr=True)
-    if console.is_terminal:
-        with _bar(console) as bar:
-            task = bar.add_task("scoring", total=documents, rate="")
-            start = time.monotonic()
-
-            def advance(done: float) -> None:
-                bar.advance(task, done)
-                passed = max(time.monotonic() - start, 1e-6)
-                bar.update(task, rate=f"{bar.tasks[0].completed / passed:,.1f} documents/s")
-
-            yield advance
-            bar.update(task, completed=documents)
-    else:
-        yield _Lines(documents).advance
+    if not console.is_terminal:
+        yield _Lines(documents)
+        return
+    with _columns(console) as progress:
+        yield _Bar(progress, documents)
 
 
-def _bar(console: Console) -> Progress:
+def _columns(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -78,6 +77,22 @@ def _bar(console: Console) -> Progress:
         TimeRemainingColumn(),
         console=console,
     )
+
+
+class _Bar:
+    def __init__(self, progress: Progress, documents: int) -> None:
+        self._progress = progress
+        self._task = progress.add_task("scoring", total=documents, rate="")
+        self._start = time.monotonic()
+
+    def advance(self, done: float) -> None:
+        self._progress.advance(self._task, done)
+        passed = max(time.monotonic() - self._start, 1e-6)
+        rate = f"{self._progress.tasks[0].completed / passed:,.1f} documents/s"
+        self._progress.update(self._task, rate=rate, description="scoring")
+
+    def tell(self, line: str) -> None:
+        self._progress.update(self._task, description=line)
 
 
 class _Lines:
@@ -91,13 +106,22 @@ class _Lines:
     def advance(self, done: float) -> None:
         with self._lock:
             self._done += done
-            now = time.monotonic()
-            if now - self._last < LINE_SECONDS:
-                return
-            self._last = now
-            rate = self._done / (now - self._start)
-            left = (self._documents - self._done) / rate if rate else 0.0
-            say(
-                f"{self._done:,.0f} of {self._documents:,} documents, {rate:,.1f} a second, "
-                f"about {left / 60:,.0f} min left"
-            )
+            if self._is_due():
+                rate = self._done / (time.monotonic() - self._start)
+                left = (self._documents - self._done) / rate if rate else 0.0
+                say(
+                    f"{self._done:,.0f} of {self._documents:,} documents, {rate:,.1f} a second, "
+                    f"about {left / 60:,.0f} min left"
+                )
+
+    def tell(self, line: str) -> None:
+        with self._lock:
+            if self._is_due():
+                say(line)
+
+    def _is_due(self) -> bool:
+        now = time.monotonic()
+        if now - self._last < LINE_SECONDS:
+            return False
+        self._last = now
+        return True

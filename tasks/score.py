@@ -26,7 +26,7 @@ def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores one shard; one that cannot be scored stops the others after their batch."""
     try:
         with _slot(shards_at_once(job.compute)):
-            return score(job_layout(job), run_id, shard, Signals(stopping, advance))
+            return score(job_layout(job), job, run_id, shard, Signals(stopping, advance))
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:

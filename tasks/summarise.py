@@ -22,7 +22,9 @@ def key_of(job: Job) -> KeyProvider:
 @task(name="summarise", **RETRIES)
 def summarise_documents(job: Job, run_id: str) -> Summarised:
     """Summarises the documents that a run works on, within the job's budget."""
-    return summarise_run(job_layout(job), run_id, stopping, lambda p: tell(_line(p)), key_of(job))
+    return summarise_run(
+        job_layout(job), job, run_id, stopping, lambda p: tell(_line(p)), key_of(job)
+    )
 
 
 def _secret(name: str) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 from urllib.parse import unquote
 
 from tasks.corpus.formats import format_of
-from tasks.corpus.storage import network_errors
 from tasks.errors import Transient, UsageError
 from tasks.job import Source
+from tasks.network import network_errors
 
 _OWN_OPTIONS = {"csv": ("sep", "delimiter"), "json": ("field",)}
 _SHA = re.compile(r"[0-9a-f]{40}")

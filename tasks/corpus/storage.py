@@ -1,18 +1,17 @@
 """Where inputs are stored: opening them, naming them without secrets, telling them apart."""
 
 import hashlib
-import importlib
 import io
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from tasks.corpus.records import InputFile
 from tasks.errors import NocturnaError, Transient, UsageError
 from tasks.job import Source
+from tasks.network import network_errors
 
 _SCHEME = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
 _USERINFO = re.compile(_SCHEME + r"(?P<user>[^/@]*@|[^/@:]+:(?!\d+/)[^@]*@)")
@@ -132,23 +131,6 @@ def storage_errors(where: str) -> Iterator[None]:
         if is_remote(where):
             raise Transient(f"{shown}: the store failed: {reason}") from None
         raise UsageError(f"{shown}: cannot be read: {reason}") from None
-
-
-@lru_cache
-def network_errors() -> tuple[type[BaseException], ...]:
-    """What stores raise when they fail: OSError, and errors of the HTTP clients beneath them."""
-    found: list[type[BaseException]] = [OSError]
-    clients = (
-        ("aiohttp", "ClientError"),
-        ("httpx", "TransportError"),
-        ("httpx2", "TransportError"),
-    )
-    for module, name in clients:
-        try:
-            found.append(getattr(importlib.import_module(module), name))
-        except ImportError:
-            continue
-    return tuple(found)
 
 
 def with_credentials(source: Source, uri: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from tasks.errors import Transient, UsageError
 from tasks.job import BUNDLED
+from tasks.network import network_errors
 
 BUNDLED_FOLDER = Path(__file__).parents[2] / "data" / "models"
 BUNDLED_MODELS = {
@@ -73,12 +74,14 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
         RevisionNotFoundError,
     )
 
+    unreachable = (HfHubHTTPError, OfflineModeIsEnabled, *network_errors())
     try:
         info = HfApi().model_info(name, revision=revision)
         files = [sibling.rfilename for sibling in info.siblings or []]
         weights = ["*.safetensors"] if any(f.endswith(".safetensors") for f in files) else ["*.bin"]
         wanted = [*_DESCRIPTION_FILES, *weights, *(f"{w}.index.json" for w in weights)]
         folder = Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
+        _remember(folder, revision or "main")
     except HFValidationError:
         raise UsageError(f"model {name}: no such folder, and not a name on the Hub") from None
     except GatedRepoError:
@@ -92,7 +95,7 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
             f"model {name}: not found, neither as a local folder nor on the Hub "
             "(a private model needs HF_TOKEN)"
         ) from None
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError):
+    except unreachable:
         try:
             folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
         except (LocalEntryNotFoundError, OSError):
@@ -101,6 +104,14 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
                 "or name a local folder"
             ) from None
     return ModelRef(name, folder.name, str(folder), _weights_format(folder, name))
+
+
+def _remember(folder: Path, revision: str) -> None:
+    """Notes which commit a branch was at, for nights on which the Hub cannot be reached."""
+    if revision != folder.name:
+        note = folder.parents[1] / "refs" / revision
+        note.parent.mkdir(parents=True, exist_ok=True)
+        note.write_text(folder.name, encoding="utf-8")
 
 
 def _weights_format(folder: Path, name: str) -> str:

@@ -18,7 +18,7 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.schema import label_columns
-from tasks.steps.run import Plan, utc_now
+from tasks.steps.run import Plan, utc_now, without_secrets
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -30,7 +30,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         status=manifests.RUNNING,
         started_at=plan.started_at,
         base=plan.delta.base,
-        job=plan.job.model_dump(mode="json"),
+        job=without_secrets(plan.job).model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),
         precision=plan.inference.precision,

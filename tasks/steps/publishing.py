@@ -2,6 +2,7 @@
 
 from dataclasses import asdict, replace
 
+from tasks.job import Job
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
 from tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
@@ -14,12 +15,13 @@ from tasks.results.report import Summary, summarise
 from tasks.results.schema import results_schema
 from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
-from tasks.steps.run import load_plan, results_columns, utc_now
+from tasks.steps.run import plan_of, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
 
 def publish_run(
     layout: Layout,
+    job: Job,
     run_id: str,
     shards: list[ScoredShard],
     summaries: Summarised | None,
@@ -37,7 +39,7 @@ def publish_run(
     """
     if committed_snapshot(layout, run_id) is not None:
         return _published(layout, run_id)
-    plan = load_plan(layout.plan(run_id))
+    plan = plan_of(layout, job, run_id)
     schema = results_schema(results_columns(plan, layout), plan.job.name)
     parts = [shard.part for shard in shards if shard.part is not None]
     counts = total(shards)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.scorer import Scores, running, score_texts
+from tasks.job import Job
 from tasks.results.layout import Layout
 from tasks.results.parts import write_part
 from tasks.results.records import ScoredShard
@@ -20,7 +21,7 @@ from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
 from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, load_plan, results_columns
+from tasks.steps.run import Plan, plan_of, results_columns
 from tasks.steps.summarising import with_summaries
 
 
@@ -37,7 +38,7 @@ class Signals:
     advance: Callable[[float], None]
 
 
-def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> ScoredShard:
+def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Signals) -> ScoredShard:
     """Scores one shard of a run and leaves its part in the run's work folder.
 
     A shard that an earlier attempt finished is verified and not scored again.
@@ -49,7 +50,7 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         Stopped: on request, after the batch in hand.
         NocturnaError: the input changed since it was planned, or nothing can be written.
     """
-    plan = load_plan(layout.plan(run_id))
+    plan = plan_of(layout, job, run_id)
     columns, planned = results_columns(plan, layout), plan.shards[shard]
     schema = results_schema(columns, plan.job.name)
     done = load_shard(layout, run_id, shard, planned.rows, schema)

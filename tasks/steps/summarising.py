@@ -16,7 +16,7 @@ from tasks.job import Job
 from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, load_plan
+from tasks.steps.run import Plan, plan_of
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,7 @@ def state_folder(job: Job) -> Path:
 
 def summarise_run(
     layout: Layout,
+    job: Job,
     run_id: str,
     stop: Callable[[], bool],
     show: Callable[[Progress], None],
@@ -52,7 +53,7 @@ def summarise_run(
         Stopped: on request; every answer is kept.
         UsageError: no key, or settings that cannot be used.
     """
-    plan = load_plan(layout.plan(run_id))
+    plan = plan_of(layout, job, run_id)
     last: list[Progress] = []
 
     def keep_last(progress: Progress) -> None:
@@ -63,9 +64,9 @@ def summarise_run(
     missing = [s.index for s in plan.shards if not summaries_path(layout, run_id, s.index).exists()]
     tables = summarise(
         _documents(layout, plan, missing, taken),
-        plan.job.summaries,
-        language=plan.job.language,
-        state_folder=state_folder(plan.job),
+        job.summaries,
+        language=job.language,
+        state_folder=state_folder(job),
         run_id=run_id,
         progress=keep_last,
         stop=stop,

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.corpus.corpora import compressed, jsonl, parquet
-from tests.corpus.fake_hub import fake_hub
+from tests.fake_hub import Repo, fake_hub
 
 OLD, NEW, ODD = "a" * 40, "b" * 40, "c" * 40
 README = b"""---
@@ -83,7 +83,7 @@ REFUSED = [
 
 def ask(folder, sources, **environment):
     """What a fresh process reads from the loopback Hub, and the requests that it made."""
-    with fake_hub("org/cosas", BRANCHES, COMMITS) as (endpoint, seen):
+    with fake_hub({"datasets/org/cosas": Repo(BRANCHES, COMMITS)}) as (endpoint, seen):
         hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(folder), "HF_HUB_DISABLE_TELEMETRY": "1"}
         plain = {k: v for k, v in os.environ.items() if not k.startswith(("HF_", "HUGGING"))}
         done = subprocess.run(

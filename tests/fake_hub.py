@@ -1,10 +1,11 @@
-"""A Hub on the loopback: one data set with a branch, commits and files, over real HTTP."""
+"""A Hub on the loopback: data sets and models with branches, commits and files, over real HTTP."""
 
 import hashlib
 import json
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
 
@@ -12,9 +13,25 @@ Commits = dict[str, dict[str, bytes]]
 """Files of each commit, by its sha."""
 
 
+@dataclass(frozen=True)
+class Repo:
+    """A repository: the commit of each branch, and the files of each commit."""
+
+    branches: dict[str, str]
+    commits: Commits
+
+    def sha(self, revision: str) -> str | None:
+        sha = self.branches.get(revision, revision)
+        return sha if sha in self.commits else None
+
+
 @contextmanager
-def fake_hub(name: str, branches: dict[str, str], commits: Commits) -> Iterator[tuple[str, list]]:
-    """Serves a data set; yields the endpoint and the list of requests it got."""
+def fake_hub(repos: dict[str, Repo]) -> Iterator[tuple[str, list[str]]]:
+    """Serves repositories; yields the endpoint and the list of requests it got.
+
+    Args:
+        repos: by kind and name, such as `datasets/org/name` or `models/org/name`.
+    """
     seen: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -44,24 +61,24 @@ def fake_hub(name: str, branches: dict[str, str], commits: Commits) -> Iterator[
             raw = urlsplit(self.path).path
             path = unquote(raw)
             seen.append(f"{self.command} {path}")
-            api, files = f"/api/datasets/{name}", f"/datasets/{name}/resolve/"
-            if path == api or path.startswith(f"{api}/"):
-                parts = raw.removeprefix(api).strip("/").split("/")
-                self.api([unquote(part) for part in parts], body)
-            elif path.startswith(files):
-                revision, _, file = path.removeprefix(files).partition("/")
-                self.file(revision, file)
-            else:
-                self.missing("RepoNotFound")
+            for key, repo in repos.items():
+                api, files = f"/api/{key}", f"/{key.removeprefix('models/')}/resolve/"
+                if path == api or path.startswith(f"{api}/"):
+                    parts = raw.removeprefix(api).strip("/").split("/")
+                    return self.api(key, repo, [unquote(part) for part in parts], body)
+                if path.startswith(files):
+                    revision, _, file = path.removeprefix(files).partition("/")
+                    return self.file(repo, revision, file)
+            return self.missing("RepoNotFound")
 
         do_POST = do_HEAD = do_GET
 
-        def api(self, parts: list[str], body: str) -> None:
+        def api(self, key: str, repo: Repo, parts: list[str], body: str) -> None:
             kind, revision = [*parts, "", ""][:2]
-            sha = self.sha(revision or "main")
+            sha = repo.sha(revision or "main")
             if sha is None:
                 return self.missing("RevisionNotFound")
-            tree = [entry(path, data) for path, data in sorted(commits[sha].items())]
+            tree = [entry(path, data) for path, data in sorted(repo.commits[sha].items())]
             if kind == "tree":
                 return self.say(
                     listing(tree, "/".join(parts[2:]), "recursive=" in self.path.lower())
@@ -73,7 +90,7 @@ def fake_hub(name: str, branches: dict[str, str], commits: Commits) -> Iterator[
             return self.say(
                 {
                     "_id": "1",
-                    "id": name,
+                    "id": key.partition("/")[2],
                     "sha": sha,
                     "siblings": siblings,
                     "tags": [],
@@ -85,9 +102,9 @@ def fake_hub(name: str, branches: dict[str, str], commits: Commits) -> Iterator[
                 }
             )
 
-        def file(self, revision: str, path: str) -> None:
-            sha = self.sha(revision)
-            data = commits[sha].get(path) if sha else None
+        def file(self, repo: Repo, revision: str, path: str) -> None:
+            sha = repo.sha(revision)
+            data = repo.commits[sha].get(path) if sha else None
             if data is None:
                 return self.missing("EntryNotFound")
             headers = {
@@ -102,10 +119,6 @@ def fake_hub(name: str, branches: dict[str, str], commits: Commits) -> Iterator[
                 headers["Content_Range"] = f"bytes {start}-{last}/{len(data)}"
                 return self.answer(data[int(start) : last + 1], 206, **headers)
             return self.answer(data, **headers)
-
-        def sha(self, revision: str) -> str | None:
-            sha = branches.get(revision, revision)
-            return sha if sha in commits else None
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

@@ -1,0 +1,97 @@
+"""Every command in the README does what it says."""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.flows.command import runner
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def commands(first: str) -> list[list[str]]:
+    lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
+    split = [shlex.split(line, comments=True) for line in lines]
+    return [words for words in split if words[0] == first]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch) -> Path:
+    """A fresh folder that sees the project's data under the paths of the README."""
+    (tmp_path / "data").symlink_to(ROOT / "data")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("engine")
+def test_the_commands_and_the_python_run_as_written(folder, capsys, monkeypatch):
+    nocturna = runner(capsys, monkeypatch)
+    ran = []
+    for words in commands("nocturna"):
+        if words[1] == "serve" or any("beto" in word for word in words):
+            continue  # test_serve.py and test_hub.py run these, with a server of their own
+        done = nocturna(*words[1:])
+        assert done.code == 0, (words, done.err)
+        ran.append(words[1])
+    assert {"score", "runs", "jobs", "evaluate"} <= set(ran) and len(ran) >= 9
+    for code in blocks("python"):
+        exec(code, {})
+    said = capsys.readouterr().out
+    assert "sentiment" in said and "computación" in said
+
+
+def test_the_job_file_shown_is_the_one_that_ships():
+    (shown,) = blocks("yaml")
+    shipped = (ROOT / "data" / "jobs" / "opiniones.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(shown) == yaml.safe_load(shipped)
+
+
+def test_the_demo_shows_how_often_the_bundled_models_are_right(tmp_path):
+    assert ["make", "demo"] in commands("make")
+    environment = {**os.environ, "COLUMNS": "160"}
+    done = subprocess.run(
+        ["make", "demo"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    found = re.search(r"sentiment\s+(\d+\.\d)%.*\n\s*topic\s+(\d+\.\d)%", done.stdout)
+    assert found, done.stdout
+    assert all(float(share) > 50 for share in found.groups())
+    shown = re.search(r"<!-- demo -->\n```\n(.*?)```", README, re.DOTALL)
+    assert shown, "the README shows what the demo prints"
+    for line in re.findall(r"^(?:sentiment|topic) +[\d.]+%.*$", shown.group(1), re.MULTILINE):
+        assert re.sub(r"\s+", " ", line.strip()) in re.sub(r"[ \t]+", " ", done.stdout)
+
+
+def test_every_make_target_of_the_readme_exists():
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    named = {words[1] for words in commands("make")} | set(re.findall(r"`make ([a-z-]+)`", README))
+    for target in named:
+        assert re.search(rf"^{target}:", makefile, re.MULTILINE), target
+
+
+def test_every_key_and_option_that_the_readme_names_exists():
+    from flows.options import job_options
+    from tasks import job
+
+    flags = {part for option in job_options() for part in option.flag.split("/")}
+    others = {"--json", "--api", "--job", "--dry-run", "--map", "--model"}
+    for flag in set(re.findall(r"`(--[a-z-]+)", README)):
+        assert flag in flags | others, flag
+    parts = {"source": job.Source, "sentiment": job.Sentiment, "zero_shot": job.ZeroShot}
+    parts |= {"long_documents": job.LongDocuments, "compute": job.Compute}
+    parts |= {"summaries": job.Summaries}
+    named = re.findall(r"`(\w+)\.(\w+)`", README)
+    keys = [(section, key) for section, key in named if section in parts]
+    assert len(keys) >= 6
+    for section, key in keys:
+        assert key in parts[section].model_fields, (section, key)
