@@ -74,7 +74,8 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
         RevisionNotFoundError,
     )
 
-    unreachable = (HfHubHTTPError, OfflineModeIsEnabled, *network_errors())
+    unreachable: tuple[type[BaseException], ...] = (HfHubHTTPError, OfflineModeIsEnabled)
+    unreachable += network_errors()
     try:
         info = HfApi().model_info(name, revision=revision)
         files = [sibling.rfilename for sibling in info.siblings or []]
