@@ -11,7 +11,8 @@ import typer
 
 from flows.options import job_values, merged, with_job_options
 from tasks.errors import NocturnaError, UsageError
-from tasks.job import Job, job_name_of, make_job, read_job_values, split_list
+from tasks.job import Job, split_list
+from tasks.job_file import job_name_of, make_job, read_job_values
 
 app = typer.Typer(
     name="nocturna",
@@ -133,6 +134,50 @@ def runs(
         print(json.dumps([asdict(run) for run in found], ensure_ascii=False, default=str))
     else:
         print_runs(found)
+
+
+@app.command()
+def publish(
+    run: Annotated[str, typer.Argument(help="A run that a quality gate refused.")],
+    accept: Annotated[str, typer.Option(help="Why it is published; kept with the run.")],
+    out: OutDir = Path("out"),
+    as_json: AsJson = False,
+) -> None:
+    """Publish a run that a quality gate refused, and keep the reason."""
+    from flows.summary import print_summary
+    from tasks.results.layout import layout_of
+    from tasks.results.lock import hold_lock
+    from tasks.results.recovery import recover
+    from tasks.results.report import as_dict
+    from tasks.steps.publishing import accept_run
+
+    layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
+    layout = next((found for found in layouts if found.manifest(run).exists()), None)
+    if layout is None:
+        raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
+    with hold_lock(layout, run):
+        recover(layout)
+        summary = accept_run(layout, run, accept)
+    if as_json:
+        print(json.dumps(as_dict(summary), ensure_ascii=False))
+    else:
+        print_summary(summary)
+
+
+@app.command()
+def columns(
+    out: Annotated[Path, typer.Argument(help="Output folder of a job, e.g. out/prensa.")],
+    as_json: AsJson = False,
+) -> None:
+    """Explain the columns of published results."""
+    from flows.summary import print_columns
+    from tasks.results.dictionary import data_dictionary
+
+    notes = data_dictionary(out)
+    if as_json:
+        print(json.dumps([asdict(note) for note in notes], ensure_ascii=False))
+    else:
+        print_columns(notes)
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from tasks.results.dictionary import ColumnNote
 from tasks.results.manifest import Manifest
 from tasks.results.report import Summary, table_rows
 
@@ -53,6 +54,17 @@ def print_runs(found: Sequence[Manifest]) -> None:
         plain(console, line if run.snapshot is None else f"{line}  snapshot {run.snapshot}")
         if run.reason:
             plain(console, f"{'':<{width}}  {run.reason}")
+
+
+def print_columns(notes: Sequence[ColumnNote]) -> None:
+    """One line a column: type, unit, label and meaning."""
+    table = Table(box=None)
+    for heading in ("column", "type", "unit", "label"):
+        table.add_column(heading)
+    table.add_column("meaning", overflow="fold")
+    for note in notes:
+        table.add_row(note.name, note.type, note.unit or "", note.label or "", note.meaning)
+    Console().print(table)
 
 
 def plain(console: Console, line: str) -> None:

@@ -4,7 +4,8 @@ import pytest
 
 from flows.options import job_options, job_values, merged
 from tasks.errors import UsageError
-from tasks.job import Job, job_name_of, make_job, read_job_values
+from tasks.job import Job
+from tasks.job_file import job_name_of, make_job, read_job_values
 from tasks.naming import slug
 
 BASE = {"name": "prensa", "source": {"path": "a.jsonl"}}

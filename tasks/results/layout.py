@@ -21,6 +21,7 @@ from tasks.errors import UsageError
 
 _RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
 _NUMBER = re.compile(r"^\d{8}$")
+_SNAPSHOT_ENDING = re.compile(r"(?<=-[0-9a-f]{8})(-\d{8})?\.parquet$")
 
 
 @dataclass(frozen=True)
@@ -97,6 +98,19 @@ def new_run_id(now: datetime | None = None) -> str:
 def short_run_id(run_id: str) -> str:
     """The part of a run id that file names carry: its last eight letters and digits."""
     return re.sub(r"[^A-Za-z0-9]", "", run_id)[-8:].lower()
+
+
+def name_in_snapshot(name: str, number: int) -> str:
+    """What a part is called in a snapshot: its own name and the snapshot's number.
+
+    No two snapshots share a name. A reader that lists one snapshot and opens files just after
+    another took its place must not find some of them: it would read those and silently miss the
+    others. So it finds none, and fails or sees nothing.
+
+    >>> name_in_snapshot("part-1a2b3c4d-00007-0f0f0f0f-00000041.parquet", 42)
+    'part-1a2b3c4d-00007-0f0f0f0f-00000042.parquet'
+    """
+    return f"{_SNAPSHOT_ENDING.sub('', name)}-{number:08d}.parquet"
 
 
 def checked_run_id(run_id: str) -> str:

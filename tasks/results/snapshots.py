@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from tasks.errors import NocturnaError, UsageError
 from tasks.results import files
-from tasks.results.layout import Layout, number_of
+from tasks.results.layout import Layout, name_in_snapshot, number_of
 from tasks.results.parts import is_whole, schema_of, write_part
 from tasks.results.records import PartFile, to_json
 from tasks.results.schema import same_columns
@@ -82,7 +82,7 @@ def publish(
             number=number,
             run_id=run_id,
             published_at=(now or datetime.now(UTC)).isoformat(timespec="microseconds"),
-            parts=tuple(_moved(part, layout.snapshot(number)) for part in parts),
+            parts=tuple(_placed(part, layout.snapshot(number), number) for part in parts),
             note=note,
         )
         _commit(layout, snapshot)
@@ -184,7 +184,7 @@ def _build_folder(layout: Layout, number: int, parts: Sequence[PartFile]) -> Non
     files.remove_folder(building)
     building.mkdir()
     for part in parts:
-        files.link_or_copy(part.path, building / part.name)
+        files.link_or_copy(part.path, _placed(part, building, number).path)
     files.fsync(building)
     files.rename(building, folder)
     files.fsync(layout.snapshots)
@@ -219,5 +219,6 @@ def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
     }
 
 
-def _moved(part: PartFile, folder: Path) -> PartFile:
-    return PartFile(folder / part.name, part.rows, part.bytes, part.sha256)
+def _placed(part: PartFile, folder: Path, number: int) -> PartFile:
+    path = folder / name_in_snapshot(part.name, number)
+    return PartFile(path, part.rows, part.bytes, part.sha256)

@@ -2,10 +2,11 @@
 
 from dataclasses import asdict, replace
 
+from tasks.errors import NocturnaError, UsageError
 from tasks.job import Job
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
-from tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
+from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
 from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
 from tasks.results.manifest import read_manifest, write_manifest
@@ -13,9 +14,10 @@ from tasks.results.records import ScoredShard, total, total_timings
 from tasks.results.recovery import close_run, prune
 from tasks.results.report import Summary, summarise
 from tasks.results.schema import results_schema
+from tasks.results.shards import load_shard
 from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
-from tasks.steps.run import plan_of, results_columns, utc_now
+from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
 
@@ -57,7 +59,7 @@ def publish_run(
         parts,
         schema,
         counts,
-        Limits(plan.job.quality.max_quarantined, plan.job.quality.max_failed),
+        Limits(**plan.job.quality.model_dump()),
         single_label=not results_columns(plan, layout).multi_label,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
@@ -80,6 +82,39 @@ def publish_run(
     return _published(layout, run_id)
 
 
+def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
+    """Publishes a run that the soft gates refused, because a person says so.
+
+    Call it with the lock held, after recovery.
+
+    Args:
+        reason: why; kept in the log and in the run's manifest.
+
+    Raises:
+        UsageError: the run was not refused, or no reason is given.
+        QualityRefused: a hard gate did not pass: those cannot be accepted.
+        NocturnaError: another run published since, or a shard is damaged.
+    """
+    status = read_manifest(layout, run_id).status
+    if status != manifests.REFUSED:
+        raise UsageError(f"run {run_id} was not refused: it is {status}")
+    if not reason.strip():
+        raise UsageError("--accept needs a reason; it is kept with the run")
+    refuse(layout, run_id, read_checked(layout, run_id), accepted=reason)
+    plan = load_plan(layout.plan(run_id))
+    schema = results_schema(results_columns(plan, layout), plan.job.name)
+    shards = [load_shard(layout, run_id, s.index, s.rows, schema) for s in plan.shards]
+    parts = [shard.part for shard in shards if shard is not None and shard.part is not None]
+    if None in shards:
+        raise NocturnaError(
+            f"{layout.work(run_id)}: {shards.count(None)} of {len(shards)} shards are gone or "
+            "damaged; score the corpus again"
+        )
+    together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
+    publish(layout, run_id, together, schema, note=reason.strip())
+    return _published(layout, run_id)
+
+
 def _published(layout: Layout, run_id: str) -> Summary:
     """What is left to do once a run is committed, also by an earlier attempt at it."""
     snapshot = committed_snapshot(layout, run_id)
@@ -87,4 +122,6 @@ def _published(layout: Layout, run_id: str) -> Summary:
     flip(layout, snapshot.number)
     close_run(layout, snapshot)
     prune(layout)
-    return summarise(layout, read_manifest(layout, run_id), read_metrics(layout, run_id))
+    checked = read_checked(layout, run_id)
+    warnings = [check.message for check in checked.warnings]
+    return summarise(layout, read_manifest(layout, run_id), checked.metrics, warnings)

@@ -13,7 +13,7 @@ from tasks.enrichment import prices
 from tasks.enrichment.checks import check_settings
 from tasks.enrichment.summarise import summarise
 from tasks.errors import UsageError
-from tasks.job import make_job
+from tasks.job_file import make_job
 from tests.enrichment.conftest import documents, make_settings, opinions
 
 ROOT = Path(__file__).parents[2]

@@ -198,6 +198,33 @@ def test_too_many_bad_rows_refuse_before_any_model_runs(nocturna, models, tmp_pa
     assert run["status"] == "refused"
 
 
+def test_a_refused_run_is_kept_and_published_with_a_reason(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl", [*TEXTS, "", " ", "", "\t"])
+    refused = nocturna("score", corpus, *models, "--id", "id")
+    assert refused.code == 3
+    assert "28.6% of the documents have no score" in refused.err
+    assert not (tmp_path / "out" / "prensa" / "results").exists()
+    (run,) = nocturna("runs", "--json").json
+    assert run["status"] == "refused"
+    assert nocturna("publish", "20200101T000000-00000000", "--accept", "x").code == 2
+    done = nocturna("publish", run["run_id"], "--accept", "blank rows are known", "--json")
+    assert done.code == 0, done.err
+    (run,) = nocturna("runs", "--json").json
+    assert (run["status"], run["reason"]) == ("published", "blank rows are known")
+    frame = pd.read_parquet(tmp_path / "out" / "prensa" / "results")
+    assert frame.status.value_counts().to_dict() == {"ok": len(TEXTS), "failed": 4}
+
+
+def test_the_columns_are_explained(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl")
+    assert nocturna("score", corpus, *models).code == 0
+    notes = {note["name"]: note for note in nocturna("columns", "out/prensa", "--json").json}
+    assert list(notes) == pd.read_parquet(tmp_path / "out" / "prensa" / "results").columns.tolist()
+    assert notes["topic_politica"]["label"] == "política"
+    assert all(note["meaning"] for note in notes.values())
+    assert "topic_politica" in nocturna("columns", "out/prensa").out
+
+
 def test_an_id_column_that_does_not_identify_is_a_usage_error(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl", autor="el mismo")
     done = nocturna("score", corpus, *models, "--id", "autor")

@@ -14,7 +14,8 @@ from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.scorer import measure_deviation, running, score_texts
 from tasks.inference.tokens import PIECE_CHARS, split_text
 from tasks.inference.windows import aggregate, cut_windows
-from tasks.job import Compute, LongDocuments, make_job
+from tasks.job import Compute, LongDocuments
+from tasks.job_file import make_job
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 
 RUN = running(Compute(device="cpu", workers=2), "fp32")

@@ -17,7 +17,8 @@ from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
 from tasks.inference.scorer import running
 from tasks.inference.tokens import load_tokenizer
-from tasks.job import Compute, make_job
+from tasks.job import Compute
+from tasks.job_file import make_job
 from tests.models import SENTIMENT, bert_classifier, roberta_classifier, sentence_encoder
 
 RUN = running(Compute(device="cpu", workers=2), "fp32")

@@ -1,0 +1,114 @@
+"""Soft checks: what an input or a model may do before a person should look, with limits."""
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of the soft checks. Shares are from 0 to 1; None switches a check off.
+
+    Attributes:
+        max_quarantined: rows that could not be read, of all rows.
+        max_failed: documents without a score, of those that were to be scored.
+        max_truncated: scored documents of which text was left out.
+        warn_shift, max_shift: largest change of a label's share against the nights before; 0.1 is
+            ten points.
+        shift_documents: fewer documents than this, now or before, are not compared.
+        min_score: mean score of the top label.
+        max_saturated: top scores above 0.999.
+    """
+
+    max_quarantined: float | None = None
+    max_failed: float | None = None
+    max_truncated: float | None = None
+    warn_shift: float | None = 0.03
+    max_shift: float | None = 0.10
+    shift_documents: int = 1000
+    min_score: float | None = None
+    max_saturated: float | None = None
+
+
+@dataclass(frozen=True)
+class Check:
+    """One gate: its value, its limit and, in words, what was found.
+
+    A check that did not pass refuses to publish, unless it is a `warning`. A `hard` one cannot be
+    accepted.
+    """
+
+    name: str
+    hard: bool
+    passed: bool
+    value: float
+    limit: float
+    message: str
+    warning: bool = False
+
+
+def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
+    """The soft checks of a run, from its metrics; a check without a limit is left out."""
+    quarantine = "quarantine/<run_id> holds them; mend the source or raise --max-quarantined"
+    errors = "error_code says why; mend the source or raise --max-failed"
+    checks = [
+        _most(
+            "max_quarantined",
+            metrics["quarantined_share"],
+            limits.max_quarantined,
+            f"of the rows could not be read: {quarantine}",
+        ),
+        _most(
+            "max_failed",
+            metrics["failed_share"],
+            limits.max_failed,
+            f"of the documents have no score: {errors}",
+        ),
+        _most(
+            "max_truncated",
+            metrics["truncated_share"],
+            limits.max_truncated,
+            "of the documents were cut: read them whole with --long-documents windows",
+        ),
+    ]
+    scored = metrics["ok"]
+    for kind in ("sentiment", "topic"):
+        if kind not in metrics or not scored:
+            continue
+        saturated, mean = metrics[kind]["saturated_share"], metrics[kind]["mean_score"]
+        name = f"{kind}_saturated"
+        checks.append(_most(name, saturated, limits.max_saturated, f"of the {kind} scores are 1"))
+        if limits.min_score is not None:
+            message = f"the mean {kind} score is {mean:.3f} (at least {limits.min_score})"
+            passed = mean >= limits.min_score
+            checks.append(
+                Check(f"{kind}_mean_score", False, passed, mean, limits.min_score, message)
+            )
+    for kind, drift in metrics["drift"].items():
+        checks += _shifts(kind, drift, limits)
+    return [check for check in checks if check is not None]
+
+
+def _shifts(kind: str, drift: dict[str, Any], limits: Limits) -> list[Check]:
+    if min(drift["documents"], drift["before"]) < limits.shift_documents:
+        return []
+    shift = abs(drift["shift"])
+    message = (
+        f"{kind} {drift['label']!r} moved by {drift['shift'] * 100:+.1f} points against the "
+        "nights before"
+    )
+    warn, most = limits.warn_shift, limits.max_shift
+    checks = []
+    if warn is not None:
+        text = f"{message} (warning from {warn * 100:g})"
+        checks.append(Check(f"{kind}_shift_warning", False, shift <= warn, shift, warn, text, True))
+    if most is not None:
+        text = f"{message} (limit {most * 100:g}): look at what changed in the source"
+        checks.append(Check(f"{kind}_shift", False, shift <= most, shift, most, text))
+    return checks
+
+
+def _most(name: str, value: float, limit: float | None, message: str) -> Check | None:
+    if limit is None:
+        return None
+    text = f"{value:.1%} (limit {limit:.1%}) {message}"
+    return Check(name, False, value <= limit, value, limit, text)
