@@ -4,7 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-OUT := .venv/demo
+OUT := out
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -41,5 +41,5 @@ check: .venv/installed ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-clean:           ## remove .venv and caches
-	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info
+clean:           ## remove .venv, out and caches
+	rm -rf .venv out .pytest_cache .mypy_cache .ruff_cache *.egg-info

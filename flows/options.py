@@ -114,7 +114,7 @@ def _help(field: FieldInfo) -> str:
     text = (field.description or "").rstrip(".")
     choices = _choices(field.annotation)
     if choices:
-        text += f" [{', '.join(choices)}]"
+        text += f"; one of {', '.join(choices)}"
     default = field.get_default()
     if default not in (None, (), False) and not field.is_required():
         text += f" (default: {default})"

@@ -67,6 +67,8 @@ class Manifest:
         reason: why it was refused, failed or stopped, or why it was published nevertheless.
         snapshot: number of the snapshot that it published.
         summaries: documents by summary status, what they cost, and why they stopped early.
+        deviation: of a precision other than fp32: largest change of a score and changed top labels
+            against fp32, on a sample of the run's documents.
         base: number of the snapshot that it was planned against, 0 for none.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
@@ -99,6 +101,7 @@ class Manifest:
     reason: str | None = None
     snapshot: int | None = None
     summaries: dict[str, Any] | None = None
+    deviation: dict[str, Any] | None = None
     base: int | None = None
 
     @property

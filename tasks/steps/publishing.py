@@ -17,6 +17,7 @@ from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard
 from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
+from tasks.steps.precision import measure_precision
 from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
@@ -66,11 +67,13 @@ def publish_run(
         snapshot_rows=counts.scored + counts.failed + plan.delta.carried,
     )
     write_metrics(layout, run_id, checked)
+    deviation = measure_precision(layout, plan)
     manifest = replace(
         planned_manifest(plan),
         status=manifests.READY,
         counts=counts,
         summaries=asdict(summaries) if summaries else None,
+        deviation=asdict(deviation) if deviation else None,
         timings={"plan": plan.seconds, **total_timings(shards)},
         seconds=round(seconds, 3),
         peak_rss_bytes=peak_rss_bytes(),

