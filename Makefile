@@ -41,5 +41,5 @@ check: .venv/installed ## format, lint and types
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-clean:           ## remove .venv, out and caches
-	rm -rf .venv out .pytest_cache .mypy_cache .ruff_cache *.egg-info
+clean:           ## remove .venv and caches; results in out/ stay
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

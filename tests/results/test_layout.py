@@ -3,7 +3,7 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.errors import UsageError
-from tasks.results.layout import layout_of, new_run_id, number_of, short_run_id
+from tasks.results.layout import layout_of, name_in_snapshot, new_run_id, number_of, short_run_id
 
 
 def test_the_paths_are_those_of_the_design(tmp_path):
@@ -38,6 +38,14 @@ def test_run_ids_sort_by_time_and_their_short_form_tells_them_apart():
 def test_a_run_id_that_is_no_folder_name_is_refused(tmp_path, run_id):
     with pytest.raises(UsageError, match="nocturna runs"):
         layout_of(tmp_path, "prensa").work(run_id)
+
+
+@pytest.mark.parametrize("hash8", ["0f0f0f0f", "12345678"])
+def test_a_part_is_named_anew_in_each_snapshot(hash8):
+    own = f"part-1a2b3c4d-00007-{hash8}.parquet"
+    first = name_in_snapshot(own, 1)
+    assert first == f"part-1a2b3c4d-00007-{hash8}-00000001.parquet"
+    assert name_in_snapshot(first, 42) == f"part-1a2b3c4d-00007-{hash8}-00000042.parquet"
 
 
 def test_snapshot_numbers_are_read_from_exact_names_only():

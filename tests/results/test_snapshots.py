@@ -7,6 +7,7 @@ import pytest
 
 from tasks.errors import NocturnaError, UsageError
 from tasks.results import files
+from tasks.results.layout import name_in_snapshot
 from tasks.results.parts import write_part
 from tasks.results.recovery import prune
 from tasks.results.rows import Trace, result_rows
@@ -58,10 +59,24 @@ def test_a_snapshot_folder_holds_parts_only_and_shares_them_with_the_last_one(la
     carried = current_snapshot(layout).parts
     part = part_of(layout, "night-2", 0, documents(["b"]))
     publish(layout, "night-2", [*carried, part], SCHEMA)
-    names = sorted(p.name for p in layout.snapshot(2).iterdir())
-    assert names == sorted([carried[0].name, part.name])
-    one, two = (layout.snapshot(n) / carried[0].name for n in (1, 2))
-    assert one.stat().st_ino == two.stat().st_ino
+    two = current_snapshot(layout)
+    assert sorted(layout.snapshot(2).iterdir()) == sorted(p.path for p in two.parts)
+    assert two.parts[0].path.stat().st_ino == carried[0].path.stat().st_ino
+    assert two.parts[1].path.stat().st_ino == part.path.stat().st_ino
+
+
+def test_no_two_snapshots_share_a_file_name(layout):
+    """A reader lists a folder and then opens its files by name. If the link moves in between, it
+    must find none of them: of some it would make a result, and Arrow skips the others in silence.
+    """
+    names = []
+    for night in (1, 2, 3):
+        carried = current_snapshot(layout).parts if night > 1 else ()
+        part = part_of(layout, f"night-{night}", 0, documents([f"d{night}"]))
+        publish(layout, f"night-{night}", [*carried, part], SCHEMA)
+        names += [p.name for p in layout.results.iterdir()]
+    assert len(names) == len(set(names)) == 1 + 2 + 3
+    assert sorted(names)[-1].endswith("-00000003.parquet")
 
 
 def test_the_log_names_every_part(layout):
@@ -176,7 +191,7 @@ def test_nothing_moves_before_what_it_stands_on_is_durable(layout, monkeypatch):
     building = layout.snapshots / "00000001.tmp"
     entry = layout.entry(1)
     steps = [
-        ("link", part.path, building / part.name),
+        ("link", part.path, building / name_in_snapshot(part.name, 1)),
         ("fsync", building),
         ("rename", building, layout.snapshot(1)),
         ("fsync", layout.snapshots),
