@@ -125,9 +125,15 @@ def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None =
     if not failed:
         return
     found = "; ".join(check.message.replace("<run_id>", run_id) for check in failed)
+    way_out = (
+        ""
+        if any(check.hard for check in failed)
+        else (f"; `nocturna publish {run_id} --accept REASON` publishes it nevertheless")
+    )
     raise QualityRefused(
         f"{layout.root}: run {run_id} is not published: {found}. "
         f"The rows stay in work/{run_id}, the figures in runs/{run_id}/metrics.json"
+        f"{way_out}"
     )
 
 

@@ -105,8 +105,7 @@ def prune(
                 _remove_snapshot(layout, folder)
                 removed.append(number)
         for run in list_runs(layout):
-            old = now - datetime.fromisoformat(run.started_at) >= KEEP_WORK
-            if old and run.status != PUBLISHED:
+            if now - datetime.fromisoformat(run.started_at) >= KEEP_WORK:
                 files.remove_folder(layout.work(run.run_id))
     return removed
 

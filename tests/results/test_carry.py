@@ -72,7 +72,8 @@ def test_a_corpus_that_vanished_leaves_results_that_can_be_read(layout):
 
 def test_a_night_on_top_of_an_empty_one(layout):
     publish(layout, "night-1", [], SCHEMA)
-    night(layout, "night-2", documents("a"), documents("a"))
+    snapshot = night(layout, "night-2", documents("a"), documents("a"))
+    assert [p.rows for p in snapshot.parts] == [1]
     assert with_pandas(layout.results) == {"a": "night-2"}
 
 

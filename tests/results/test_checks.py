@@ -75,8 +75,9 @@ def test_each_hard_gate_finds_its_fault(layout, table, name, column, value):
     checked = check(layout, change(table, column, 0, value))
     assert name in failed_names(checked)
     assert all(c.hard for c in checked.failed)
-    with pytest.raises(QualityRefused):
+    with pytest.raises(QualityRefused) as caught:
         refuse(layout, RUN, checked)
+    assert "--accept" not in str(caught.value)
 
 
 def test_a_top_label_that_is_not_the_highest_is_found(layout, table):
@@ -147,6 +148,7 @@ def test_too_many_unreadable_rows_refuse_to_publish(layout, table):
     assert caught.value.exit_code == 3
     assert "16.7% (limit 5.0%) of the rows could not be read" in message
     assert f"quarantine/{RUN}" in message
+    assert f"`nocturna publish {RUN} --accept REASON`" in message
     assert "\n" not in message
 
 

@@ -1,3 +1,4 @@
+import json
 import math
 from dataclasses import replace
 
@@ -6,6 +7,7 @@ import pytest
 
 from tasks.errors import QualityRefused
 from tasks.results.checks import Limits, check_run, refuse, write_metrics
+from tasks.results.drift import label_drift
 from tasks.results.parts import write_part
 from tasks.results.records import Counts
 from tasks.results.snapshots import publish
@@ -49,6 +51,26 @@ def test_a_shift_is_measured_in_points_against_the_nights_before(layout):
     neutral = (0.5 / 20 - 0.5 / 40) * math.log((0.5 / 20) / (0.5 / 40))
     expected = 0.1 * math.log(0.6 / 0.5) - 0.1 * math.log(0.4 / 0.5) + neutral
     assert drift["psi"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_the_label_that_moved_most_may_have_lost(layout):
+    metrics = {"sentiment": {"counts": {"POS": 30, "NEG": 35, "NEU": 35}}}
+    night(layout, 1, 50, of=100)
+    path = layout.metrics("night-1")
+    written = json.loads(path.read_bytes())
+    written["metrics"]["sentiment"]["counts"] = {"POS": 50, "NEG": 25, "NEU": 25}
+    path.write_text(json.dumps(written))
+    drift = label_drift(layout, metrics)["sentiment"]
+    assert (drift["label"], drift["shift"]) == ("POS", -0.2)
+
+
+def test_only_the_newest_nights_are_compared_with(layout):
+    for number, positive in enumerate([0, 20, 10]):
+        night(layout, number, positive, limits=Limits())
+    metrics = {"sentiment": {"counts": {"POS": 15, "NEG": 5, "NEU": 0}}}
+    assert label_drift(layout, metrics, nights=1)["sentiment"]["shift"] == 0.25
+    assert label_drift(layout, metrics, nights=2)["sentiment"]["shift"] == 0
+    assert label_drift(layout, metrics)["sentiment"]["before"] == 60
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ from tasks.results import files
 from tasks.results.manifest import PUBLISHED, READY, read_manifest, write_manifest
 from tasks.results.recovery import Recovery, close_run, prune, recover
 from tasks.results.snapshots import committed_numbers, current_snapshot, publish
+from tasks.results.sql import spill_folder
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids
 from tests.results.readers import with_pandas
 
@@ -144,6 +145,16 @@ def test_the_work_of_a_run_that_was_never_published_is_kept_for_a_week(layout, s
     prune(layout, now=start + timedelta(days=7))
     assert not layout.work("night-1").exists()
     assert layout.manifest("night-1").exists()
+
+
+def test_what_a_query_spilled_before_it_was_killed_is_removed(layout):
+    publish_ids(layout, "night-1", ["a"])
+    close_run(layout, current_snapshot(layout))
+    spilled = spill_folder(layout) / "duckdb_temp_storage-0.tmp"
+    spilled.parent.mkdir(parents=True)
+    spilled.touch()
+    recover(layout)
+    assert list((layout.root / "work").iterdir()) == []
 
 
 def test_foreign_files_beside_snapshots_are_left_alone(layout):

@@ -4,6 +4,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
+from tasks.enrichment.records import SUMMARY_SCHEMA
 from tasks.errors import UsageError
 from tasks.results.schema import (
     OUR_NAMES,
@@ -27,7 +28,7 @@ def test_the_columns_are_those_of_the_design_in_its_order():
         *("sentiment", "sentiment_score", "sentiment_pos", "sentiment_neg", "sentiment_neu"),
         *("topic", "topic_score", "topic_politica", "topic_computacion_e_ia"),
         *("text", "autor"),
-        *("summary", "summary_status", "summary_cost_usd", "summary_model"),
+        *(name for name in SUMMARY_SCHEMA.names if name != "doc_id"),
         *("run_id", "config_id", "sentiment_model", "topic_model", "code_version", "scored_at"),
     ]
 

@@ -117,6 +117,11 @@ def test_a_shard_where_every_row_was_quarantined_has_no_part(layout):
     assert load(layout, rows=2) == shard
 
 
+def test_documents_without_a_part_are_done_again(layout, done):
+    save_shard(layout, RUN, replace(done, part=None))
+    assert load(layout) is None
+
+
 def test_quarantined_rows_can_be_read_with_their_reason_and_bytes(layout):
     path = write_rejects(rejects(2), layout, RUN, 3)
     assert path == layout.quarantine(RUN) / "shard-00003.parquet"

@@ -1,0 +1,86 @@
+"""Runs nights in forked children, each killed where it is told; one JSON line in, one out.
+
+The parent only imports and forks, so that a child starts in milliseconds and with no threads.
+"""
+
+import json
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from tasks.results import files
+from tests.results.crash.night import job_of, run_night, use_cheap_models
+
+OPERATIONS = ("fsync", "rename", "link", "symlink", "unlink")
+
+
+def main() -> None:
+    print("ready", flush=True)
+    for line in sys.stdin:
+        order = json.loads(line)
+        child = os.fork()
+        if child == 0:
+            _night(order)
+        status = _wait(child, order.get("kill_after"))
+        died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
+        print(json.dumps({"signal": died, "exit": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def _wait(child: int, kill_after: float | None) -> int:
+    """Waits for a child, or kills it when its time is over."""
+    deadline = None if kill_after is None else time.monotonic() + kill_after
+    while True:
+        done, status = os.waitpid(child, 0 if deadline is None else os.WNOHANG)
+        if done:
+            return status
+        if deadline is not None and time.monotonic() > deadline:
+            os.kill(child, signal.SIGKILL)
+            deadline = None
+        time.sleep(0.001)
+
+
+def _night(order: dict[str, Any]) -> None:
+    """Runs a night and leaves what it did in `order["report"]`; never returns.
+
+    The texts it scores are counted in `order["scored"]`, a line each time, so that a kill loses
+    no count.
+    """
+
+    def note(texts: int) -> None:
+        with Path(order["scored"]).open("a", encoding="utf-8") as scored:
+            scored.write(f"{texts}\n")
+
+    use_cheap_models(note)
+    report: dict[str, Any] = {"operations": [], "run_id": None, "error": None}
+    _watch(report["operations"], order.get("kill_at"), order.get("when"))
+    try:
+        job = job_of(Path(order["out"]), Path(order["corpus"]))
+        report["run_id"] = run_night(job)
+    except Exception as error:
+        report["error"] = f"{type(error).__name__}: {error}"
+    Path(order["report"]).write_text(json.dumps(report), encoding="utf-8")
+    os._exit(1 if report["error"] else 0)
+
+
+def _watch(seen: list[str], kill_at: int | None, when: str | None) -> None:
+    """Counts file operations from 0 and kills the process before or after the one asked for."""
+    for name in OPERATIONS:
+        real = getattr(files, name)
+
+        def watched(*paths: Any, name: str = name, real: Any = real) -> None:
+            number = len(seen)
+            seen.append(f"{name} {paths[-1]}")
+            if number == kill_at and when == "before":
+                os.kill(os.getpid(), signal.SIGKILL)
+            real(*paths)
+            if number == kill_at and when == "after":
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        setattr(files, name, watched)
+
+
+if __name__ == "__main__":
+    main()

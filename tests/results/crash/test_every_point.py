@@ -1,0 +1,39 @@
+"""Contract 2: readers never see half a run, and a kill at any instant loses nothing."""
+
+import pytest
+
+from tests.results.crash.storm import storm
+from tests.results.crash.trials import SHARD, crash, decisive, points
+
+
+def must_be_clean(trial):
+    assert trial.clean, trial
+    assert trial.scored_again <= SHARD, f"more than the shard in hand was scored again: {trial}"
+    assert trial.scored_anew == 0, f"a night that was committed was scored again: {trial}"
+
+
+def test_a_kill_where_it_matters_most_loses_nothing(server, case, tmp_path):
+    chosen = decisive(case)
+    assert len(chosen) >= 8
+    for number, (kill_at, when) in enumerate(chosen):
+        must_be_clean(crash(server, case, tmp_path / str(number), kill_at, when))
+
+
+@pytest.mark.slow
+def test_a_kill_at_any_point_loses_nothing(server, case, tmp_path):
+    for number, (kill_at, when) in enumerate(points(case)):
+        must_be_clean(crash(server, case, tmp_path / str(number), kill_at, when))
+
+
+def test_random_kills_under_two_runs_and_three_readers(tmp_path):
+    found = storm(tmp_path, kills=4)
+    assert found.clean, found
+    assert found.kills >= 4
+    assert found.reads > 0
+
+
+@pytest.mark.slow
+def test_a_thousand_random_kills(tmp_path):
+    found = storm(tmp_path, kills=1000)
+    assert found.clean, found
+    assert found.scored_again <= SHARD * found.kills, found
