@@ -1,0 +1,142 @@
+"""Scoring a labelled file with a model, to see how good the model is on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tasks.corpus.inputs import freeze_inputs
+from tasks.corpus.reading import read_shard
+from tasks.corpus.shards import cut_shards
+from tasks.errors import UsageError
+from tasks.evaluation.gold import LEFT_OUT, map_labels
+from tasks.evaluation.measures import Evaluation, evaluate_labels
+from tasks.evaluation.tables import as_text
+from tasks.inference.planned import plan_inference
+from tasks.inference.scorer import running, score_texts
+from tasks.job import Job, Source
+from tasks.job_file import make_job
+
+Task = Literal["sentiment", "topic"]
+
+
+@dataclass(frozen=True)
+class FileEvaluation:
+    """The quality of one model on one file.
+
+    Attributes:
+        model: the model as ``name@revision``.
+        rows: rows of the file.
+        unlabelled: rows left out because they have no gold label or one that is mapped to nothing.
+        unreadable: rows left out because they cannot be read or have no text.
+        evaluation: the measures over the other rows.
+    """
+
+    file: str
+    task: Task
+    model: str
+    rows: int
+    unlabelled: int
+    unreadable: int
+    evaluation: Evaluation
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values for JSON, the measures beside the file's own facts."""
+        facts = asdict(self)
+        return {**facts, **facts.pop("evaluation")}
+
+    def as_text(self) -> str:
+        """Tables for a terminal."""
+        out = f"{self.unlabelled} unlabelled and {self.unreadable} unreadable rows left out of"
+        head = f"{self.file}: {self.task} by {self.model}; {out} {self.rows}"
+        return f"{head}\n{as_text(self.evaluation)}"
+
+
+def evaluate_file(
+    path: str,
+    task: Task,
+    *,
+    text: str = "text",
+    gold: str = "label",
+    model: str | None = None,
+    labels: Sequence[str] = (),
+    names: Mapping[str, str] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+) -> FileEvaluation:
+    """Score every labelled row of a file and compare with its gold labels.
+
+    Args:
+        path: a file, folder, glob or URI that a job could read.
+        task: what is scored; ``topic`` needs ``labels``.
+        text: column of the text.
+        gold: column of the gold label.
+        model: Hub name or local folder; the bundled model if none.
+        labels: candidate labels of the topic task.
+        names: gold label to model label, as ``parse_map`` gives it.
+        options: further sections of the job, such as ``{"zero_shot": {"template": "..."}}``.
+
+    Raises:
+        UsageError: the file, a column, the model or a gold label is not there or does not fit.
+    """
+    job = _job(path, task, text, gold, model, labels, options or {})
+    plan = plan_inference(job)
+    part = plan.sentiment if task == "sentiment" else plan.topics
+    assert part is not None
+    documents, unreadable = _read(job.source)
+    given = documents[gold].to_pylist()
+    mapped = map_labels(["" if g is None else str(g) for g in given], names or {}, part.labels)
+    kept = [i for i, label in enumerate(mapped) if label != LEFT_OUT]
+    texts = documents["text"].to_pylist()
+    scores = score_texts(plan, [texts[i] for i in kept], running(job.compute, plan.precision))
+    found = scores.sentiment if task == "sentiment" else scores.topics
+    assert found is not None
+    return FileEvaluation(
+        file=path,
+        task=task,
+        model=part.model.label,
+        rows=documents.num_rows + unreadable,
+        unlabelled=documents.num_rows - len(kept),
+        unreadable=unreadable,
+        evaluation=evaluate_labels([mapped[i] for i in kept], found, part.labels),
+    )
+
+
+def _job(
+    path: str,
+    task: Task,
+    text: str,
+    gold: str,
+    model: str | None,
+    labels: Sequence[str],
+    options: Mapping[str, Mapping[str, Any]],
+) -> Job:
+    if task == "topic" and not labels:
+        raise UsageError("--task topic needs --labels: the candidate labels, separated by commas")
+    if task == "sentiment" and labels:
+        raise UsageError("--labels is for --task topic; a sentiment model brings its own labels")
+    chosen = {"model": model} if model else {}
+    section: dict[str, Any] = (
+        {"sentiment": chosen}
+        if task == "sentiment"
+        else {"sentiment": {"enabled": False}, "zero_shot": {"labels": tuple(labels), **chosen}}
+    )
+    values: dict[str, Any] = {
+        "name": "evaluate",
+        "source": {"path": path, "text": text, "keep": (gold,)},
+        **section,
+    }
+    for name, more in options.items():
+        values[name] = {**values.get(name, {}), **more}
+    return make_job(values, "nocturna evaluate")
+
+
+def _read(source: Source) -> tuple[pa.Table, int]:
+    """The documents that can be scored, and the number of rows that cannot."""
+    inputs = freeze_inputs(source)
+    rows = [read_shard(source, inputs, shard) for shard in cut_shards(source, inputs)]
+    documents = pa.concat_tables((r.documents for r in rows), promote_options="permissive")
+    good = documents.filter(pc.is_null(documents["error_code"]))
+    rejected = sum(r.rejects.num_rows for r in rows)
+    return good, rejected + documents.num_rows - good.num_rows
