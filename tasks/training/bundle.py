@@ -1,0 +1,80 @@
+"""The two models from the data to their folders: what ``flows/train_bundled.py`` runs."""
+
+import random
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
+
+from tasks.training.calibration import best_temperature, title_similarities
+from tasks.training.distil import distil
+from tasks.training.gloss import learn_lexicon
+from tasks.training.lessons import make_lessons
+from tasks.training.opinions import make_curriculum
+from tasks.training.recipe import EncoderRecipe, SentimentRecipe
+from tasks.training.sentiment import build_classifier, train_classifier
+from tasks.training.shipping import describe_sentence_transformer, save_model
+from tasks.training.sources import Sources, sample, vocabulary_texts
+from tasks.training.student import aligned_word_vectors, build_student
+from tasks.training.teacher import Teacher, embed, meanings
+from tasks.training.vocabulary import train_tokenizer
+
+ENCODER_FOLDER = "encoder-es-en"
+SENTIMENT_FOLDER = "sentiment-es-en"
+_CALIBRATION_LABELS = 7
+_CALIBRATION_TEXTS = 1_500
+
+
+@dataclass(frozen=True)
+class TrainedEncoder:
+    model: BertModel
+    tokenizer: PreTrainedTokenizerBase
+
+
+def calibrate(trained: TrainedEncoder, sources: Sources, window: int, seed: int) -> float:
+    """The temperature for cosine similarities to topic names, from Wikipedia's titles."""
+    articles = sample(sources.articles, _CALIBRATION_TEXTS, random.Random(seed))
+    paragraphs = embed(trained.model, trained.tokenizer, [a.text for a in articles], window)
+    titles = embed(trained.model, trained.tokenizer, [a.title for a in articles], window)
+    return best_temperature(title_similarities(paragraphs, titles, _CALIBRATION_LABELS, seed))
+
+
+def train_encoder(
+    sources: Sources,
+    teacher: Teacher,
+    recipe: EncoderRecipe,
+    folder: Path,
+    cache: Path | None = None,
+) -> None:
+    """Train the Spanish and English encoder and save it in ``folder``.
+
+    ``cache`` is a file that keeps the teacher's embeddings between runs.
+    """
+    tokenizer = train_tokenizer(vocabulary_texts(sources), recipe.vocabulary, recipe.window)
+    vectors = aligned_word_vectors(teacher, tokenizer, sources.pairs)
+    student = build_student(teacher, vectors, recipe.layers)
+    lessons = make_lessons(sources, learn_lexicon(sources.pairs), recipe.lessons)
+    known = meanings(teacher, [lesson.meaning for lesson in lessons], cache)
+    distil(student, tokenizer, lessons, known, sources.scored, recipe.distil)
+    trained = TrainedEncoder(student, tokenizer)
+    save_model(student, tokenizer, folder)
+    temperature = calibrate(trained, sources, recipe.distil.window, recipe.distil.seed)
+    describe_sentence_transformer(folder, student.config.hidden_size, recipe.window, temperature)
+
+
+def train_sentiment(
+    sources: Sources, trained: TrainedEncoder, recipe: SentimentRecipe, folder: Path
+) -> None:
+    """Train the sentiment classifier on a trained encoder and save it in ``folder``."""
+    to_spanish = learn_lexicon([(es, en) for en, es in sources.pairs])
+    curriculum = make_curriculum(sources, to_spanish, recipe.opinions)
+    model = build_classifier(trained.model, recipe)
+    train_classifier(model, trained.tokenizer, curriculum, recipe)
+    save_model(model, trained.tokenizer, folder)
+
+
+def load_encoder(folder: Path) -> TrainedEncoder:
+    """An encoder that was saved before, in fp32."""
+    model = BertModel.from_pretrained(folder, dtype=torch.float32)
+    return TrainedEncoder(model, AutoTokenizer.from_pretrained(folder))

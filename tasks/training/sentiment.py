@@ -1,0 +1,81 @@
+"""The sentiment classifier: the encoder's lower layers with a head, trained on shares of labels."""
+
+import numpy as np
+import torch
+from torch.nn.functional import log_softmax
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    BertModel,
+    PreTrainedTokenizerBase,
+)
+
+from tasks.training.batches import length_batches, pad
+from tasks.training.descent import Descent
+from tasks.training.opinions import LABELS, Curriculum
+from tasks.training.parallel import Peer, train_together
+from tasks.training.recipe import SentimentRecipe
+
+
+def build_classifier(encoder: BertModel, recipe: SentimentRecipe) -> BertForSequenceClassification:
+    """A classifier on the named layers of ``encoder``, with NEG, NEU and POS as its labels."""
+    torch.manual_seed(recipe.seed)
+    config = BertConfig.from_dict(
+        encoder.config.to_dict()
+        | {
+            "num_hidden_layers": len(recipe.layers),
+            "id2label": dict(enumerate(LABELS)),
+            "label2id": {label: i for i, label in enumerate(LABELS)},
+            "hidden_dropout_prob": recipe.dropout,
+            "attention_probs_dropout_prob": recipe.dropout,
+        }
+    )
+    model = BertForSequenceClassification(config)
+    state = {
+        name: value
+        for name, value in encoder.state_dict().items()
+        if name.startswith(("embeddings.", "pooler."))
+    }
+    for new, old in enumerate(recipe.layers):
+        for name, value in encoder.encoder.layer[old].state_dict().items():
+            state[f"encoder.layer.{new}.{name}"] = value
+    model.bert.load_state_dict(state)
+    return model
+
+
+def train_classifier(
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    curriculum: Curriculum,
+    recipe: SentimentRecipe,
+) -> None:
+    """Train ``model`` in place by the weighted cross-entropy to the shares of each opinion.
+
+    ``curriculum.first`` is read before ``curriculum.then``, each in random order.
+    """
+    rng = np.random.default_rng(recipe.seed)
+    opinions = [*curriculum.first, *curriculum.then]
+    texts = [opinion.text for opinion in opinions]
+    ids = tokenizer(texts, truncation=True, max_length=recipe.window)["input_ids"]
+    shares = torch.tensor([opinion.shares for opinion in opinions], dtype=torch.float32)
+    weights = torch.tensor([opinion.weight for opinion in opinions])
+    weights /= weights.mean()
+    lengths = [len(i) for i in ids]
+    begin = len(curriculum.first)
+    batches = length_batches(lengths[:begin], recipe.batch_tokens, rng) + [
+        [begin + row for row in batch]
+        for batch in length_batches(lengths[begin:], recipe.batch_tokens, rng)
+    ]
+
+    def train(own: BertForSequenceClassification, peer: Peer) -> None:
+        share = peer.share(batches)
+        descent = Descent(own, peer, recipe.learning_rate, len(share))
+        for batch in share:
+            input_ids, mask = pad([ids[i] for i in batch])
+            with torch.autocast("cpu", torch.bfloat16):
+                logits = own(input_ids=input_ids, attention_mask=mask).logits
+            surprise = -(shares[batch] * log_softmax(logits.float(), dim=1)).sum(1)
+            descent.step((surprise * weights[batch]).mean())
+
+    train_together(model, train, recipe.processes, recipe.seed)
+    model.eval()
