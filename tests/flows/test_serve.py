@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -59,11 +60,18 @@ def served(small_models, tmp_path):
 
 
 def trigger(url: str):
+    """Runs the served job now; the first time, once the engine knows it."""
     from prefect.deployments import run_deployment
+    from prefect.exceptions import ObjectNotFound
     from prefect.settings import PREFECT_API_URL, temporary_settings
 
     with temporary_settings({PREFECT_API_URL: url}):
-        return run_deployment("nightly/prensa", timeout=240, poll_interval=1).state
+        for _ in range(120):
+            try:
+                return run_deployment("nightly/prensa", timeout=240, poll_interval=1).state
+            except ObjectNotFound:
+                time.sleep(0.5)
+    raise AssertionError("the job was never served")
 
 
 def test_a_served_job_runs_when_triggered_and_is_refused_while_one_is_going_on(served, tmp_path):
