@@ -22,6 +22,20 @@ def show(folder: Path) -> None:
     console.print(_agreement(rows))
     console.print()
     console.print(_first(rows))
+    if "summary" in rows:
+        console.print()
+        console.print(_summaries(rows))
+
+
+def _summaries(rows: pd.DataFrame) -> Table:
+    table = Table(title="Summaries of the longest documents", title_justify="left", box=None)
+    for heading in ("doc_id", "status", "USD", "summary"):
+        table.add_column(heading)
+    for row in rows.sort_values("n_tokens", ascending=False).head(4).itertuples():
+        cost = f"{row.summary_cost_usd:.6f}"
+        told = str(row.summary or row.summary_reason)
+        table.add_row(str(row.doc_id), str(row.summary_status), cost, told)
+    return table
 
 
 def _agreement(rows: pd.DataFrame) -> Table:
