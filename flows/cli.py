@@ -5,7 +5,7 @@ import os
 import sys
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +13,9 @@ from flows.options import job_values, merged, with_job_options
 from tasks.errors import NocturnaError, UsageError
 from tasks.job import Job, split_list
 from tasks.job_file import job_name_of, make_job, read_job_values
+
+if TYPE_CHECKING:
+    from tasks.results.report import Summary
 
 app = typer.Typer(
     name="nocturna",
@@ -85,15 +88,10 @@ def score(
         return
     from flows.engine import let_engine_settle
     from flows.score import score_corpus
-    from flows.summary import print_summary
-    from tasks.results.report import as_dict
 
     summary = score_corpus(described)
     let_engine_settle()
-    if as_json:
-        print(json.dumps(as_dict(summary), ensure_ascii=False))
-    else:
-        print_summary(summary)
+    _show(summary, as_json)
 
 
 @app.command()
@@ -144,11 +142,9 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a run that a quality gate refused, and keep the reason."""
-    from flows.summary import print_summary
     from tasks.results.layout import layout_of
     from tasks.results.lock import hold_lock
     from tasks.results.recovery import recover
-    from tasks.results.report import as_dict
     from tasks.steps.publishing import accept_run
 
     layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
@@ -158,10 +154,7 @@ def publish(
     with hold_lock(layout, run):
         recover(layout)
         summary = accept_run(layout, run, accept)
-    if as_json:
-        print(json.dumps(as_dict(summary), ensure_ascii=False))
-    else:
-        print_summary(summary)
+    _show(summary, as_json)
 
 
 @app.command()
@@ -236,6 +229,16 @@ def serve(
     from flows.nightly import serve_jobs
 
     serve_jobs(described, cron, timezone, api)
+
+
+def _show(summary: "Summary", as_json: bool) -> None:
+    from flows.summary import print_summary
+    from tasks.results.report import as_dict
+
+    if as_json:
+        print(json.dumps(as_dict(summary), ensure_ascii=False))
+    else:
+        print_summary(summary)
 
 
 def _job(source: str | None, job: Path | None, options: dict[str, Any]) -> Job:

@@ -119,3 +119,43 @@ def test_the_key_is_nowhere_after_a_run_of_failures(nocturna, fake, arguments, t
     assert any(path.suffix == ".sqlite" for path in files)
     assert any(path.suffix == ".db" for path in files), "the engine's database is looked at"
     assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def job_file(folder: Path, small_models, **summaries) -> Path:
+    job = {
+        "source": {"path": str(folder / "prensa.jsonl"), "id": "id"},
+        "sentiment": {"model": str(small_models["sentiment"])},
+        "summaries": {"enabled": True, "max_usd": 0.1, "words": 12, **summaries},
+    }
+    path = folder / "prensa.yaml"
+    path.write_text(json.dumps(job), encoding="utf-8")
+    return path
+
+
+def test_the_key_may_come_from_a_secret_block_of_the_engine(
+    nocturna, fake, arguments, tmp_path, monkeypatch, small_models
+):
+    from prefect.blocks.system import Secret
+
+    monkeypatch.delenv("GEMINI_API_KEY")
+    job = job_file(tmp_path, small_models, secret="llave")
+    missing = nocturna("score", "--job", job)
+    assert missing.code == 2
+    assert "'llave'" in missing.err and len(missing.err.strip().splitlines()) == 1
+    Secret(value=KEY).save("llave")
+    done = nocturna("score", "--job", job, "--json")
+    assert done.code == 0, done.err
+    assert done.json["summaries"]["statuses"]["ok"] == len(TEXTS)
+    files = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert not [path for path in files if KEY.encode() in path.read_bytes()]
+
+
+def test_a_log_says_where_the_summaries_stand_and_what_they_cost(
+    nocturna, fake, arguments, monkeypatch
+):
+    import flows.terminal
+
+    monkeypatch.setattr(flows.terminal, "LINE_SECONDS", 0.0)
+    done = nocturna(*arguments, "--max-usd", 0.1)
+    assert "summaries: 11 of 11 documents, 0.0" in done.err
+    assert "USD spent" in done.err and "expected" in done.err
