@@ -1,6 +1,7 @@
 """The two models from the data to their folders: what ``flows/train_bundled.py`` runs."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,9 +11,9 @@ from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 from tasks.training.calibration import best_temperature, title_similarities
 from tasks.training.distil import distil
 from tasks.training.gloss import learn_lexicon
-from tasks.training.lessons import make_lessons
+from tasks.training.lessons import Lesson, make_lessons
 from tasks.training.opinions import make_curriculum
-from tasks.training.recipe import EncoderRecipe, SentimentRecipe
+from tasks.training.recipe import DistilRecipe, EncoderRecipe, SentimentRecipe
 from tasks.training.sentiment import build_classifier, train_classifier
 from tasks.training.shipping import describe_sentence_transformer, save_model
 from tasks.training.sources import Sources, sample, vocabulary_texts
@@ -40,6 +41,19 @@ def calibrate(trained: TrainedEncoder, sources: Sources, window: int, seed: int)
     return best_temperature(title_similarities(paragraphs, titles, _CALIBRATION_LABELS, seed))
 
 
+def teach(
+    trained: TrainedEncoder,
+    teacher: Teacher,
+    sources: Sources,
+    lessons: Sequence[Lesson],
+    recipe: DistilRecipe,
+    cache: Path | None,
+) -> None:
+    """One pass of the encoder, in place, over ``lessons`` as the teacher understands them."""
+    known = meanings(teacher, [lesson.meaning for lesson in lessons], cache)
+    distil(trained.model, trained.tokenizer, lessons, known, sources.scored, recipe)
+
+
 def train_encoder(
     sources: Sources,
     teacher: Teacher,
@@ -54,10 +68,13 @@ def train_encoder(
     tokenizer = train_tokenizer(vocabulary_texts(sources), recipe.vocabulary, recipe.window)
     vectors = aligned_word_vectors(teacher, tokenizer, sources.pairs)
     student = build_student(teacher, vectors, recipe.layers)
-    lessons = make_lessons(sources, learn_lexicon(sources.pairs), recipe.lessons)
-    known = meanings(teacher, [lesson.meaning for lesson in lessons], cache)
-    distil(student, tokenizer, lessons, known, sources.scored, recipe.distil)
     trained = TrainedEncoder(student, tokenizer)
+    lexicon = learn_lexicon(sources.pairs)
+    for chosen, descent in (
+        (recipe.lessons, recipe.distil),
+        (recipe.closing_lessons, recipe.closing),
+    ):
+        teach(trained, teacher, sources, make_lessons(sources, lexicon, chosen), descent, cache)
     save_model(student, tokenizer, folder)
     temperature = calibrate(trained, sources, recipe.distil.window, recipe.distil.seed)
     describe_sentence_transformer(folder, student.config.hidden_size, recipe.window, temperature)

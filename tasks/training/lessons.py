@@ -41,18 +41,19 @@ def make_lessons(
     english = [row["text"] for row in [*sources.phrases, *sources.reviews]]
     wikipedia = [text for text in sources.wikipedia if len(text.split()) >= _SHORTEST_SENTENCE]
     spanish = [
-        *sample(wikipedia, recipe.wikipedia, rng),
+        *recipe.wikipedia_passes * wikipedia,
         *sample(sources.speeches, recipe.speeches, rng),
         *sample([row["text"] for row in sources.emoji_tweets], recipe.tweets, rng),
     ]
     lessons = [
         *(Lesson(text, en) for en, es in [*pairs, *joined] for text in (en, es)),
         *(Lesson(text, text) for text in sample(english, recipe.reviews, rng)),
-        *(
+        *recipe.word_passes
+        * [
             Lesson(word, meaning, recipe.gloss_weight)
             for word, (meaning, likelihood) in lexicon.items()
             if likelihood >= recipe.sure_translation and len(word) >= _SHORTEST_WORD
-        ),
+        ],
         *(Lesson(text, gloss(text, lexicon), recipe.gloss_weight) for text in spanish),
     ]
     rng.shuffle(lessons)

@@ -8,14 +8,15 @@ class LessonRecipe:
     """How much of each source the student reads; counts are texts."""
 
     seed: int = 11
-    pairs: int = 30_000
-    joined: int = 3_000
-    wikipedia: int = 20_000
-    speeches: int = 3_000
+    pairs: int = 60_000
+    joined: int = 5_000
+    wikipedia_passes: int = 2
+    speeches: int = 10_000
     tweets: int = 4_000
-    reviews: int = 10_000
+    reviews: int = 6_000
     gloss_weight: float = 0.6
-    sure_translation: float = 0.4
+    sure_translation: float = 0.3
+    word_passes: int = 1
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,21 @@ class DistilRecipe:
     scored_weight: float = 0.2
 
 
+CLOSING_LESSONS = LessonRecipe(
+    seed=23,
+    pairs=15_000,
+    joined=1_000,
+    wikipedia_passes=1,
+    speeches=4_000,
+    tweets=1_000,
+    reviews=1_000,
+    gloss_weight=1.0,
+    word_passes=6,
+)
+CLOSING = DistilRecipe(seed=29, learning_rate=3e-4)
+"""A second, short pass. Labels are single words, so words are what it reads most."""
+
+
 @dataclass(frozen=True)
 class EncoderRecipe:
     """A student of ``layers`` of the teacher with an own vocabulary."""
@@ -42,6 +58,8 @@ class EncoderRecipe:
     layers: tuple[int, ...] = (0, 2, 3, 5)
     lessons: LessonRecipe = field(default_factory=LessonRecipe)
     distil: DistilRecipe = field(default_factory=DistilRecipe)
+    closing_lessons: LessonRecipe = field(default_factory=lambda: CLOSING_LESSONS)
+    closing: DistilRecipe = field(default_factory=lambda: CLOSING)
 
 
 @dataclass(frozen=True)
