@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all crash-report check clean
+.PHONY: help install demo demo-summaries test test-all bench crash-report check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -32,6 +32,10 @@ test: .venv/installed ## run the tests
 
 test-all: .venv/installed ## run the tests and the slow proofs
 	$(BIN)/python -m pytest
+
+bench: .venv/installed ## measure inference against transformers' pipelines, and shortlists (minutes)
+	$(BIN)/python -m tests.benchmarks.inference
+	$(BIN)/python -m tests.benchmarks.shortlist
 
 crash-report: .venv/installed ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report

@@ -145,6 +145,18 @@ class ZeroShot(Section):
         gt=0,
         description="Softmax temperature of the embedding method; the model's own if none.",
     )
+    shortlist: int | None = Field(
+        None,
+        ge=1,
+        description="Labels that method nli asks about for each document, those most similar to "
+        "it by embedding; the others get no score. With as many labels or fewer all are asked.",
+        json_schema_extra=option("--shortlist"),
+    )
+    shortlist_model: str = Field(
+        BUNDLED,
+        description="Hub name or local folder of the sentence encoder that draws up shortlists.",
+        json_schema_extra=option("--shortlist-model"),
+    )
 
     @field_validator("labels", mode="before")
     @classmethod
@@ -186,6 +198,16 @@ class ZeroShot(Section):
             raise ValueError("method nli needs an NLI model: name one with `model`")
         if embedding and self.multi_label:
             raise ValueError("multi_label needs method nli: similarities are no probabilities")
+        if embedding and self.shortlist is not None:
+            raise ValueError(
+                "shortlist needs method nli (name an NLI model with `model`): method embedding "
+                "reads a document once, however many labels there are"
+            )
+        if self.shortlist is None and self.shortlist_model != BUNDLED:
+            raise ValueError(
+                "shortlist_model has nothing to do: say with `shortlist` how many labels a "
+                "document it is to choose"
+            )
         return self
 
 
@@ -205,17 +227,38 @@ class LongDocuments(Section):
     )
 
 
+class Tolerance(Section):
+    """How far a faster precision may be from fp32 for `precision: auto` to choose it."""
+
+    score: float = Field(0.01, gt=0, le=1, description="Largest change of any score.")
+    changed_labels: float = Field(
+        0.0, ge=0, lt=1, description="Largest share of documents whose top label changes."
+    )
+    sample: int = Field(
+        1000,
+        ge=10,
+        description="Most documents to measure on; a twentieth of the run's, but at least 64.",
+    )
+
+
 class Compute(Section):
     """How the models run."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Device that runs the models.", json_schema_extra=option("--device")
     )
-    precision: Literal["fp32", "bf16"] = Field(
+    backend: Literal["auto", "torch", "openvino"] = Field(
+        "auto",
+        description="What runs the models; without a value, OpenVINO on a CPU and torch on a GPU.",
+        json_schema_extra=option("--backend"),
+    )
+    precision: Literal["auto", "fp32", "bf16", "int8"] = Field(
         "fp32",
-        description="Number format of the models; fp32 gives transformers' own scores.",
+        description="Number format of the models; fp32 gives transformers' own scores, auto the "
+        "fastest that stays within `tolerance` on a sample of the job's texts.",
         json_schema_extra=option("--precision"),
     )
+    tolerance: Tolerance = Tolerance()
     batch_tokens: int | None = Field(
         None,
         ge=16,

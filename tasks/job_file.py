@@ -10,6 +10,13 @@ from pydantic import ValidationError
 from tasks.errors import UsageError
 from tasks.job import Job
 
+_FOLDERS = (
+    ("source", "path"),
+    ("sentiment", "model"),
+    ("zero_shot", "model"),
+    ("zero_shot", "shortlist_model"),
+)
+
 
 def make_job(values: dict[str, Any], where: str) -> Job:
     """Validates a job's values.
@@ -49,10 +56,10 @@ def read_job_values(path: Path) -> dict[str, Any]:
             f"{path}: a job file is a mapping of keys such as `source` and `zero_shot`"
         )
     values.setdefault("name", path.stem)
-    for section, key in (("source", "path"), ("sentiment", "model"), ("zero_shot", "model")):
+    for section, key in _FOLDERS:
         part = values.get(section)
         if isinstance(part, dict) and isinstance(part.get(key), str):
-            part[key] = _beside(path, part[key], must_exist=key == "model")
+            part[key] = _beside(path, part[key], must_exist=key != "path")
     return values
 
 

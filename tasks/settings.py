@@ -4,6 +4,7 @@ Whoever runs Nocturna may set each of them otherwise in the environment.
 """
 
 import os
+from pathlib import Path
 
 DEFAULTS = {
     # Nothing leaves the machine unless asked.
@@ -23,3 +24,10 @@ DEFAULTS = {
 
 for name, value in DEFAULTS.items():
     os.environ.setdefault(name, value)
+
+
+def cache_folder() -> Path:
+    """Where converted models are kept: `NOCTURNA_CACHE`, or a folder of the user's cache."""
+    named = os.environ.get("NOCTURNA_CACHE")
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(named) if named else Path(cache) / "nocturna"

@@ -1,6 +1,7 @@
 """What all tests share: an engine of their own, and small models made once."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 
 import tasks.settings  # noqa: F401  before the engine
 

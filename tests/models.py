@@ -32,8 +32,14 @@ SENTIMENT = ("NEG", "NEU", "POS")
 NLI = ("entailment", "neutral", "contradiction")
 
 
-def wordpiece(folder: Path, pad_first: bool = False, window: int = 128) -> int:
-    """Trains a WordPiece tokenizer on TEXTS into `folder`; returns its vocabulary size."""
+def wordpiece(
+    folder: Path,
+    pad_first: bool = False,
+    window: int = 128,
+    texts: Iterable[str] = (*TEXTS, *TEXTS, *TEXTS),
+    size: int = 600,
+) -> int:
+    """Trains a WordPiece tokenizer on texts into `folder`; returns its vocabulary size."""
     specials = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"]
     if pad_first:
         specials[:2] = ["[PAD]", "[UNK]"]
@@ -41,8 +47,10 @@ def wordpiece(folder: Path, pad_first: bool = False, window: int = 128) -> int:
     backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(vocab_size=600, special_tokens=specials)
-    backend.train_from_iterator(TEXTS * 3, trainer)
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=size, special_tokens=specials, show_progress=False
+    )
+    backend.train_from_iterator(texts, trainer)
     cls, sep = backend.token_to_id("[CLS]"), backend.token_to_id("[SEP]")
     backend.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     tokenizer = PreTrainedTokenizerFast(

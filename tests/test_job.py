@@ -42,6 +42,22 @@ def job(**values) -> Job:
         ),
         ({"zero_shot": {"labels": ["a"], "method": "nli"}}, ["zero_shot", "needs an NLI model"]),
         ({"zero_shot": {"labels": ["a"], "multi_label": True}}, ["zero_shot", "multi_label"]),
+        (
+            {"zero_shot": {"labels": ["a", "b"], "shortlist": 1}},
+            ["zero_shot", "shortlist", "needs method nli"],
+        ),
+        (
+            {"zero_shot": {"labels": ["a"], "model": "m", "method": "embedding", "shortlist": 1}},
+            ["zero_shot", "shortlist", "needs method nli"],
+        ),
+        (
+            {"zero_shot": {"labels": ["a"], "model": "m", "shortlist": 0}},
+            ["zero_shot.shortlist", "greater than or equal to 1"],
+        ),
+        (
+            {"zero_shot": {"labels": ["a"], "model": "m", "shortlist_model": "e"}},
+            ["zero_shot", "shortlist_model", "how many labels"],
+        ),
         ({"sentiment": {"enabled": False}}, ["nothing to score"]),
         ({"quality": {"max_failed": 2}}, ["quality.max_failed", "less than or equal to 1"]),
         ({"name": "../x"}, ["name"]),

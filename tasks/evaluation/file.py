@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,7 +16,8 @@ from tasks.evaluation.gold import LEFT_OUT, map_labels
 from tasks.evaluation.measures import Evaluation, evaluate_labels
 from tasks.evaluation.tables import as_text
 from tasks.inference.planned import plan_inference
-from tasks.inference.scorer import running, score_texts
+from tasks.inference.running import running
+from tasks.inference.scorer import score_texts
 from tasks.job import Job, Source
 from tasks.job_file import make_job
 
@@ -99,7 +101,7 @@ def evaluate_file(
         rows=documents.num_rows + unreadable,
         unlabelled=documents.num_rows - len(kept),
         unreadable=unreadable,
-        evaluation=evaluate_labels([mapped[i] for i in kept], found, part.labels),
+        evaluation=evaluate_labels([mapped[i] for i in kept], np.nan_to_num(found), part.labels),
     )
 
 

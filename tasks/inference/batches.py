@@ -2,16 +2,18 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from tasks.errors import STOPPED, NocturnaError, Stopped
+from tasks.inference.running import Running
 from tasks.inference.tokens import Ids
 
-LENGTH_SPREAD = 0.95
-"""A batch holds no sequence shorter than this share of its longest one: padding stays below 5 %."""
+LENGTH_SPREAD = 0.97
+"""Shortest sequence of a padded batch as a share of its longest: padding stays below 3 %."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +24,33 @@ class Sequence:
     types: Ids | None
 
 
-def cut_batches(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[np.int64]]:
+class Backend(Protocol):
+    """A network that is ready to run, safe to call from several threads at once."""
+
+    @property
+    def equal_lengths(self) -> bool:
+        """Whether all sequences of a batch must have the same length."""
+        ...
+
+    def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
+        """The output of a batch, shape (batch, width).
+
+        Raises:
+            MemoryError: the batch is too large; torch raises its own OutOfMemoryError.
+        """
+        ...
+
+
+def cut_batches(
+    lengths: NDArray[np.int64], token_budget: int, spread: float = LENGTH_SPREAD
+) -> list[NDArray[np.int64]]:
     """Groups sequences of like length, longest first.
 
     Args:
         lengths: tokens of each sequence, shape (n,).
         token_budget: most tokens a batch may hold, padding included; a longer sequence goes alone.
+        spread: shortest sequence of a batch as a share of its longest; 1 allows no padding, and
+            then batches hold a power of two, so that few shapes have to be prepared for.
 
     Returns:
         Positions into `lengths`, one array a batch.
@@ -38,19 +61,19 @@ def cut_batches(lengths: NDArray[np.int64], token_budget: int) -> list[NDArray[n
         longest = int(lengths[order[start]])
         stop = start + max(1, token_budget // longest)
         group = order[start:stop]
-        group = group[lengths[group] >= longest * LENGTH_SPREAD]
+        group = group[lengths[group] >= longest * spread]
+        if spread == 1:
+            group = group[: 1 << (len(group).bit_length() - 1)]
         batches.append(group)
         start += len(group)
     return batches
 
 
 def run_batches(
-    forward: Callable[[list[Sequence]], NDArray[np.float32]],
+    backend: Backend,
     sequence: Callable[[int], Sequence],
     lengths: NDArray[np.int64],
-    token_budget: int,
-    on_share: Callable[[float], None] | None = None,
-    stop: Callable[[], bool] | None = None,
+    run: Running,
 ) -> NDArray[np.float32]:
     """Runs a model over many sequences within a token budget.
 
@@ -58,28 +81,28 @@ def run_batches(
     comes up, so that a document with twenty labels is never held twenty times.
 
     Args:
-        forward: model outputs of a batch, shape (batch, width).
+        backend: the model.
         sequence: makes the i-th sequence.
         lengths: tokens of each sequence, shape (n,).
-        token_budget: tokens a batch.
-        on_share: called after each batch with its share of all tokens.
-        stop: asked before each batch.
+        run: token budget, who is told, and who may stop it.
 
     Returns:
         Outputs in the order of `lengths`, shape (n, width).
 
     Raises:
-        Stopped: `stop` said so; no batch was left half done.
+        Stopped: `run.stop` said so; no batch was left half done.
         NocturnaError: not even a single sequence fits into memory.
     """
+    spread = 1.0 if backend.equal_lengths else LENGTH_SPREAD
+    budget = run.batch_tokens
     rows: NDArray[np.float32] | None = None
-    pending = cut_batches(lengths, token_budget)[::-1]
+    pending = cut_batches(lengths, budget, spread)[::-1]
     while pending:
-        if stop is not None and stop():
+        if run.stop is not None and run.stop():
             raise Stopped(STOPPED)
         group = pending.pop()
         try:
-            outputs = forward([sequence(int(i)) for i in group])
+            outputs = backend.forward([sequence(int(i)) for i in group])
         except (torch.OutOfMemoryError, MemoryError):
             _free_memory()
             if len(group) == 1:
@@ -87,16 +110,24 @@ def run_batches(
                     f"out of memory on a single sequence of {lengths[group[0]]} tokens; use a "
                     "smaller model, a device with more memory, or long_documents.policy: truncate"
                 ) from None
-            token_budget = max(1, token_budget // 2)
+            budget = max(1, budget // 2)
             left = np.concatenate([group, *pending[::-1]])
-            pending = [left[batch] for batch in cut_batches(lengths[left], token_budget)][::-1]
+            pending = [left[batch] for batch in cut_batches(lengths[left], budget, spread)][::-1]
             continue
         if rows is None:
             rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
         rows[group] = outputs
-        if on_share is not None:
-            on_share(float(lengths[group].sum() / lengths.sum()))
+        _tell(run, lengths[group], int(lengths.sum()))
     return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
+
+
+def _tell(run: Running, done: NDArray[np.int64], total: int) -> None:
+    tokens = int(done.sum())
+    if run.tally is not None:
+        run.tally.read += tokens
+        run.tally.padding += int(done.max()) * len(done) - tokens
+    if run.on_share is not None:
+        run.on_share(tokens / total)
 
 
 def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:

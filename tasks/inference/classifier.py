@@ -2,34 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tasks.errors import UsageError
-from tasks.inference.batches import Sequence, collate, run_batches
+from tasks.inference.backends import Reading, load_backend
+from tasks.inference.batches import Backend, Sequence, run_batches
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_config, load_network
+from tasks.inference.networks import load_config
+from tasks.inference.reading import classifier_reading
+from tasks.inference.running import Running
 from tasks.inference.tokens import Frame, Ids, TextTokenizer, load_tokenizer
 
-
-@dataclass(frozen=True)
-class Running:
-    """How and where models run, and who is told.
-
-    Attributes:
-        batch_tokens: tokens a batch.
-        on_share: called after each batch with its share of the tokens of a model's work.
-        stop: asked before each batch whether to stop.
-    """
-
-    device: torch.device
-    precision: str
-    batch_tokens: int
-    on_share: Callable[[float], None] | None = None
-    stop: Callable[[], bool] | None = None
+LOGITS = Reading("logits", head=True, wrap=classifier_reading)
 
 
 @dataclass(frozen=True)
@@ -37,7 +23,7 @@ class Classifier:
     """A loaded classifier; `labels` are its own names, by output position."""
 
     ref: ModelRef
-    network: Any
+    backend: Backend
     tokenizer: TextTokenizer
     labels: tuple[str, ...]
     independent: bool
@@ -56,18 +42,8 @@ class Classifier:
             Shape (n, labels), float32.
         """
         return run_batches(
-            lambda batch: self._forward(batch, run.device),
-            lambda i: frame_sequence(self.tokenizer, texts(i)),
-            lengths,
-            run.batch_tokens,
-            run.on_share,
-            run.stop,
+            self.backend, lambda i: frame_sequence(self.tokenizer, texts(i)), lengths, run
         )
-
-    @torch.inference_mode()
-    def _forward(self, batch: list[Sequence], device: torch.device) -> NDArray[np.float32]:
-        inputs = collate(batch, self.tokenizer.pad_id, device)
-        return self.network(**inputs).logits.float().cpu().numpy()
 
 
 def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
@@ -95,11 +71,12 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
         UsageError: it cannot be loaded or is no classifier.
     """
     labels = classifier_labels(ref)
-    network = load_network(ref, True, run.precision, run.device)
+    config = load_config(ref)
+    tokenizer = load_tokenizer(ref.folder, config)
     return Classifier(
         ref=ref,
-        network=network,
-        tokenizer=load_tokenizer(ref.folder, network.config),
+        backend=load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run),
+        tokenizer=tokenizer,
         labels=labels,
-        independent=network.config.problem_type == "multi_label_classification",
+        independent=config.problem_type == "multi_label_classification",
     )

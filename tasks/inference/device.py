@@ -1,5 +1,7 @@
 """The device that runs the models, and who shares the cores."""
 
+import importlib.util
+
 import torch
 
 from tasks.cores import usable_cores
@@ -29,6 +31,38 @@ def pick_device(wanted: str) -> torch.device:
             "can use; install a matching torch build, or set device to auto or cpu"
         )
     return torch.device(wanted)
+
+
+def pick_backend(wanted: str, device: torch.device, precision: str) -> str:
+    """What runs the models: `openvino` on a CPU if it is installed, torch everywhere else.
+
+    Raises:
+        UsageError: the job asks for a backend that this machine does not have, or for one that
+            cannot compute on this device or in this precision.
+    """
+    there = importlib.util.find_spec("openvino") is not None and device.type == "cpu"
+    if wanted == "openvino" and not there:
+        raise UsageError(
+            "compute.backend: openvino needs the package openvino and device cpu; set backend to "
+            "auto or torch"
+        )
+    if precision == "int8" and (wanted == "torch" or not there):
+        raise UsageError(
+            "compute.precision: int8 needs backend openvino on device cpu; set it to fp32 or bf16"
+        )
+    return "torch" if wanted == "torch" or not there else "openvino"
+
+
+def usable_precisions(compute: Compute) -> tuple[str, ...]:
+    """The precisions that the job's device and backend compute in at a gain, fp32 first."""
+    device = pick_device(compute.device)
+    if device.type != "cpu":
+        return ("fp32", "bf16")
+    if pick_backend(compute.backend, device, "fp32") == "torch":
+        return ("fp32",)
+    from tasks.inference.openvino_backend import computes_in
+
+    return computes_in()
 
 
 def device_name(device: torch.device) -> str:

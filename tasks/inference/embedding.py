@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.classifier import Running
 from tasks.inference.encoder import Encoder
 from tasks.inference.probabilities import softmax
+from tasks.inference.running import Running
 from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
@@ -34,8 +34,26 @@ def score_embedding(
     Returns:
         Scores of shape (documents, labels), and the windows read.
     """
-    windows = cut_windows(encoded, model.capacity, long)
-    labels = model.embed(model.tokenizer.encode(hypotheses), replace(run, on_share=None))
-    cosines = model.embed(windows.ids, run) @ labels.T
+    cosines, windows = similarities(model, encoded, hypotheses, long, run)
     scores = softmax(cosines / (temperature or model.recipe.temperature))
     return aggregate(scores, windows, long.aggregate), windows
+
+
+def similarities(
+    model: Encoder, encoded: list[Ids], sentences: list[str], long: LongDocuments, run: Running
+) -> tuple[NDArray[np.float32], Windows]:
+    """Cosine similarity of every window of the documents with every sentence.
+
+    Args:
+        model: a loaded sentence encoder.
+        encoded: token ids of each document, without special tokens.
+        sentences: what to compare with.
+        long: what to do with documents beyond the model's window.
+        run: how to run.
+
+    Returns:
+        Cosines of shape (windows, sentences), and the windows read.
+    """
+    windows = cut_windows(encoded, model.capacity, long)
+    embedded = model.embed(model.tokenizer.encode(sentences), replace(run, on_share=None))
+    return model.embed(windows.ids, run) @ embedded.T, windows

@@ -5,18 +5,21 @@ Source: Reimers and Gurevych 2019, "Sentence-BERT".
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tasks.errors import UsageError
-from tasks.inference.batches import Sequence, collate, run_batches
-from tasks.inference.classifier import Running, frame_sequence
+from tasks.inference.backends import Reading, load_backend
+from tasks.inference.batches import Backend, run_batches
+from tasks.inference.classifier import frame_sequence
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_network
+from tasks.inference.networks import load_config
+from tasks.inference.reading import Embedding
+from tasks.inference.running import Running
 from tasks.inference.tokens import Ids, TextTokenizer, load_tokenizer
 
 DEFAULT_TEMPERATURE = 0.05
@@ -42,7 +45,7 @@ class Encoder:
     """A loaded sentence encoder."""
 
     ref: ModelRef
-    network: Any
+    backend: Backend
     tokenizer: TextTokenizer
     recipe: Recipe
 
@@ -56,21 +59,11 @@ class Encoder:
         """Unit-length embeddings of texts that fit the window, shape (texts, width)."""
         lengths = np.array([len(ids) for ids in texts], dtype=np.int64)
         return run_batches(
-            lambda batch: self._forward(batch, run.device),
+            self.backend,
             lambda i: frame_sequence(self.tokenizer, (texts[i],)),
             lengths + self.tokenizer.single.added,
-            run.batch_tokens,
-            run.on_share,
-            run.stop,
+            run,
         )
-
-    @torch.inference_mode()
-    def _forward(self, batch: list[Sequence], device: torch.device) -> NDArray[np.float32]:
-        inputs = collate(batch, self.tokenizer.pad_id, device)
-        states = self.network(**inputs).last_hidden_state.float()
-        mask = inputs.get("attention_mask")
-        pooled = _pool(states, mask, self.recipe.pooling)
-        return torch.nn.functional.normalize(pooled, dim=-1).cpu().numpy()
 
 
 def load_encoder(ref: ModelRef, run: Running) -> Encoder:
@@ -79,9 +72,19 @@ def load_encoder(ref: ModelRef, run: Running) -> Encoder:
     Raises:
         UsageError: it cannot be loaded, or uses a module that is not supported.
     """
-    network = load_network(ref, False, run.precision, run.device)
-    tokenizer = load_tokenizer(ref.folder, network.config)
-    return Encoder(ref, network, tokenizer, read_recipe(ref))
+    recipe = read_recipe(ref)
+    tokenizer = load_tokenizer(ref.folder, load_config(ref))
+    backend = load_backend(
+        ref, _embedding(recipe.pooling), tokenizer.pad_id, tokenizer.uses_types, run
+    )
+    return Encoder(ref, backend, tokenizer, recipe)
+
+
+@cache
+def _embedding(pooling: str) -> Reading:
+    return Reading(
+        f"embedding {pooling}", False, lambda network: Embedding(network, pooling).eval()
+    )
 
 
 def read_recipe(ref: ModelRef) -> Recipe:
@@ -123,19 +126,6 @@ def _pooling_mode(settings: dict[str, Any], ref: ModelRef) -> str:
     if len(modes) != 1 or names.get(modes[0], modes[0]) not in {"mean", "cls", "max"}:
         raise UsageError(f"model {ref.name}: its pooling {modes} is not supported")
     return names.get(modes[0], modes[0])
-
-
-def _pool(states: torch.Tensor, mask: torch.Tensor | None, how: str) -> torch.Tensor:
-    if how == "cls":
-        return states[:, 0]
-    if how == "max":
-        if mask is not None:
-            states = states.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
-        return states.amax(dim=1)
-    if mask is None:
-        return states.mean(dim=1)
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _read_json(path: Path) -> Any:

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import Classifier, Running, classifier_labels
+from tasks.inference.classifier import Classifier, classifier_labels
 from tasks.inference.models import ModelRef
 from tasks.inference.probabilities import softmax
+from tasks.inference.running import Running
 from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
@@ -53,23 +54,28 @@ def score_nli(
     multi_label: bool,
     long: LongDocuments,
     run: Running,
+    asked: NDArray[np.int64] | None = None,
 ) -> tuple[NDArray[np.float32], Windows]:
-    """Score of every hypothesis for every document.
+    """Score of every hypothesis for every document, or of those that a document is asked about.
 
     The texts' ids come from one tokenisation; hypotheses are tokenised once and appended as ids.
-    Long documents are cut, hypotheses never.
+    Long documents are cut, hypotheses never; the windows leave room for the longest of all
+    hypotheses, whichever a document is asked about.
 
     Args:
         model: a loaded NLI model.
         encoded: token ids of each document, without special tokens.
         hypotheses: one sentence a label.
         multi_label: entailment against contradiction for each label by itself; otherwise (with at
-            least two labels) a softmax of the entailment logits over the labels.
+            least two labels) a softmax of the entailment logits over the labels asked about.
         long: what to do with documents beyond the model's window.
         run: how to run.
+        asked: positions of the hypotheses that each document is asked about, shape (documents, k);
+            None for all of them.
 
     Returns:
-        Scores of shape (documents, labels), and the windows read.
+        Scores of shape (documents, labels), NaN where a document was not asked, and the windows
+        read.
     """
     verdicts = nli_verdicts(model.ref)
     added = model.tokenizer.pair.added
@@ -77,16 +83,30 @@ def score_nli(
     longest = max(len(ids) for ids in endings)
     windows = cut_windows(encoded, model.tokenizer.window - added - longest, long)
 
-    n_labels = len(endings)
+    if asked is None:
+        pairs = np.broadcast_to(np.arange(len(endings)), (len(windows.ids), len(endings)))
+    else:
+        pairs = asked[windows.document]
+    k = pairs.shape[1]
     text_lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64)
     label_lengths = np.array([len(ids) for ids in endings], dtype=np.int64)
-    lengths = (text_lengths[:, None] + label_lengths[None, :] + added).ravel()
+    lengths = (text_lengths[:, None] + label_lengths[pairs] + added).ravel()
     logits = model.logits(
-        lambda i: (windows.ids[i // n_labels], endings[i % n_labels]), lengths, run
-    ).reshape(len(windows.ids), n_labels, -1)
+        lambda i: (windows.ids[i // k], endings[pairs[i // k, i % k]]), lengths, run
+    ).reshape(len(windows.ids), k, -1)
 
-    if multi_label or n_labels == 1:
+    if multi_label or k == 1:
         scores = softmax(logits[..., [verdicts.contradiction, verdicts.entailment]])[..., 1]
     else:
         scores = softmax(logits[..., verdicts.entailment])
-    return aggregate(scores, windows, long.aggregate), windows
+    joined = aggregate(scores, windows, long.aggregate)
+    return (joined if asked is None else _spread(joined, asked, len(endings))), windows
+
+
+def _spread(
+    scores: NDArray[np.float32], asked: NDArray[np.int64], n_labels: int
+) -> NDArray[np.float32]:
+    """Scores of the labels asked about in the columns of all labels."""
+    wide = np.full((len(scores), n_labels), np.nan, dtype=np.float32)
+    np.put_along_axis(wide, asked, scores, axis=1)
+    return wide

@@ -9,7 +9,7 @@ from tasks.inference.classifier import classifier_labels
 from tasks.inference.encoder import read_recipe
 from tasks.inference.models import ModelRef, resolve_model
 from tasks.inference.nli import nli_verdicts
-from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, ZeroShot
+from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
 
 PREPROCESSING = 1
 """Version of everything between text and logits that this code decides; part of `config_id`."""
@@ -24,11 +24,24 @@ class SentimentPlan:
 
 
 @dataclass(frozen=True)
+class Shortlist:
+    """How many labels a document is asked about, and the sentence encoder that chooses them.
+
+    Attributes:
+        size: fewer than there are labels.
+    """
+
+    model: ModelRef
+    size: int
+
+
+@dataclass(frozen=True)
 class TopicPlan:
     """The zero-shot model, the user's labels and the sentence that stands for each.
 
     Attributes:
         temperature: only for the embedding method.
+        shortlist: only for the NLI method; None where it asks about every label.
     """
 
     model: ModelRef
@@ -37,29 +50,51 @@ class TopicPlan:
     hypotheses: tuple[str, ...]
     multi_label: bool
     temperature: float | None
+    shortlist: Shortlist | None = None
+
+    @property
+    def asked(self) -> int:
+        """Labels that get a score for a document."""
+        return self.shortlist.size if self.shortlist else len(self.labels)
+
+    @property
+    def adds_up(self) -> bool:
+        """Whether the scores of a document add up to 1; NLI has nothing to weigh one label with."""
+        return self.method == "embedding" or not (self.multi_label or self.asked == 1)
 
 
 @dataclass(frozen=True)
 class InferencePlan:
-    """All that decides a score."""
+    """All that decides a score.
+
+    Attributes:
+        precision: number format of the models.
+        tolerance: what `precision` was or is to be chosen by, where the job leaves that open; then
+            it stands in for the precision: scores within it are meant to be equal.
+    """
 
     sentiment: SentimentPlan | None
     topics: TopicPlan | None
     long_documents: LongDocuments
     precision: str
+    tolerance: Tolerance | None = None
 
     @property
     def config_id(self) -> str:
         """Sixteen hex digits; equal if and only if the scores of a text are meant to be equal."""
         decisive = {
             "preprocessing": PREPROCESSING,
-            "precision": self.precision,
+            "precision": self._precision,
             "long_documents": self.long_documents.model_dump(),
             "sentiment": self.sentiment and _decisive(self.sentiment),
             "topics": self.topics and _decisive(self.topics),
         }
         text = json.dumps(decisive, sort_keys=True, ensure_ascii=False)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    @property
+    def _precision(self) -> str | dict[str, float]:
+        return self.tolerance.model_dump(exclude={"sample"}) if self.tolerance else self.precision
 
 
 def plan_inference(job: Job) -> InferencePlan:
@@ -73,7 +108,8 @@ def plan_inference(job: Job) -> InferencePlan:
         sentiment=_plan_sentiment(job.sentiment) if job.sentiment.enabled else None,
         topics=_plan_topics(job.zero_shot, job.language) if job.zero_shot else None,
         long_documents=job.long_documents,
-        precision=job.compute.precision,
+        precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
+        tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
     )
 
 
@@ -104,10 +140,26 @@ def _plan_topics(settings: ZeroShot, language: str) -> TopicPlan:
         hypotheses=tuple(template.replace("{}", label) for label in settings.labels),
         multi_label=settings.multi_label,
         temperature=temperature,
+        shortlist=_plan_shortlist(settings),
     )
+
+
+def _plan_shortlist(settings: ZeroShot) -> Shortlist | None:
+    size = settings.shortlist
+    if size is None or size >= len(settings.labels):
+        return None
+    model = resolve_model(settings.shortlist_model, None, "encoder")
+    read_recipe(model)
+    return Shortlist(model, size)
 
 
 def _decisive(part: SentimentPlan | TopicPlan) -> dict[str, object]:
     values = asdict(part)
     values["model"] = part.model.revision
+    shortlist = values.pop("shortlist", None)
+    if shortlist is not None:
+        values["shortlist"] = {
+            "model": shortlist["model"]["revision"],
+            "size": shortlist["size"],
+        }
     return values

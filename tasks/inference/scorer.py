@@ -7,21 +7,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.inference.classifier import Running, load_classifier
-from tasks.inference.device import (
-    default_batch_tokens,
-    pick_device,
-    shards_at_once,
-    share_cores,
-)
+from tasks.inference.classifier import load_classifier
 from tasks.inference.embedding import score_embedding
 from tasks.inference.encoder import load_encoder
 from tasks.inference.nli import score_nli
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.running import Running, Tally
 from tasks.inference.sentiment import score_sentiment
+from tasks.inference.shortlist import choose_labels
 from tasks.inference.tokens import Ids, TextTokenizer
 from tasks.inference.windows import Windows
-from tasks.job import Compute, LongDocuments
+from tasks.job import LongDocuments
 
 
 @dataclass(frozen=True)
@@ -34,8 +30,10 @@ class Scores:
         n_windows: windows each text was read in, the larger number where two models differ.
         truncated: whether a model left tokens unread.
         sentiment: probabilities, shape (n, labels), or None.
-        topics: probabilities, shape (n, labels), or None.
+        topics: probabilities, shape (n, labels), or None; NaN for the labels that are not on a
+            document's shortlist.
         scored_texts: distinct texts that the models really read.
+        tally: tokens that all models computed.
     """
 
     n_tokens: NDArray[np.int64]
@@ -44,6 +42,7 @@ class Scores:
     sentiment: NDArray[np.float32] | None
     topics: NDArray[np.float32] | None
     scored_texts: int
+    tally: Tally
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,8 @@ class Deviation:
     """How far a precision is from fp32 on a sample of the job's own texts.
 
     Attributes:
-        largest: largest absolute difference of any score.
+        largest: largest absolute difference of any score; a label that is on only one of the two
+            shortlists of a document counts as 0 on the other.
         changed_top: documents whose top label differs.
         documents: size of the sample.
     """
@@ -59,17 +59,6 @@ class Deviation:
     largest: float
     changed_top: int
     documents: int
-
-
-def running(compute: Compute, precision: str) -> Running:
-    """How models run on this machine: device, threads and batch size from the job.
-
-    Raises:
-        UsageError: the job names a device that is not there.
-    """
-    device = pick_device(compute.device)
-    share_cores(shards_at_once(compute))
-    return Running(device, precision, compute.batch_tokens or default_batch_tokens(device))
 
 
 def score_texts(
@@ -92,6 +81,8 @@ def score_texts(
     """
     if not texts:
         return _no_scores(plan)
+    tally = Tally()
+    run = replace(run, tally=tally)
     codes, distinct = pd.factorize(np.array(texts, dtype=object))
     once = _score_distinct(plan, list(distinct), run, len(texts), on_documents)
     return Scores(
@@ -101,19 +92,30 @@ def score_texts(
         sentiment=None if once.sentiment is None else once.sentiment[codes],
         topics=None if once.topics is None else once.topics[codes],
         scored_texts=len(distinct),
+        tally=tally,
     )
 
 
 def measure_deviation(plan: InferencePlan, texts: list[str], run: Running) -> Deviation:
-    """Compares the plan's precision with fp32 on the same texts and device."""
-    found = score_texts(plan, texts, replace(run, precision=plan.precision))
-    exact = score_texts(plan, texts, replace(run, precision="fp32"))
-    largest, changed = 0.0, np.zeros(len(texts), dtype=bool)
+    """Compares scores as `run` computes them with torch's in fp32, on the same texts and device."""
+    return deviation(score_texts(plan, texts, run), reference_scores(plan, texts, run))
+
+
+def reference_scores(plan: InferencePlan, texts: list[str], run: Running) -> Scores:
+    """The scores of torch in fp32, which all others are measured against."""
+    return score_texts(plan, texts, replace(run, precision="fp32", backend="torch"))
+
+
+def deviation(found: Scores, exact: Scores) -> Deviation:
+    """How far scores are from the exact ones of the same texts."""
+    documents = len(found.n_tokens)
+    largest, changed = 0.0, np.zeros(documents, dtype=bool)
     for fast, reference in ((found.sentiment, exact.sentiment), (found.topics, exact.topics)):
         if fast is not None and reference is not None:
-            largest = max(largest, float(np.abs(fast - reference).max(initial=0)))
-            changed |= fast.argmax(axis=1) != reference.argmax(axis=1)
-    return Deviation(largest, int(changed.sum()), len(texts))
+            ours, theirs = np.nan_to_num(fast), np.nan_to_num(reference)
+            largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
+            changed |= ours.argmax(axis=1) != theirs.argmax(axis=1)
+    return Deviation(largest, int(changed.sum()), documents)
 
 
 def _score_distinct(
@@ -150,10 +152,13 @@ def _score_distinct(
         sentiment, windows = score_sentiment(classifier, encoded, long, told(sentiment_weight))
         note(windows, encoded)
     if plan.topics:
-        topics, windows, encoded = _score_topics(plan.topics, tokens, long, told(topic_weight))
-        note(windows, encoded)
+        topics, readings = _score_topics(plan.topics, tokens, long, told(topic_weight))
+        for reading in readings:
+            note(*reading)
     assert n_tokens is not None
-    return Scores(n_tokens, n_windows, truncated, sentiment, topics, len(texts))
+    return Scores(
+        n_tokens, n_windows, truncated, sentiment, topics, len(texts), run.tally or Tally()
+    )
 
 
 def _score_topics(
@@ -161,7 +166,8 @@ def _score_topics(
     tokens: "_TokenCache",
     long: LongDocuments,
     run: Running,
-) -> tuple[NDArray[np.float32], Windows, list[Ids]]:
+) -> tuple[NDArray[np.float32], list[tuple[Windows, list[Ids]]]]:
+    """Topic scores, and what each model read for them: the one that scores comes first."""
     hypotheses = list(topics.hypotheses)
     if topics.method == "embedding":
         encoder = load_encoder(topics.model, run)
@@ -169,17 +175,25 @@ def _score_topics(
         scores, windows = score_embedding(
             encoder, encoded, hypotheses, topics.temperature, long, run
         )
-    else:
-        model = load_classifier(topics.model, run)
-        encoded = tokens.of(model.tokenizer)
-        scores, windows = score_nli(model, encoded, hypotheses, topics.multi_label, long, run)
-    return scores, windows, encoded
+        return scores, [(windows, encoded)]
+    asked, before = None, []
+    if topics.shortlist:
+        # Exact in any precision: a faster one may change a score a little, not who is asked.
+        exact = replace(run, precision="fp32", on_share=None)
+        encoder, size = load_encoder(topics.shortlist.model, exact), topics.shortlist.size
+        encoded = tokens.of(encoder.tokenizer)
+        asked, windows = choose_labels(encoder, encoded, list(topics.labels), size, long, exact)
+        before = [(windows, encoded)]
+    model = load_classifier(topics.model, run)
+    encoded = tokens.of(model.tokenizer)
+    scores, windows = score_nli(model, encoded, hypotheses, topics.multi_label, long, run, asked)
+    return scores, [(windows, encoded), *before]
 
 
 def _weights(plan: InferencePlan) -> tuple[int, int]:
     """How often each of the two models reads a document."""
     topics = plan.topics
-    reads = 0 if topics is None else len(topics.labels) if topics.method == "nli" else 1
+    reads = 0 if topics is None else topics.asked if topics.method == "nli" else 1
     return int(plan.sentiment is not None), reads
 
 
@@ -188,7 +202,9 @@ def _no_scores(plan: InferencePlan) -> Scores:
         return np.empty((0, len(part.labels)), dtype=np.float32) if part else None
 
     none = np.empty(0, dtype=np.int64)
-    return Scores(none, none, none.astype(bool), empty(plan.sentiment), empty(plan.topics), 0)
+    return Scores(
+        none, none, none.astype(bool), empty(plan.sentiment), empty(plan.topics), 0, Tally()
+    )
 
 
 class _TokenCache:

@@ -48,6 +48,7 @@ def check_run(
     aggregate: str = "mean",
     snapshot: Sequence[PartFile] | None = None,
     snapshot_rows: int = 0,
+    shortlist: int | None = None,
 ) -> Checked:
     """Measures a run's new parts in one pass and holds them against the gates.
 
@@ -59,8 +60,10 @@ def check_run(
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
         snapshot: all parts of the snapshot to be, where rows are carried over.
         snapshot_rows: rows that it must have.
+        shortlist: topic labels that must have a score in each row, and the others none; None for
+            all of them.
     """
-    measured = measure(layout, parts, schema, single_label, aggregate)
+    measured = measure(layout, parts, schema, single_label, aggregate, shortlist)
     violations = measured.pop("violations")
     rows, ids = measured["rows"], measured["distinct_doc_ids"]
     if snapshot is not None:
@@ -74,7 +77,7 @@ def check_run(
         _zero("one_schema", len(odd), f"{len(odd)} parts have other columns {odd[:1]}"),
         _zero("unique_doc_id", rows - ids, "{} rows lack a doc_id or repeat that of another row"),
         _zero("status", violations["status"], "{} rows have a status other than ok and failed"),
-        _zero("no_null_score", violations["nulls"], "{} rows are ok but lack a score"),
+        _zero("no_null_score", violations["nulls"], f"{{}} rows are ok but {_lacking(shortlist)}"),
         _zero("no_failed_score", violations["extra"], "{} rows failed but have a score"),
         _zero("range", violations["range"], "{} rows have a score outside 0 to 1"),
         _zero("sum", violations["sum"], "{} rows have scores that do not add up to 1"),
@@ -139,6 +142,12 @@ def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None =
 
 def _zero(name: str, value: float, message: str) -> Check:
     return Check(name, True, value == 0, value, 0, message.format(f"{value:,}"))
+
+
+def _lacking(shortlist: int | None) -> str:
+    if shortlist is None:
+        return "lack a score"
+    return f"lack a score, or do not have one for the {shortlist} labels of a shortlist"
 
 
 def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:

@@ -46,7 +46,8 @@ class ModelUsed:
         revision: 40-digit commit sha, or `sha256:...` of a local folder's weights.
         weights: file format of the weights: `safetensors` or `torch`.
         labels: column of each label, in the order of the scores.
-        settings: what else decides the scores: method, template, multi_label, temperature.
+        settings: what else decides the scores: method, hypotheses, multi_label, temperature, and
+            of a shortlist its size and the `name@revision` of the model that chooses.
     """
 
     task: str
@@ -73,6 +74,8 @@ class Manifest:
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
         precision: number format of the models.
+        backend: what ran the models.
+        choice: where the job left the precision open: what was measured, and on how many documents.
         long_documents: what happened to texts beyond the window: policy, overlap, aggregate.
         versions: of Nocturna, Python and the packages that decide results.
         machine: device, processor, cores, memory, system.
@@ -90,6 +93,8 @@ class Manifest:
     inputs: tuple[InputUsed, ...] = ()
     models: tuple[ModelUsed, ...] = ()
     precision: str = "fp32"
+    backend: str = "torch"
+    choice: dict[str, Any] | None = None
     long_documents: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)
     machine: dict[str, Any] = field(default_factory=dict)
@@ -129,6 +134,7 @@ def write_manifest(layout: Layout, manifest: Manifest) -> None:
     rates = {
         "documents_per_second": round(manifest.documents_per_second, 3),
         "tokens_per_second": round(manifest.tokens_per_second, 3),
+        "padding": round(manifest.counts.padding, 5),
     }
     values = json.loads(to_json(manifest)) | rates
     with files.clear_errors(layout.root):
@@ -145,7 +151,8 @@ def read_manifest(layout: Layout, run_id: str) -> Manifest:
     path = layout.manifest(run_id)
     try:
         values = json.loads(path.read_bytes())
-        del values["documents_per_second"], values["tokens_per_second"]
+        for rate in ("documents_per_second", "tokens_per_second", "padding"):
+            del values[rate]
         values["inputs"] = tuple(InputUsed(**i) for i in values["inputs"])
         values["models"] = tuple(ModelUsed(**m) for m in values["models"])
         values["counts"] = Counts(**values["counts"])

@@ -23,6 +23,7 @@ def measure(
     schema: pa.Schema,
     single_label: bool = True,
     aggregate: str = "mean",
+    shortlist: int | None = None,
 ) -> dict[str, Any]:
     """Counts, label shares, confidence, lengths, errors, and rows that break a rule.
 
@@ -30,10 +31,12 @@ def measure(
         parts: parts with the columns of `schema`.
         single_label: whether topic scores must add up to 1.
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
+        shortlist: topic labels that must have a score in each row, and the others none; None for
+            all of them.
     """
     kinds = {kind: score_columns(schema, kind) for kind in ("sentiment", "topic")}
     kinds = {kind: named for kind, named in kinds.items() if named}
-    wanted = _expressions(kinds, single_label, aggregate)
+    wanted = _expressions(kinds, single_label, aggregate, shortlist)
     row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
     return _tidy(row, kinds)
 
@@ -56,23 +59,29 @@ def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> d
     return dict(zip(wanted, values or (), strict=True))
 
 
-def _expressions(kinds: Labels, single_label: bool, aggregate: str) -> dict[str, str]:
+def _expressions(
+    kinds: Labels, single_label: bool, aggregate: str, shortlist: int | None
+) -> dict[str, str]:
     scores = [quoted(c) for named in kinds.values() for c in named.values()]
     every = [*scores, *(quoted(f"{kind}_score") for kind in kinds)]
+    lacking = [f"{quoted(f'{kind}_score')} IS NULL" for kind in kinds]
+    for kind, named in kinds.items():
+        due = shortlist if kind == "topic" and shortlist is not None else len(named)
+        lacking.append(f"list_count([{', '.join(map(quoted, named.values()))}]) <> {due}")
     sums = [
-        " + ".join(f"{quoted(c)}::DOUBLE" for c in named.values())
+        f"list_sum([{', '.join(f'{quoted(c)}::DOUBLE' for c in named.values())}])"
         for kind, named in kinds.items()
         if kind == "sentiment" or single_label
     ]
-    joined = "coalesce(n_windows, 1) = 1" if aggregate == "max" else "true"
+    summed = "status = 'ok'" + (" AND coalesce(n_windows, 1) = 1" if aggregate == "max" else "")
     tops = [_not_top(kind, named) for kind, named in kinds.items()]
     where = {
         "ok": "status = 'ok'",
         "v.status": "status IS NULL OR status NOT IN ('ok', 'failed')",
-        "v.nulls": f"status = 'ok' AND ({_any(f'{c} IS NULL' for c in every)})",
+        "v.nulls": f"status = 'ok' AND ({_any(lacking)})",
         "v.extra": f"status <> 'ok' AND ({_any(f'{c} IS NOT NULL' for c in every)})",
         "v.range": _any(f"NOT ({c} BETWEEN 0 AND 1)" for c in every),
-        "v.sum": f"{joined} AND ({_any(f'abs({s} - 1) > {SUM_TOLERANCE}' for s in sums)})",
+        "v.sum": f"{summed} AND ({_any(f'abs({s} - 1) > {SUM_TOLERANCE}' for s in sums)})",
         "v.top": f"status = 'ok' AND ({_any(tops)})",
         "truncated": "truncated",
     }

@@ -39,7 +39,10 @@ class ScoredShard:
         failed: documents whose row has an error code and no scores.
         quarantined: rows that could not be read.
         carried: documents that had not changed and were not scored again.
-        tokens: tokens that the models processed.
+        tokens: tokens of the scored texts.
+        computed_tokens: tokens that all models read: special tokens, hypotheses and overlaps too,
+            identical texts once.
+        padding_tokens: tokens that only filled up batches.
         seconds: wall-clock time of the shard.
         timings: wall-clock seconds of its stages, by name.
     """
@@ -54,6 +57,8 @@ class ScoredShard:
     seconds: float
     timings: dict[str, float] = field(default_factory=dict)
     carried: int = 0
+    computed_tokens: int = 0
+    padding_tokens: int = 0
 
 
 @dataclass(frozen=True)
@@ -66,6 +71,14 @@ class Counts:
     quarantined: int = 0
     tokens: int = 0
     carried: int = 0
+    computed_tokens: int = 0
+    padding_tokens: int = 0
+
+    @property
+    def padding(self) -> float:
+        """Share of the computed tokens that only filled up batches."""
+        computed = self.computed_tokens + self.padding_tokens
+        return self.padding_tokens / computed if computed else 0.0
 
     @property
     def accounted(self) -> bool:
@@ -81,6 +94,8 @@ def total(shards: list[ScoredShard]) -> Counts:
         quarantined=sum(s.quarantined for s in shards),
         tokens=sum(s.tokens for s in shards),
         carried=sum(s.carried for s in shards),
+        computed_tokens=sum(s.computed_tokens for s in shards),
+        padding_tokens=sum(s.padding_tokens for s in shards),
     )
 
 

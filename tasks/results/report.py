@@ -24,6 +24,7 @@ class Summary:
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
         summaries: documents by summary status, what they cost, and why they stopped early.
+        shortlist: how many labels a document was asked about, and the model that chose them.
         quarantine: folder of the rows that could not be read, if there are any.
     """
 
@@ -43,6 +44,7 @@ class Summary:
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     summaries: dict[str, Any] | None = None
+    shortlist: dict[str, Any] | None = None
 
 
 def summarise(
@@ -76,6 +78,7 @@ def summarise(
         timings=manifest.timings,
         warnings=tuple(warnings),
         summaries=manifest.summaries,
+        shortlist=next((s for m in manifest.models if (s := m.settings.get("shortlist"))), None),
     )
 
 
@@ -108,6 +111,9 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
     rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
     rows += [("warning", warning) for warning in summary.warnings]
+    if summary.shortlist and "topic" in summary.shares:
+        chosen = f"{summary.shortlist['size']:,} of {len(summary.shares['topic']):,} labels"
+        rows.append(("topic shortlist", f"{chosen} a document"))
     for kind, shares in summary.shares.items():
         rows += [(f"{kind} {label}", f"{share:.1%}") for label, share in shares.items()]
     if summary.summaries:

@@ -20,7 +20,8 @@ class ShardScores:
         n_windows: windows it was read in, shape (documents,).
         truncated: whether text was left out, shape (documents,).
         sentiment: float32 scores, shape (documents, sentiment labels); None if it did not run.
-        topic: float32 scores, shape (documents, topic labels); None if it did not run.
+        topic: float32 scores, shape (documents, topic labels), NaN for labels that are not on a
+            document's shortlist; None if it did not run.
         errors: code and message of each document that could not be scored, by position.
     """
 
@@ -54,7 +55,8 @@ def result_rows(
     """The rows of the results, one a document, in the order of the documents.
 
     A document fails if the corpus gave it an error code, if scoring did, or if a score is not a
-    number: it keeps its row with null scores and lengths.
+    number: it keeps its row with null scores and lengths. Labels that are not on a document's
+    shortlist are null.
 
     Args:
         documents: DOCUMENT_SCHEMA plus the kept source columns.
@@ -64,7 +66,7 @@ def result_rows(
         ValueError: if the scores are not of as many documents, or of other labels.
     """
     schema = results_schema(columns, job_name)
-    errors = _errors(documents, scores)
+    errors = _errors(documents, scores, columns)
     good = np.array([code is None for code, _ in errors], dtype=bool)
     made: dict[str, pa.Array | pa.ChunkedArray] = {
         "status": pa.array(np.where(good, "ok", "failed"), pa.string()),
@@ -94,7 +96,9 @@ def result_rows(
     return pa.table(arrays, schema=schema)
 
 
-def _errors(documents: pa.Table, scores: ShardScores) -> list[tuple[str | None, str | None]]:
+def _errors(
+    documents: pa.Table, scores: ShardScores, columns: Columns
+) -> list[tuple[str | None, str | None]]:
     codes = documents["error_code"].to_pylist()
     messages = documents["error_message"].to_pylist()
     found = list(zip(codes, messages, strict=True))
@@ -105,7 +109,9 @@ def _errors(documents: pa.Table, scores: ShardScores) -> list[tuple[str | None, 
             continue
         if len(matrix) != len(found):
             raise ValueError(f"{kind}: scores of {len(matrix)} documents for {len(found)} rows")
-        for position in np.flatnonzero(~np.isfinite(matrix).all(axis=1)):
+        few = columns.shortlist if kind == "topic" else None
+        wanted = matrix.shape[1] if few is None else few
+        for position in np.flatnonzero(np.isfinite(matrix).sum(axis=1) != wanted):
             if found[position][0] is None:
                 found[position] = ("no_score", f"the {kind} model gave no number")
     return found
@@ -124,14 +130,15 @@ def _score_arrays(
         return {}
     if matrix.shape[1] != len(named):
         raise ValueError(f"{kind}: {matrix.shape[1]} scores a document for {len(named)} labels")
-    best = np.where(good[:, None], matrix, 0).argmax(axis=1)
+    there = good[:, None] & np.isfinite(matrix)
+    best = np.where(there, matrix, -1).argmax(axis=1)
     labels = np.array(list(named), dtype=object)
     arrays = {
         kind: pa.array(labels[best], pa.string(), mask=~good),
         f"{kind}_score": pa.array(matrix[np.arange(len(best)), best], pa.float32(), mask=~good),
     }
     for position, column in enumerate(named.values()):
-        arrays[column] = pa.array(matrix[:, position], pa.float32(), mask=~good)
+        arrays[column] = pa.array(matrix[:, position], pa.float32(), mask=~there[:, position])
     return arrays
 
 

@@ -25,6 +25,7 @@ class Columns:
         sentiment_labels: the sentiment model's labels in its own order; empty if it does not run.
         topic_labels: the job's zero-shot labels in its own order; empty if there are none.
         multi_label: whether topics are scored each by itself, so that scores need not add up to 1.
+        shortlist: topic labels that have a score in each row, null in the others; None for all.
         keep: source columns to carry, as the corpus types them.
         keep_text: whether the text is copied.
         summaries: whether summaries were asked for.
@@ -36,6 +37,7 @@ class Columns:
     keep: pa.Schema | None = None
     keep_text: bool = False
     summaries: bool = False
+    shortlist: int | None = None
 
 
 _IDENTITY = (
@@ -104,7 +106,7 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
     ):
         if labels:
             fields += [_field(*column) for column in top]
-            fields += _label_fields(kind, labels, alone=kind == "topic" and columns.multi_label)
+            fields += _label_fields(kind, labels, _rule(kind, columns))
     if columns.keep_text:
         fields += [_field(*column) for column in _TEXT]
     fields += _kept_fields(columns)
@@ -198,8 +200,17 @@ def _label_names(columns: Columns) -> list[str]:
     ]
 
 
-def _label_fields(kind: str, labels: tuple[str, ...], alone: bool) -> list[pa.Field]:
-    rule = "scored by itself" if alone else "adds up to 1 over the labels"
+def _rule(kind: str, columns: Columns) -> str:
+    alone = kind == "topic" and columns.multi_label
+    few = columns.shortlist if kind == "topic" else None
+    if few is None:
+        return "scored by itself" if alone else "adds up to 1 over the labels"
+    if alone:
+        return f"scored by itself, null if the label is not on the document's shortlist of {few}"
+    return f"adds up to 1 over the document's shortlist of {few}, null if the label is not on it"
+
+
+def _label_fields(kind: str, labels: tuple[str, ...], rule: str) -> list[pa.Field]:
     return [
         _field(name, pa.float32(), f"Score of the {kind} label; {rule}.", "0 to 1", label)
         for label, name in label_columns(kind, labels).items()

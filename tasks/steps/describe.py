@@ -1,12 +1,13 @@
 """The manifest of a run, from its plan and from what became of it."""
 
 from collections import Counter
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any
 
 from tasks.errors import QualityRefused, Stopped
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.planned import InferencePlan
+from tasks.inference.running import running
 from tasks.results import manifest as manifests
 from tasks.results.layout import Layout
 from tasks.results.machine import machine_facts, package_versions
@@ -34,6 +35,8 @@ def planned_manifest(plan: Plan) -> Manifest:
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),
         precision=plan.inference.precision,
+        backend=running(plan.job.compute, plan.inference.precision).backend,
+        choice=asdict(plan.choice) if plan.choice else None,
         long_documents=plan.job.long_documents.model_dump(),
         versions={**package_versions(), "code": plan.code_version},
         machine=machine_facts(device_name(pick_device(plan.job.compute.device))),
@@ -78,6 +81,11 @@ def _models(plan: InferencePlan) -> list[ModelUsed]:
             "multi_label": plan.topics.multi_label,
             "temperature": plan.topics.temperature,
         }
+        if plan.topics.shortlist:
+            settings["shortlist"] = {
+                "size": plan.topics.shortlist.size,
+                "model": plan.topics.shortlist.model.label,
+            }
         found.append(_used("topic", plan.topics, settings))
     return found
 

@@ -15,8 +15,8 @@ from tasks.enrichment.client import KeyProvider
 from tasks.enrichment.estimate import Estimate, estimate
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
-from tasks.inference.device import pick_device
 from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.running import running
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, find_delta
@@ -27,6 +27,7 @@ from tasks.results.schema import results_schema
 from tasks.results.snapshots import current_snapshot
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
+from tasks.steps.precision import choose_precision
 from tasks.steps.run import (
     Plan,
     code_version,
@@ -75,7 +76,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         run_id: names what is kept while it works.
     """
     try:
-        plan = _new_plan(job, layout, run_id, *_pin(job))
+        plan = _new_plan(job, layout, run_id, *_pin(job), rehearsal=True)
         _refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
@@ -91,7 +92,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
 
 
 def _pin(job: Job) -> tuple[InferencePlan, tuple[InputFile, ...]]:
-    pick_device(job.compute.device)
+    running(job.compute, job.compute.precision)
     return plan_inference(job), tuple(freeze_inputs(job.source))
 
 
@@ -101,6 +102,7 @@ def _new_plan(
     run_id: str,
     inference: InferencePlan,
     inputs: tuple[InputFile, ...],
+    rehearsal: bool = False,
 ) -> Plan:
     start = time.monotonic()
     shards = tuple(cut_shards(job.source, inputs, job.shard_size))
@@ -114,7 +116,7 @@ def _new_plan(
         full=job.full or _lacks_columns(job, inference, layout, run_id),
         drop_vanished=job.output.deletions == "drop",
     )
-    return Plan(
+    plan = Plan(
         run_id=run_id,
         started_at=utc_now(),
         code_version=code_version(),
@@ -125,8 +127,13 @@ def _new_plan(
         shards=shards,
         index=index,
         delta=delta,
-        seconds=round(time.monotonic() - start, 3),
+        seconds=0.0,
     )
+    if inference.tolerance and not rehearsal:
+        choice = choose_precision(layout, plan)
+        chosen = replace(inference, precision=choice.precision)
+        plan = replace(plan, inference=chosen, choice=choice)
+    return replace(plan, seconds=round(time.monotonic() - start, 3))
 
 
 def _stopped_run(layout: Layout, wanted: str) -> Plan | None:

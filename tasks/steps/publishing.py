@@ -43,7 +43,8 @@ def publish_run(
     if committed_snapshot(layout, run_id) is not None:
         return _published(layout, run_id)
     plan = plan_of(layout, job, run_id)
-    schema = results_schema(results_columns(plan, layout), plan.job.name)
+    columns = results_columns(plan, layout)
+    schema = results_schema(columns, plan.job.name)
     parts = [shard.part for shard in shards if shard.part is not None]
     counts = total(shards)
     together = next_parts(
@@ -61,10 +62,11 @@ def publish_run(
         schema,
         counts,
         Limits(**plan.job.quality.model_dump()),
-        single_label=not results_columns(plan, layout).multi_label,
+        single_label=not columns.multi_label,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
         snapshot_rows=counts.scored + counts.failed + plan.delta.carried,
+        shortlist=columns.shortlist,
     )
     write_metrics(layout, run_id, checked)
     deviation = measure_precision(layout, plan)

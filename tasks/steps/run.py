@@ -15,6 +15,7 @@ from tasks.corpus.records import InputFile, Shard
 from tasks.corpus.storage import redact
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
+from tasks.inference.precision import Choice
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta
@@ -32,6 +33,7 @@ class Plan:
         index: what a first reading of the corpus found.
         delta: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
+        choice: how the precision was chosen, where the job leaves that open.
     """
 
     run_id: str
@@ -45,6 +47,7 @@ class Plan:
     index: IndexSummary
     delta: Delta
     seconds: float
+    choice: Choice | None = None
 
 
 _PLAN = TypeAdapter(Plan)
@@ -107,10 +110,11 @@ def columns_of(job: Job, inference: InferencePlan, index: Path) -> Columns:
     return Columns(
         sentiment_labels=sentiment.labels if sentiment else (),
         topic_labels=topics.labels if topics else (),
-        multi_label=bool(topics and topics.multi_label),
+        multi_label=bool(topics and not topics.adds_up),
         keep=kept_schema(index),
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
+        shortlist=topics.shortlist.size if topics and topics.shortlist else None,
     )
 
 

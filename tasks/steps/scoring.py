@@ -12,9 +12,11 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from tasks.errors import STOPPED, Stopped
-from tasks.inference.scorer import Scores, running, score_texts
+from tasks.inference.running import running
+from tasks.inference.scorer import Scores, score_texts
 from tasks.job import Job
 from tasks.results.layout import Layout
+from tasks.results.machine import give_memory_back
 from tasks.results.parts import write_part
 from tasks.results.records import ScoredShard
 from tasks.results.rows import ShardScores, Trace, result_rows
@@ -66,7 +68,7 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         if plan.job.summaries.enabled:
             documents = with_summaries(layout, run_id, shard, documents)
     with clock("infer"):
-        scores, tokens = _score(plan, documents, signals)
+        scores, found = _score(plan, documents, signals)
     with clock("write"):
         table = result_rows(documents, scores, columns, plan.job.name, _trace(plan))
         write_rejects(rows.rejects, layout, run_id, shard)
@@ -80,21 +82,25 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         failed=table.num_rows - scored,
         quarantined=rows.rejects.num_rows,
         carried=rows.documents.num_rows - documents.num_rows,
-        tokens=tokens,
+        tokens=int(found.n_tokens.sum()),
+        computed_tokens=found.tally.read,
+        padding_tokens=found.tally.padding,
         seconds=round(sum(clock.seconds.values()), 3),
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
     save_shard(layout, run_id, done)
+    del table, scores, found, documents, rows
+    give_memory_back()
     return done
 
 
-def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScores, int]:
+def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScores, Scores]:
     good = pc.is_null(documents["error_code"])
     positions = np.flatnonzero(good.to_numpy())
     texts = documents["text"].filter(good).to_pylist()
     run = replace(running(plan.job.compute, plan.inference.precision), stop=signals.stop)
     scores = score_texts(plan.inference, texts, run, signals.advance)
-    return _spread(scores, positions, documents.num_rows), int(scores.n_tokens.sum())
+    return _spread(scores, positions, documents.num_rows), scores
 
 
 def _spread(scores: Scores, positions: NDArray[np.intp], documents: int) -> ShardScores:

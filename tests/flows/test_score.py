@@ -101,6 +101,28 @@ def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_p
     assert fast["config_id"] != exact["config_id"]
 
 
+def test_auto_chooses_a_precision_on_the_jobs_texts_and_keeps_it(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl")
+
+    def night(*options) -> dict:
+        done = nocturna("score", corpus, *models, "--precision", "auto", "--json", *options)
+        assert done.code == 0, done.err
+        run = tmp_path / "out" / "prensa" / "runs" / done.json["run_id"] / "manifest.json"
+        return json.loads(run.read_text(encoding="utf-8"))
+
+    first = night()
+    choice = first["choice"]
+    assert choice["documents"] == len(TEXTS)
+    assert choice["measured"][0]["precision"] == "fp32"
+    fastest = min((m for m in choice["measured"] if m["within"]), key=lambda m: m["seconds"])
+    assert first["precision"] == choice["precision"] == fastest["precision"]
+    assert first["backend"] == "openvino" and first["padding"] == 0
+    assert first["counts"]["computed_tokens"] > first["counts"]["tokens"]
+    second = night("--full")
+    assert second["choice"] == choice, "the second night measured again"
+    assert second["config_id"] == first["config_id"]
+
+
 def test_nli_and_embedding_both_score_every_label(nocturna, small_models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     options = ["--no-sentiment", "--topic-model", small_models["nli"], "--labels", "a,b"]

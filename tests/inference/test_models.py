@@ -15,7 +15,7 @@ from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
 from tasks.inference.networks import load_config
 from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
-from tasks.inference.scorer import running
+from tasks.inference.running import running
 from tasks.inference.tokens import load_tokenizer
 from tasks.job import Compute
 from tasks.job_file import make_job

@@ -9,7 +9,8 @@ from transformers import pipeline
 
 from tasks.inference.models import resolve_model
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
-from tasks.inference.scorer import running, score_texts
+from tasks.inference.running import running
+from tasks.inference.scorer import score_texts
 from tasks.job import Compute, LongDocuments
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
 

@@ -44,6 +44,8 @@ def test_a_summary_is_one_json_object(layout):
         "quarantined": 2,
         "tokens": 99,
         "carried": 0,
+        "computed_tokens": 0,
+        "padding_tokens": 0,
     }
     assert list(values["shares"]) == ["sentiment", "topic"]
     assert values["shares"] == summary.shares

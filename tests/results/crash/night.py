@@ -9,6 +9,7 @@ import numpy as np
 
 from tasks.inference.models import ModelRef
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.running import Tally
 from tasks.inference.scorer import Scores
 from tasks.job import Compute, Job, LongDocuments, Output, Quality, Source, ZeroShot
 from tasks.results.layout import new_run_id
@@ -101,6 +102,7 @@ def _scores(texts: list[str]) -> Scores:
         sentiment=_matrix([d.dirichlet([1] * 3) for d in draws], 3),
         topics=_matrix([d.dirichlet([1] * 2) for d in draws], 2),
         scored_texts=len(set(texts)),
+        tally=Tally(),
     )
 
 

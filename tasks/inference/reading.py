@@ -1,0 +1,133 @@
+"""What is read off a network: logits or an embedding, and no more computed than that needs.
+
+A classifier reads one position. Where its architecture is known, the last layer's attention output
+and feed-forward are computed for that position alone, which changes no score.
+"""
+
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.functional import normalize, scaled_dot_product_attention
+
+FIRST_POSITION_ARCHITECTURES = {
+    "BertForSequenceClassification": "bert",
+    "RobertaForSequenceClassification": "roberta",
+    "XLMRobertaForSequenceClassification": "roberta",
+    "CamembertForSequenceClassification": "roberta",
+}
+"""Architectures of which `FirstPosition` knows the parts: name of the bare network in each."""
+
+
+class Logits(nn.Module):
+    """A classifier's logits, shape (batch, labels), by the network's own forward pass."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        inputs = _given(token_type_ids=token_type_ids, attention_mask=attention_mask)
+        logits: Tensor = self.network(input_ids=input_ids, **inputs).logits
+        return logits.float()
+
+
+class FirstPosition(nn.Module):
+    """The same logits of a BERT or RoBERTa classifier, the last layer reduced to one position."""
+
+    def __init__(self, network: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.bare = getattr(network, FIRST_POSITION_ARCHITECTURES[type(network).__name__])
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        states = self.bare.embeddings(input_ids=input_ids, **_given(token_type_ids=token_type_ids))
+        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
+        *others, last = self.bare.encoder.layer
+        for layer in others:
+            states = _first(layer(states, mask))
+        states = _last_layer(last, states, mask)
+        if self.bare.pooler is not None:
+            states = self.bare.pooler(states)
+        if hasattr(self.network, "dropout"):
+            states = self.network.dropout(states)
+        logits: Tensor = self.network.classifier(states)
+        return logits.float()
+
+
+class Embedding(nn.Module):
+    """Unit-length embeddings, shape (batch, width), pooled from the last hidden states."""
+
+    def __init__(self, network: Any, pooling: str) -> None:
+        super().__init__()
+        self.network = network
+        self.pooling = pooling
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        inputs = _given(token_type_ids=token_type_ids, attention_mask=attention_mask)
+        states = self.network(input_ids=input_ids, **inputs).last_hidden_state.float()
+        return normalize(_pool(states, attention_mask, self.pooling), dim=-1)
+
+
+def classifier_reading(network: Any) -> nn.Module:
+    """The cheapest module that has a classifier's logits as its output."""
+    known = type(network).__name__ in FIRST_POSITION_ARCHITECTURES
+    plain = (
+        not (network.config.is_decoder or network.config.add_cross_attention) if known else False
+    )
+    return (FirstPosition if plain else Logits)(network).eval()
+
+
+def _last_layer(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:
+    attention = layer.attention.self
+    heads, width = attention.num_attention_heads, attention.attention_head_size
+    batch, first = states.shape[0], states[:, :1]
+
+    def split(values: Tensor) -> Tensor:
+        return values.view(batch, -1, heads, width).transpose(1, 2)
+
+    context = scaled_dot_product_attention(
+        split(attention.query(first)),
+        split(attention.key(states)),
+        split(attention.value(states)),
+        attn_mask=mask,
+    )
+    joined = context.transpose(1, 2).reshape(batch, 1, heads * width)
+    attended = layer.attention.output(joined, first)
+    found: Tensor = layer.output(layer.intermediate(attended), attended)
+    return found
+
+
+def _pool(states: Tensor, mask: Tensor | None, how: str) -> Tensor:
+    if how == "cls":
+        return states[:, 0]
+    if how == "max":
+        if mask is not None:
+            states = states.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
+        return states.amax(dim=1)
+    if mask is None:
+        return states.mean(dim=1)
+    weights = mask.unsqueeze(-1).to(states.dtype)
+    return (states * weights).sum(dim=1) / weights.sum(dim=1)
+
+
+def _first(output: Any) -> Tensor:
+    return output[0] if isinstance(output, tuple) else output
+
+
+def _given(**inputs: Tensor | None) -> dict[str, Tensor]:
+    return {name: value for name, value in inputs.items() if value is not None}

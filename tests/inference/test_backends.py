@@ -1,0 +1,245 @@
+"""Every backend gives the reference's scores, alone, in company and from several threads."""
+
+import random
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    AutoModelForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
+
+from tasks.errors import UsageError
+from tasks.inference import openvino_backend
+from tasks.inference.backends import Reading, TorchBackend, load_backend
+from tasks.inference.batches import Sequence
+from tasks.inference.models import resolve_model
+from tasks.inference.openvino_backend import OpenVinoBackend, computes_in
+from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.precision import fastest, measure_precisions
+from tasks.inference.reading import FirstPosition, Logits, classifier_reading
+from tasks.inference.running import running
+from tasks.inference.scorer import reference_scores, score_texts
+from tasks.job import Compute, LongDocuments, Tolerance
+from tests.models import (
+    NLI,
+    SENTIMENT,
+    TEXTS,
+    bert_classifier,
+    roberta_classifier,
+    sentence_encoder,
+    wordpiece,
+)
+
+COMPANY = {"torch fp32": 1e-5, "openvino fp32": 1e-5, "openvino bf16": 0.04, "openvino int8": 0.1}
+"""How much a score of these small models may depend on the batch; docs/performance.md says why."""
+
+SAMPLE = [" ".join(random.Random(i).choices(" ".join(TEXTS).split(), k=i)) for i in range(1, 90, 2)]
+HYPOTHESES = ("Este ejemplo es política.", "Este ejemplo es estadística.")
+
+
+def run_of(way: str, workers: int = 2):
+    backend, precision = way.split()
+    if precision not in computes_in():
+        pytest.skip(f"this processor does not compute in {precision}")
+    return running(Compute(device="cpu", backend=backend, workers=workers), precision)
+
+
+def resolved(folder: Path):
+    return resolve_model(str(folder), None, "sentiment")
+
+
+@pytest.fixture(scope="module")
+def plans(tmp_path_factory) -> dict[str, InferencePlan]:
+    folder = tmp_path_factory.mktemp("models")
+    sentiment = SentimentPlan(resolved(bert_classifier(folder / "s")), SENTIMENT)
+    roberta = SentimentPlan(resolved(roberta_classifier(folder / "r", SENTIMENT)), SENTIMENT)
+    nli = resolved(bert_classifier(folder / "n", labels=NLI))
+    asked = TopicPlan(nli, "nli", ("a", "b"), HYPOTHESES, False, None)
+    encoder = resolved(sentence_encoder(folder / "e"))
+    compared = TopicPlan(encoder, "embedding", ("a", "b"), HYPOTHESES, False, 0.1)
+    long = LongDocuments(overlap=16)
+    return {
+        "bert": InferencePlan(sentiment, asked, long, "fp32"),
+        "roberta": InferencePlan(roberta, None, long, "fp32"),
+        "embedding": InferencePlan(None, compared, long, "fp32"),
+    }
+
+
+def all_scores(scores) -> np.ndarray:
+    return np.hstack([kind for kind in (scores.sentiment, scores.topics) if kind is not None])
+
+
+@pytest.mark.parametrize("way", COMPANY)
+@pytest.mark.parametrize("name", ["bert", "roberta", "embedding"])
+def test_scores_do_not_depend_on_company(plans, name, way):
+    plan, run = plans[name], run_of(way)
+    texts = TEXTS + SAMPLE
+    alone = np.vstack([all_scores(score_texts(plan, [text], run)) for text in texts])
+    for seed, batch_tokens in ((1, 64), (2, 300), (3, 4000)):
+        order = random.Random(seed).sample(range(len(texts)), k=len(texts))
+        run = replace(run, batch_tokens=batch_tokens)
+        together = all_scores(score_texts(plan, [texts[i] for i in order], run))
+        assert np.abs(together - alone[order]).max() <= COMPANY[way]
+    assert np.ptp(alone, axis=0).max() > 0.05, "the model gives everything the same score"
+
+
+@pytest.mark.parametrize("way", COMPANY)
+@pytest.mark.parametrize("name", ["bert", "roberta", "embedding"])
+def test_a_backend_gives_the_references_scores(plans, name, way):
+    texts, run = TEXTS + SAMPLE, run_of(way)
+    found = all_scores(score_texts(plans[name], texts, run))
+    exact = all_scores(reference_scores(plans[name], texts, run))
+    error = np.abs(found - exact).max()
+    assert error <= COMPANY[way]
+    assert error > 0 or way == "torch fp32", "the reference was compared with itself"
+
+
+@pytest.mark.parametrize("way", ["openvino fp32", "openvino bf16", "openvino int8"])
+def test_threads_that_share_a_backend_do_not_disturb_each_other(plans, way):
+    plan, run = plans["bert"], run_of(way, workers=4)
+    texts = TEXTS + SAMPLE
+    quiet = all_scores(score_texts(plan, texts, run))
+    with ThreadPoolExecutor(4) as pool:
+        busy = list(pool.map(lambda _: all_scores(score_texts(plan, texts, run)), range(12)))
+    for scores in busy:
+        assert np.abs(scores - quiet).max() == 0
+
+
+@pytest.mark.parametrize("make", [bert_classifier, roberta_classifier])
+@pytest.mark.parametrize("padded", [True, False])
+def test_a_last_layer_of_one_position_gives_the_plain_forwards_logits(tmp_path, make, padded):
+    folder = make(tmp_path / "m", labels=SENTIMENT)
+    network = AutoModelForSequenceClassification.from_pretrained(folder).eval()
+    ids = torch.randint(5, 100, (4, 17), generator=torch.Generator().manual_seed(0))
+    mask = torch.ones_like(ids)
+    if padded:
+        ids[1:3, 11:], mask[1:3, 11:] = network.config.pad_token_id, 0
+    reading = classifier_reading(network)
+    assert isinstance(reading, FirstPosition)
+    with torch.inference_mode():
+        expected = Logits(network)(ids, attention_mask=mask)
+        found = reading(ids, attention_mask=mask if padded else None)
+    assert torch.allclose(found, expected, atol=1e-5)
+    assert expected.std() > 0.05
+
+
+def test_an_architecture_that_does_not_fit_takes_the_plain_forward(tmp_path):
+    vocabulary = wordpiece(tmp_path)
+    config = DistilBertConfig(
+        vocab_size=vocabulary, dim=32, n_layers=2, n_heads=4, hidden_dim=64, num_labels=3
+    )
+    network = DistilBertForSequenceClassification(config).eval()
+    network.save_pretrained(tmp_path)
+    assert isinstance(classifier_reading(network), Logits)
+    plan = InferencePlan(
+        SentimentPlan(resolved(tmp_path), SENTIMENT), None, LongDocuments(), "fp32"
+    )
+    run = run_of("openvino fp32")
+    found, exact = score_texts(plan, TEXTS, run), reference_scores(plan, TEXTS, run)
+    assert np.abs(found.sentiment - exact.sentiment).max() < 1e-5
+
+
+class Branching(torch.nn.Module):
+    """A network whose trace is wrong for other lengths than the traced one."""
+
+    def __init__(self, network) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, input_ids, token_type_ids=None, attention_mask=None):
+        logits = self.network(input_ids=input_ids).logits
+        return logits if input_ids.shape[1] < 8 else -logits
+
+
+def test_a_conversion_that_differs_from_torch_is_not_used(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    reading = Reading("branching", True, lambda network: Branching(network).eval())
+    run = run_of("openvino fp32")
+    assert isinstance(load_backend(resolved(folder), reading, 1, True, run), TorchBackend)
+
+
+def loaded(folder: Path, precision: str = "fp32"):
+    reading = Reading("logits", True, classifier_reading)
+    openvino_backend._load.cache_clear()
+    return load_backend(resolved(folder), reading, 1, True, run_of(f"openvino {precision}"))
+
+
+def test_a_model_is_converted_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "cache"))
+    folder = bert_classifier(tmp_path / "m")
+    batch = [Sequence(np.array([2, 9, 8, 3], dtype=np.int32), np.zeros(4, dtype=np.int32))]
+    first = loaded(folder).forward(batch)
+    (kept,) = (tmp_path / "cache" / "openvino").iterdir()
+
+    def refuse(*_):
+        raise AssertionError("converted again")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(openvino_backend, "_convert", refuse)
+        again = loaded(folder)
+        assert isinstance(again, OpenVinoBackend)
+        assert np.array_equal(again.forward(batch), first)
+    loaded(folder, "int8")
+    loaded(bert_classifier(tmp_path / "other", seed=5))
+    assert len(list(kept.parent.iterdir())) == 3
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
+    (tmp_path / "file").write_text("in the way")
+    monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "file"))
+    assert isinstance(loaded(bert_classifier(tmp_path / "m")), OpenVinoBackend)
+
+
+def test_auto_takes_the_fastest_precision_within_the_tolerance(plans):
+    compute = Compute(device="cpu", workers=1)
+    wide = measure_precisions(plans["bert"], TEXTS, compute, Tolerance(score=1, changed_labels=0.9))
+    assert [m.precision for m in wide] == list(computes_in())
+    assert all(m.within for m in wide)
+    assert fastest(wide) == min(wide, key=lambda m: m.seconds).precision
+    narrow = measure_precisions(plans["bert"], TEXTS, compute, Tolerance(score=1e-4))
+    assert [m.precision for m in narrow if m.within] == ["fp32"]
+    assert fastest(narrow) == "fp32"
+
+
+def test_int8_on_torch_is_one_clear_line():
+    with pytest.raises(UsageError, match="int8 needs backend openvino"):
+        running(Compute(device="cpu", backend="torch"), "int8")
+
+
+FIRST_CALLS = """
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+import numpy as np
+from tasks.inference.batches import Sequence
+from tasks.inference.classifier import load_classifier
+from tasks.inference.models import resolve_model
+from tasks.inference.running import running
+from tasks.job import Compute
+
+run = running(Compute(device="cpu", backend="openvino", workers=4), "fp32")
+together = Barrier(4)
+
+def first(_):
+    model = load_classifier(resolve_model(sys.argv[1], None, "sentiment"), run)
+    together.wait()
+    return model.backend.forward([Sequence(np.arange(5, 9, dtype=np.int32), None)])
+
+with ThreadPoolExecutor(4) as pool:
+    assert len({found.tobytes() for found in pool.map(first, range(4))}) == 1
+"""
+
+
+def test_threads_may_make_the_first_call_together(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    loaded(folder)
+    for _ in range(3):
+        subprocess.run([sys.executable, "-c", FIRST_CALLS, str(folder)], check=True, timeout=120)
