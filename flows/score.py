@@ -9,7 +9,7 @@ from flows.running import all_scored, claimed, progress
 from tasks.cores import usable_cores
 from tasks.job import Job
 from tasks.plan import plan_corpus
-from tasks.publish import publish_results, report
+from tasks.publish import mirror_results, publish_results, report
 from tasks.results.report import Summary
 from tasks.score import score_shard
 from tasks.summarise import summarise_documents
@@ -37,5 +37,7 @@ def score_corpus(job: Job) -> Summary:
             futures = score_shard.map(unmapped(job), unmapped(plan.run_id), range(plan.shards))
             shards = all_scored(futures)
         summary = publish_results(job, plan.run_id, shards, summaries, time.monotonic() - start)
+        if job.output.table:
+            summary = mirror_results(job, summary)
         report(summary)
         return summary

@@ -22,6 +22,8 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
     console.print()
     plain(console, f"results     {summary.results}")
+    if summary.table:
+        plain(console, f"table       {summary.table['uri']}")
     if summary.quarantine:
         plain(console, f"quarantine  {summary.quarantine}")
     for library, line in summary.reading.items():

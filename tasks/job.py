@@ -9,6 +9,8 @@ from tasks.naming import RESERVED_SLUGS, slug
 BUNDLED = "bundled"
 """Model name that stands for the small models in `data/models/`."""
 
+TABLE_SCHEMES = ("s3", "s3a", "gs", "file")
+
 DEFAULT_TEMPLATES = {"es": "Este ejemplo es {}.", "en": "This example is {}."}
 
 
@@ -382,6 +384,12 @@ class Output(Section):
         description="Folder that holds one output folder a job.",
         json_schema_extra=option("--out"),
     )
+    table: str | None = Field(
+        None,
+        min_length=1,
+        description="Delta table that shows the same rows: s3://, gs://, file:// or a path.",
+        json_schema_extra=option("--table"),
+    )
     keep_text: bool = Field(
         False,
         description="Copy the text into the results.",
@@ -397,6 +405,16 @@ class Output(Section):
         description="Rows that are carried over from a night with other columns: fill what they "
         "lack with nulls, or refuse to publish.",
     )
+
+    @field_validator("table")
+    @classmethod
+    def _is_address(cls, table: str | None) -> str | None:
+        scheme, found, place = (table or "").partition("://")
+        if found and scheme not in TABLE_SCHEMES:
+            raise ValueError(f"{scheme}:// is no place for a table; give s3://, gs:// or a path")
+        if found and ("@" in place.split("/")[0] or "?" in place):
+            raise ValueError("credentials come from the environment, not from the address")
+        return table
 
 
 class Quality(Section):

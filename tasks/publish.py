@@ -1,4 +1,4 @@
-"""The tasks that publish a run and report on it."""
+"""The tasks that publish a run, mirror it and report on it."""
 
 from prefect import task
 from prefect.artifacts import create_table_artifact
@@ -7,6 +7,7 @@ from tasks.engine import RETRIES
 from tasks.job import Job
 from tasks.results.records import ScoredShard
 from tasks.results.report import Summary, table_rows
+from tasks.steps.mirroring import mirror_run
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
 from tasks.steps.summarising import Summarised
@@ -22,6 +23,12 @@ def publish_results(
 ) -> Summary:
     """Checks the rows of a run and makes them the snapshot that readers see."""
     return publish_run(job_layout(job), job, run_id, shards, summaries, seconds)
+
+
+@task(name="mirror", **RETRIES)
+def mirror_results(job: Job, summary: Summary) -> Summary:
+    """Makes the job's Delta table hold what the run has published."""
+    return mirror_run(job_layout(job), job, summary)
 
 
 @task(name="report", **RETRIES)

@@ -113,6 +113,15 @@ def name_in_snapshot(name: str, number: int) -> str:
     return f"{_SNAPSHOT_ENDING.sub('', name)}-{number:08d}.parquet"
 
 
+def bare_name(name: str) -> str:
+    """What a part is called outside of any snapshot: the same in every one that it is part of.
+
+    >>> bare_name("part-1a2b3c4d-00007-0f0f0f0f-00000041.parquet")
+    'part-1a2b3c4d-00007-0f0f0f0f.parquet'
+    """
+    return _SNAPSHOT_ENDING.sub(".parquet", name)
+
+
 def checked_run_id(run_id: str) -> str:
     """The run id, if it is safe as a folder name.
 

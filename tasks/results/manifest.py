@@ -71,6 +71,7 @@ class Manifest:
         deviation: of a precision other than fp32: largest change of a score and changed top labels
             against fp32, on a sample of the run's documents.
         base: number of the snapshot that it was planned against, 0 for none.
+        table: `uri` and `version` of the Delta table that shows the snapshot too.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
         precision: number format of the models.
@@ -108,6 +109,7 @@ class Manifest:
     summaries: dict[str, Any] | None = None
     deviation: dict[str, Any] | None = None
     base: int | None = None
+    table: dict[str, Any] | None = None
 
     @property
     def documents_per_second(self) -> float:

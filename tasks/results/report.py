@@ -25,6 +25,7 @@ class Summary:
         warnings: what a person should look at, a line each.
         summaries: documents by summary status, what they cost, and why they stopped early.
         shortlist: how many labels a document was asked about, and the model that chose them.
+        table: `uri` and `version` of the Delta table that shows the same rows.
         quarantine: folder of the rows that could not be read, if there are any.
     """
 
@@ -45,6 +46,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
     summaries: dict[str, Any] | None = None
     shortlist: dict[str, Any] | None = None
+    table: dict[str, Any] | None = None
 
 
 def summarise(
@@ -92,6 +94,11 @@ def reading_lines(results: Path) -> dict[str, str]:
     }
 
 
+def table_line(uri: str) -> str:
+    """One line of Python that reads a Delta table."""
+    return f"DeltaTable({uri!r}).to_pandas()"
+
+
 def as_dict(summary: Summary) -> dict[str, Any]:
     """The summary as plain values: what `--json` prints."""
     return asdict(summary)
@@ -123,4 +130,6 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
         rows.append(("summaries cost", f"{summary.summaries['spent_usd']:.4f} USD"))
         if summary.summaries["stopped"]:
             rows.append(("summaries stopped", summary.summaries["stopped"]))
+    if summary.table:
+        rows.append(("table version", f"{summary.table['version']:,}"))
     return rows

@@ -25,6 +25,8 @@ from tasks.results.manifest import resumable_runs, write_manifest
 from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
 from tasks.results.snapshots import current_snapshot
+from tasks.results.store import check_table
+from tasks.results.table_columns import table_schema
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
 from tasks.steps.precision import choose_precision
@@ -56,7 +58,7 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     """
     if job.summaries.enabled:
         check_settings(job.summaries, key_provider, job.language)
-    inference, inputs = _pin(job)
+    inference, inputs = _pin(job, layout)
     wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
     stopped = _stopped_run(layout, wanted)
     plan = (
@@ -76,7 +78,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         run_id: names what is kept while it works.
     """
     try:
-        plan = _new_plan(job, layout, run_id, *_pin(job), rehearsal=True)
+        plan = _new_plan(job, layout, run_id, *_pin(job, layout), rehearsal=True)
         _refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
@@ -91,7 +93,9 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         files.remove_folder(layout.work(run_id))
 
 
-def _pin(job: Job) -> tuple[InferencePlan, tuple[InputFile, ...]]:
+def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]]:
+    if job.output.table:
+        check_table(job.output.table, layout)
     running(job.compute, job.compute.precision)
     return plan_inference(job), tuple(freeze_inputs(job.source))
 
@@ -108,6 +112,8 @@ def _new_plan(
     shards = tuple(cut_shards(job.source, inputs, job.shard_size))
     with files.clear_errors(layout.root):
         index = build_index(job.source, inputs, shards, layout.index(run_id))
+    if job.output.table:
+        table_schema(results_schema(columns_of(job, inference, layout.index(run_id)), job.name))
     config_id = config_id_of(job, inference)
     delta = find_delta(
         layout,

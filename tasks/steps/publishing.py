@@ -17,6 +17,7 @@ from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard
 from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
+from tasks.steps.mirroring import mirror_run
 from tasks.steps.precision import measure_precision
 from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
 from tasks.steps.summarising import Summarised
@@ -117,7 +118,7 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
         )
     together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
     publish(layout, run_id, together, schema, note=reason.strip())
-    return _published(layout, run_id)
+    return mirror_run(layout, plan.job, _published(layout, run_id))
 
 
 def _published(layout: Layout, run_id: str) -> Summary:

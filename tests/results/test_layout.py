@@ -3,7 +3,14 @@ from datetime import UTC, datetime
 import pytest
 
 from tasks.errors import UsageError
-from tasks.results.layout import layout_of, name_in_snapshot, new_run_id, number_of, short_run_id
+from tasks.results.layout import (
+    bare_name,
+    layout_of,
+    name_in_snapshot,
+    new_run_id,
+    number_of,
+    short_run_id,
+)
 
 
 def test_the_paths_are_those_of_the_design(tmp_path):
@@ -51,3 +58,11 @@ def test_a_part_is_named_anew_in_each_snapshot(hash8):
 def test_snapshot_numbers_are_read_from_exact_names_only():
     assert number_of("00000042") == number_of("00000042.json") == 42
     assert [number_of(n) for n in ("00000042.tmp", "42", ".00000042.json.tmp")] == [None] * 3
+
+
+def test_a_part_keeps_its_bare_name_from_snapshot_to_snapshot():
+    bare = "part-1a2b3c4d-00007-0f0f0f0f.parquet"
+    second = name_in_snapshot(name_in_snapshot(bare, 41), 42)
+    assert second == "part-1a2b3c4d-00007-0f0f0f0f-00000042.parquet"
+    assert bare_name(second) == bare_name(bare) == bare
+    assert bare_name("2026/part-00000-others.zstd.parquet") == "2026/part-00000-others.zstd.parquet"

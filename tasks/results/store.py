@@ -1,0 +1,158 @@
+"""The store of a table: its address, putting files there, and what goes wrong in plain words.
+
+Files and log go through one client, that of `deltalake`: one set of credentials, those of the
+environment, and no further driver.
+"""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pyarrow.fs as pafs
+
+from tasks.errors import NocturnaError, Transient, UsageError
+from tasks.results import files
+from tasks.results.layout import Layout
+from tasks.results.parts import is_whole
+from tasks.results.records import PartFile
+
+OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"}
+"""A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""
+
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")
+_STATUS = re.compile(r"\b([45]\d\d) [A-Z]")
+_PASSING = {"408", "429"}
+_NO_CREDENTIALS = ("loading credentials", "token request", "AccessKeyId", "SecretAccessKey")
+_NO_HTTP = "URL scheme is not allowed"
+
+
+def table_uri(table: str) -> str:
+    """The address of a table as a URI; a local path becomes absolute."""
+    if "://" not in table:
+        return Path(table).expanduser().absolute().as_uri()
+    return table.rstrip("/")
+
+
+def shown(uri: str) -> str:
+    """The address as a person writes it: a local one is a path."""
+    return str(local_path(uri) or uri)
+
+
+def local_path(uri: str) -> Path | None:
+    """The folder of a local table; None for one in an object store."""
+    parts = urlsplit(uri)
+    return Path(unquote(parts.path)) if parts.scheme == "file" else None
+
+
+def check_table(table: str, layout: Layout) -> None:
+    """Checks, before any work, what can be known of a table without its store.
+
+    Raises:
+        UsageError: `deltalake` is not installed, or the table would lie in the output folder.
+    """
+    os.environ.setdefault("RUST_LOG", "error")
+    try:
+        import deltalake  # noqa: F401
+    except ImportError:
+        raise UsageError("output.table needs deltalake: pip install 'nocturna[delta]'") from None
+    folder = local_path(table_uri(table))
+    if folder is not None and folder.is_relative_to(layout.root):
+        raise UsageError(
+            f"output.table: {folder} is in the output folder {layout.root}, which holds what the "
+            "table is made from; name another place"
+        )
+
+
+def open_store(uri: str) -> pafs.FileSystem:
+    """The files under a table's address; a local folder is made if it is missing."""
+    from deltalake.fs import DeltaStorageHandler
+
+    folder = local_path(uri)
+    if folder is not None:
+        files.make_folder(folder)
+    return pafs.PyFileSystem(DeltaStorageHandler(uri, OPTIONS))
+
+
+def put_part(store: pafs.FileSystem, part: PartFile, name: str) -> None:
+    """Copies a part to a store, byte for byte, unless it is there already.
+
+    Names carry a hash of the content, so that the same name and size are the same file. A file
+    gets its name when all of it has arrived.
+
+    Raises:
+        NocturnaError: the part was damaged on the disk.
+        Transient: it did not arrive whole.
+    """
+    if store.get_file_info(name).size == part.bytes:
+        return
+    if not is_whole(part):
+        raise damaged(part)
+    pafs.copy_files(
+        str(part.path),
+        name,
+        source_filesystem=pafs.LocalFileSystem(),
+        destination_filesystem=store,
+    )
+    arrived = store.get_file_info(name).size
+    if arrived != part.bytes:
+        raise Transient(f"{name}: {arrived} of {part.bytes} bytes arrived in the store")
+
+
+def damaged(part: PartFile) -> NocturnaError:
+    """What to say of a part that is no longer what was published."""
+    return NocturnaError(
+        f"{part.path}: a published part was damaged; restore it from a copy, "
+        "or score again into another folder"
+    )
+
+
+@contextmanager
+def store_errors(uri: str) -> Iterator[None]:
+    """Turns what a store or its client raises into one line about the table.
+
+    Raises:
+        NocturnaError: the bucket, the credentials or the table cannot be used as they are.
+        Transient: the store does not answer.
+    """
+    from deltalake.exceptions import DeltaError
+
+    try:
+        yield
+    except OSError as error:
+        if local_path(uri) is None:
+            raise _explained(uri, str(error)) from None
+        reason = error.strerror or _last_line(error)
+        raise NocturnaError(f"{shown(uri)}: the table cannot be written: {reason}") from None
+    except DeltaError as error:
+        raise NocturnaError(
+            f"{shown(uri)}: the table cannot be used: {_last_line(error)}"
+        ) from None
+
+
+def _explained(where: str, text: str) -> NocturnaError:
+    status = _STATUS.search(text)
+    code, message = _element(text, "Code"), _element(text, "Message")
+    reason = f"{code}: {message}" if code and message else _last_line(text)
+    if _NO_HTTP in text:
+        return UsageError(f"{where}: plain HTTP needs AWS_ALLOW_HTTP=true in the environment")
+    if any(words in text for words in _NO_CREDENTIALS):
+        reason = f"no credentials that it takes ({reason})"
+    elif status is None or status[1] >= "500" or status[1] in _PASSING:
+        return Transient(f"{where}: the store does not answer: {reason}")
+    return NocturnaError(
+        f"{where}: the store refuses: {reason}; check that the bucket exists and that the "
+        "environment holds the credentials for it"
+    )
+
+
+def _element(text: str, name: str) -> str | None:
+    found = re.search(rf"<{name}>([^<]*)</{name}>", text)
+    return found[1].strip().rstrip(".") if found else None
+
+
+def _last_line(error: object) -> str:
+    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines()]
+    return next((line.rstrip(".") for line in reversed(lines) if line), "no reason given")
