@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,13 @@ LENGTH_SPREAD = 0.97
 """Shortest sequence of a padded batch as a share of its longest: padding stays below 3 %."""
 
 
+BatchLayout = Literal["equal", "padded", "packed"]
+"""How sequences share a batch: all of one length, padded to the longest, or end to end."""
+
+
 @dataclass(frozen=True)
 class Sequence:
-    """One input of a model: ids with special tokens, and segment ids where the model has them."""
+    """One input of a model: ids with special tokens, and segment ids where not all are 0."""
 
     ids: Ids
     types: Ids | None
@@ -27,9 +31,12 @@ class Sequence:
 class Backend(Protocol):
     """A network that is ready to run, safe to call from several threads at once."""
 
+    most_tokens: int | None
+    """Largest token budget that memory allows, once it has run out; shared by all calls."""
+
     @property
-    def equal_lengths(self) -> bool:
-        """Whether all sequences of a batch must have the same length."""
+    def layout(self) -> BatchLayout:
+        """How sequences share a batch."""
         ...
 
     def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
@@ -42,27 +49,32 @@ class Backend(Protocol):
 
 
 def cut_batches(
-    lengths: NDArray[np.int64], token_budget: int, spread: float = LENGTH_SPREAD
+    lengths: NDArray[np.int64], token_budget: int, layout: BatchLayout = "padded"
 ) -> list[NDArray[np.int64]]:
     """Groups sequences of like length, longest first.
 
     Args:
         lengths: tokens of each sequence, shape (n,).
         token_budget: most tokens a batch may hold, padding included; a longer sequence goes alone.
-        spread: shortest sequence of a batch as a share of its longest; 1 allows no padding, and
-            then batches hold a power of two, so that few shapes have to be prepared for.
+        layout: `equal` batches hold a power of two of sequences, so that few shapes have to be
+            prepared for; `padded` ones spread in length by LENGTH_SPREAD; `packed` ones freely.
 
     Returns:
         Positions into `lengths`, one array a batch.
     """
     order = np.argsort(-lengths, kind="stable")
+    ends = np.cumsum(lengths[order])
     batches, start = [], 0
     while start < len(order):
         longest = int(lengths[order[start]])
-        stop = start + max(1, token_budget // longest)
-        group = order[start:stop]
-        group = group[lengths[group] >= longest * spread]
-        if spread == 1:
+        if layout == "packed":
+            fits = int(np.searchsorted(ends, ends[start] - longest + token_budget, side="right"))
+            group = order[start : max(fits, start + 1)]
+        else:
+            group = order[start : start + max(1, token_budget // longest)]
+            spread = 1.0 if layout == "equal" else LENGTH_SPREAD
+            group = group[lengths[group] >= longest * spread]
+        if layout == "equal":
             group = group[: 1 << (len(group).bit_length() - 1)]
         batches.append(group)
         start += len(group)
@@ -77,8 +89,8 @@ def run_batches(
 ) -> NDArray[np.float32]:
     """Runs a model over many sequences within a token budget.
 
-    Out of memory halves the budget for the rest of the call. Sequences are made when their batch
-    comes up, so that a document with twenty labels is never held twenty times.
+    Out of memory halves the budget, for this call and those after it. Sequences are made when
+    their batch comes up, so that a document with twenty labels is never held twenty times.
 
     Args:
         backend: the model.
@@ -93,10 +105,9 @@ def run_batches(
         Stopped: `run.stop` said so; no batch was left half done.
         NocturnaError: not even a single sequence fits into memory.
     """
-    spread = 1.0 if backend.equal_lengths else LENGTH_SPREAD
-    budget = run.batch_tokens
+    budget = min(run.batch_tokens, backend.most_tokens or run.batch_tokens)
     rows: NDArray[np.float32] | None = None
-    pending = cut_batches(lengths, budget, spread)[::-1]
+    pending = cut_batches(lengths, budget, backend.layout)[::-1]
     while pending:
         if run.stop is not None and run.stop():
             raise Stopped(STOPPED)
@@ -111,21 +122,24 @@ def run_batches(
                     "smaller model, a device with more memory, or long_documents.policy: truncate"
                 ) from None
             budget = max(1, budget // 2)
+            backend.most_tokens = budget
             left = np.concatenate([group, *pending[::-1]])
-            pending = [left[batch] for batch in cut_batches(lengths[left], budget, spread)][::-1]
+            cut = cut_batches(lengths[left], budget, backend.layout)
+            pending = [left[batch] for batch in cut][::-1]
             continue
         if rows is None:
             rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
         rows[group] = outputs
-        _tell(run, lengths[group], int(lengths.sum()))
+        _tell(run, lengths[group], int(lengths.sum()), backend.layout)
     return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
 
 
-def _tell(run: Running, done: NDArray[np.int64], total: int) -> None:
+def _tell(run: Running, done: NDArray[np.int64], total: int, layout: BatchLayout) -> None:
     tokens = int(done.sum())
     if run.tally is not None:
         run.tally.read += tokens
-        run.tally.padding += int(done.max()) * len(done) - tokens
+        if layout == "padded":
+            run.tally.padding += int(done.max()) * len(done) - tokens
     if run.on_share is not None:
         run.on_share(tokens / total)
 
@@ -148,9 +162,17 @@ def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[st
     arrays = {"input_ids": ids}
     if not mask.all():
         arrays["attention_mask"] = mask
-    if batch[0].types is not None:
+    if any(item.types is not None for item in batch):
         arrays["token_type_ids"] = types
-    return {name: torch.from_numpy(array).to(device) for name, array in arrays.items()}
+    return {name: to_device(array, device) for name, array in arrays.items()}
+
+
+def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """A copy on the device; to a GPU from pinned memory, so that the host need not wait for it."""
+    values = torch.from_numpy(array)
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 def _free_memory() -> None:

@@ -11,11 +11,11 @@ from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, Sequence, run_batches
 from tasks.inference.models import ModelRef
 from tasks.inference.networks import load_config
-from tasks.inference.reading import classifier_reading
+from tasks.inference.reading import classifier_reading, packed_classifier
 from tasks.inference.running import Running
 from tasks.inference.tokens import Frame, Ids, TextTokenizer, load_tokenizer
 
-LOGITS = Reading("logits", head=True, wrap=classifier_reading)
+LOGITS = Reading("logits", head=True, wrap=classifier_reading, pack=packed_classifier)
 
 
 @dataclass(frozen=True)
@@ -47,9 +47,13 @@ class Classifier:
 
 
 def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
-    """One text or a pair with the tokenizer's special tokens around it."""
+    """One text or a pair with the tokenizer's special tokens around it.
+
+    Segment ids that are all 0 are left out: a model without them takes them for 0.
+    """
     frame: Frame = tokenizer.single if len(texts) == 1 else tokenizer.pair
-    return Sequence(frame.ids(*texts), frame.type_ids(*texts) if tokenizer.uses_types else None)
+    types = frame.type_ids(*texts) if tokenizer.uses_types and any(frame.types) else None
+    return Sequence(frame.ids(*texts), types)
 
 
 def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
@@ -72,7 +76,7 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     """
     labels = classifier_labels(ref)
     config = load_config(ref)
-    tokenizer = load_tokenizer(ref.folder, config)
+    tokenizer = load_tokenizer(ref)
     return Classifier(
         ref=ref,
         backend=load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run),

@@ -9,7 +9,7 @@ from tasks.errors import UsageError
 from tasks.job import Compute
 
 CPU_BATCH_TOKENS = 2048
-GPU_BATCH_TOKENS = 32768
+GPU_BATCH_TOKENS = 131_072
 
 
 def pick_device(wanted: str) -> torch.device:
@@ -89,6 +89,7 @@ def share_cores(workers: int) -> None:
 def default_batch_tokens(device: torch.device) -> int:
     """Token budget of a batch where the job names none.
 
-    On a CPU small batches lose nothing and save memory; a GPU wants tens of thousands of tokens.
+    On a CPU small batches lose nothing and save memory; a GPU wants as many tokens as its memory
+    holds, which is found by halving when it runs out.
     """
     return CPU_BATCH_TOKENS if device.type == "cpu" else GPU_BATCH_TOKENS

@@ -17,8 +17,7 @@ from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, run_batches
 from tasks.inference.classifier import frame_sequence
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_config
-from tasks.inference.reading import Embedding
+from tasks.inference.reading import Embedding, packed_encoder
 from tasks.inference.running import Running
 from tasks.inference.tokens import Ids, TextTokenizer, load_tokenizer
 
@@ -73,7 +72,7 @@ def load_encoder(ref: ModelRef, run: Running) -> Encoder:
         UsageError: it cannot be loaded, or uses a module that is not supported.
     """
     recipe = read_recipe(ref)
-    tokenizer = load_tokenizer(ref.folder, load_config(ref))
+    tokenizer = load_tokenizer(ref)
     backend = load_backend(
         ref, _embedding(recipe.pooling), tokenizer.pad_id, tokenizer.uses_types, run
     )
@@ -83,7 +82,10 @@ def load_encoder(ref: ModelRef, run: Running) -> Encoder:
 @cache
 def _embedding(pooling: str) -> Reading:
     return Reading(
-        f"embedding {pooling}", False, lambda network: Embedding(network, pooling).eval()
+        f"embedding {pooling}",
+        head=False,
+        wrap=lambda network: Embedding(network, pooling).eval(),
+        pack=lambda network: packed_encoder(network, pooling),
     )
 
 

@@ -17,8 +17,9 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
 
+@lru_cache(maxsize=16)
 def load_config(ref: ModelRef) -> Any:
-    """The transformers configuration of a model.
+    """The transformers configuration of a model; shared by all that read it.
 
     Raises:
         UsageError: the folder has none, or it needs code of its own.

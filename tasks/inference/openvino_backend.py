@@ -26,7 +26,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from tasks.inference.backends import Reading
-from tasks.inference.batches import Sequence
+from tasks.inference.batches import BatchLayout, Sequence
 from tasks.inference.models import ModelRef
 from tasks.inference.networks import load_network
 from tasks.settings import cache_folder
@@ -49,12 +49,13 @@ _CHECKED_SHAPES = ((1, 5), (3, 12), (2, 9))
 class OpenVinoBackend:
     """A compiled network; each thread that calls it gets an infer request of its own."""
 
-    equal_lengths = True
+    layout: BatchLayout = "equal"
 
     def __init__(self, compiled: openvino.CompiledModel, uses_types: bool) -> None:
         self._compiled = compiled
         self._uses_types = uses_types
         self._requests = threading.local()
+        self.most_tokens: int | None = None
 
     def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
         """The output of sequences of one length, shape (batch, width)."""

@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
+from tasks.inference.packing import PackedEmbedding, PackedLogits
+
 FIRST_POSITION_ARCHITECTURES = {
     "BertForSequenceClassification": "bert",
     "RobertaForSequenceClassification": "roberta",
@@ -42,7 +44,7 @@ class FirstPosition(nn.Module):
     def __init__(self, network: Any) -> None:
         super().__init__()
         self.network = network
-        self.bare = getattr(network, FIRST_POSITION_ARCHITECTURES[type(network).__name__])
+        self.bare = getattr(network, FIRST_POSITION_ARCHITECTURES[_name(network)])
 
     def forward(
         self,
@@ -83,13 +85,38 @@ class Embedding(nn.Module):
         return normalize(_pool(states, attention_mask, self.pooling), dim=-1)
 
 
+ENCODER_ARCHITECTURES = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
+"""Encoders of which `PackedEmbedding` knows the parts."""
+
+
 def classifier_reading(network: Any) -> nn.Module:
     """The cheapest module that has a classifier's logits as its output."""
-    known = type(network).__name__ in FIRST_POSITION_ARCHITECTURES
-    plain = (
-        not (network.config.is_decoder or network.config.add_cross_attention) if known else False
-    )
-    return (FirstPosition if plain else Logits)(network).eval()
+    return (FirstPosition if _is_known(network) else Logits)(network).eval()
+
+
+def packed_classifier(network: Any) -> nn.Module | None:
+    """The same for packed sequences; None where the architecture's parts are not known."""
+    if not _is_known(network):
+        return None
+    return PackedLogits(network, getattr(network, FIRST_POSITION_ARCHITECTURES[_name(network)]))
+
+
+def packed_encoder(network: Any, pooling: str) -> nn.Module | None:
+    """An encoder's embeddings of packed sequences; None where its parts are not known."""
+    known = _name(network) in ENCODER_ARCHITECTURES and not _attends_elsewhere(network)
+    return PackedEmbedding(network, pooling) if known else None
+
+
+def _is_known(network: Any) -> bool:
+    return _name(network) in FIRST_POSITION_ARCHITECTURES and not _attends_elsewhere(network)
+
+
+def _attends_elsewhere(network: Any) -> bool:
+    return bool(network.config.is_decoder or network.config.add_cross_attention)
+
+
+def _name(network: Any) -> str:
+    return type(network).__name__
 
 
 def _last_layer(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:

@@ -4,6 +4,7 @@ import hashlib
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from tokenizers import Tokenizer
 from transformers import AutoTokenizer
 
 from tasks.errors import UsageError
+from tasks.inference.models import ModelRef
+from tasks.inference.networks import load_config
 
 Ids = NDArray[np.int32]
 
@@ -93,25 +96,23 @@ class TextTokenizer:
         return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
 
 
-def load_tokenizer(folder: str, config: Any) -> TextTokenizer:
-    """Loads the tokenizer of a model folder.
-
-    Args:
-        folder: the model's files.
-        config: the model's transformers configuration.
+@lru_cache(maxsize=16)
+def load_tokenizer(ref: ModelRef) -> TextTokenizer:
+    """Loads the tokenizer of a model; kept for the life of the process, for its next shards.
 
     Raises:
-        UsageError: the folder has no fast tokenizer, or no window can be found.
+        UsageError: the model has no fast tokenizer, or no window can be found.
     """
+    config = load_config(ref)
     try:
         tokenizer = AutoTokenizer.from_pretrained(
-            folder, local_files_only=True, trust_remote_code=False
+            ref.folder, local_files_only=True, trust_remote_code=False
         )
     except (OSError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise UsageError(f"model {folder}: its tokenizer cannot be loaded: {reason}") from None
+        raise UsageError(f"model {ref.name}: its tokenizer cannot be loaded: {reason}") from None
     if not tokenizer.is_fast:
-        raise UsageError(f"model {folder}: its tokenizer has no fast (tokenizers) version")
+        raise UsageError(f"model {ref.name}: its tokenizer has no fast (tokenizers) version")
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()
@@ -121,7 +122,7 @@ def load_tokenizer(folder: str, config: Any) -> TextTokenizer:
     return TextTokenizer(
         backend=backend,
         pad_id=pad_id,
-        window=_window(tokenizer.model_max_length, config, folder),
+        window=_window(tokenizer.model_max_length, config, ref.name),
         single=_frame(backend, "a"),
         pair=_frame(backend, "a", "b"),
         uses_types="token_type_ids" in tokenizer.model_input_names,
@@ -157,14 +158,14 @@ def _bounded(texts: list[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _window(claimed: int, config: Any, folder: str) -> int:
+def _window(claimed: int, config: Any, name: str) -> int:
     positions = getattr(config, "max_position_embeddings", None)
     if positions and getattr(config, "model_type", "") in _OFFSET_POSITIONS:
         positions -= (getattr(config, "pad_token_id", None) or 0) + 1
     bounds = [n for n in (claimed, positions) if n and 0 < n < _UNBOUNDED]
     if not bounds:
         raise UsageError(
-            f"model {folder}: neither tokenizer nor config says how many tokens it can read; "
+            f"model {name}: neither tokenizer nor config says how many tokens it can read; "
             "set model_max_length in its tokenizer_config.json"
         )
     return min(bounds)

@@ -49,12 +49,13 @@ def echo(batch: list[Sequence]):
     return np.array([[float(s.ids[0])] for s in batch], dtype=np.float32)
 
 
-@dataclass(frozen=True)
+@dataclass
 class Made:
     """A backend made of a function; it takes padding unless told otherwise."""
 
     forward: Callable[[list[Sequence]], np.ndarray]
-    equal_lengths: bool = False
+    layout: str = "padded"
+    most_tokens: int | None = None
 
 
 def numbered(lengths):
@@ -72,19 +73,21 @@ def test_out_of_memory_halves_the_budget_and_goes_on(error):
         sizes.append(size)
         return echo(batch)
 
-    found = run_batches(Made(forward), numbered(lengths), lengths, of(4000))
+    backend = Made(forward)
+    found = run_batches(backend, numbered(lengths), lengths, of(4000))
     assert found[:, 0].tolist() == list(range(300))
     assert max(sizes) > 350, "the budget fell further than it had to"
+    assert backend.most_tokens == 500, "4,000 halved three times"
 
 
-@pytest.mark.parametrize("equal", [True, False])
-def test_padding_is_counted_and_stays_below_three_percent(equal):
+@pytest.mark.parametrize("layout", ["equal", "padded", "packed"])
+def test_padding_is_counted_and_stays_below_three_percent(layout):
     lengths, tally = lengths_of(2000), Tally()
     run = replace(of(4000), tally=tally)
-    run_batches(Made(echo, equal), numbered(lengths), lengths, run)
+    run_batches(Made(echo, layout), numbered(lengths), lengths, run)
     assert tally.read == lengths.sum()
     share = tally.padding / (tally.padding + tally.read)
-    assert share == 0 if equal else 0 < share < 0.03
+    assert 0 < share < 0.03 if layout == "padded" else share == 0
 
 
 def test_a_single_sequence_that_does_not_fit_is_one_clear_line():

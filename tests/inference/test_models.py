@@ -12,7 +12,6 @@ from tasks.errors import UsageError
 from tasks.inference.classifier import classifier_labels, load_classifier
 from tasks.inference.encoder import load_encoder, read_recipe
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
-from tasks.inference.networks import load_config
 from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
 from tasks.inference.running import running
@@ -130,16 +129,16 @@ def test_verdicts_are_read_whatever_their_order_or_case(tmp_path):
 
 def test_pad_window_and_specials_come_from_the_model(tmp_path):
     bert = resolved(bert_classifier(tmp_path / "a", window=64))
-    tokenizer = load_tokenizer(bert.folder, load_config(bert))
+    tokenizer = load_tokenizer(bert)
     assert (tokenizer.pad_id, tokenizer.window, tokenizer.uses_types) == (1, 64, True)
     assert (tokenizer.single.added, tokenizer.pair.added) == (2, 3)
 
 
 def test_a_window_of_1e30_gives_way_to_the_positions_of_the_model(tmp_path):
     bert = resolved(bert_classifier(tmp_path / "a", window=64, claimed_window=int(1e30)))
-    assert load_tokenizer(bert.folder, load_config(bert)).window == 64
+    assert load_tokenizer(bert).window == 64
     roberta = resolved(roberta_classifier(tmp_path / "b", window=96))
-    tokenizer = load_tokenizer(roberta.folder, load_config(roberta))
+    tokenizer = load_tokenizer(roberta)
     assert (tokenizer.window, tokenizer.pair.added, tokenizer.uses_types) == (96, 4, False)
 
 
@@ -150,7 +149,7 @@ def test_frames_build_what_the_tokenizer_builds(tmp_path, make, text):
 
     folder = make(tmp_path / "a")
     reference = AutoTokenizer.from_pretrained(folder)
-    tokenizer = load_tokenizer(str(folder), load_config(resolved(folder)))
+    tokenizer = load_tokenizer(resolved(folder))
     (ids,) = tokenizer.encode([text])
     assert tokenizer.single.ids(ids).tolist() == reference(text)["input_ids"]
     (other,) = tokenizer.encode(["Este ejemplo es política."])

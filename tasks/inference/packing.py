@@ -1,0 +1,208 @@
+"""Sequences end to end in one row, each attending to itself alone: no padding at all.
+
+For GPUs: torch's variable-length flash attention does it in half precision. Elsewhere the same is
+computed sequence by sequence, which is slow and shows what is right.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn.functional import normalize, scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from tasks.inference.batches import BatchLayout, Sequence, to_device
+
+ATTENTION = "nocturna_packed"
+"""Name under which transformers' layers find the attention of this module."""
+
+_HALF = (torch.bfloat16, torch.float16)
+_LEAST_CAPABILITY = (8, 0)
+"""Ampere: the first GPUs that flash attention runs on."""
+
+
+@dataclass(frozen=True)
+class Pack:
+    """Sequences end to end.
+
+    Attributes:
+        ids, types, positions: shape (1, tokens); positions count from 0 in each sequence.
+        bounds: where each sequence starts, and the end of the last; int32, shape (sequences + 1).
+        longest: tokens of the longest sequence.
+    """
+
+    ids: Tensor
+    types: Tensor
+    positions: Tensor
+    bounds: Tensor
+    longest: int
+
+    @property
+    def starts(self) -> Tensor:
+        return self.bounds[:-1].long()
+
+    @property
+    def lengths(self) -> Tensor:
+        return self.bounds.diff().long()
+
+
+def pack(batch: list[Sequence], device: torch.device) -> Pack:
+    """Sequences end to end, on the device."""
+    lengths = np.array([len(item.ids) for item in batch], dtype=np.int64)
+    bounds = np.concatenate([[0], np.cumsum(lengths)])
+    types = [np.zeros_like(s.ids) if s.types is None else s.types for s in batch]
+    rows = (
+        np.concatenate([item.ids for item in batch]),
+        np.concatenate(types),
+        np.arange(bounds[-1]) - np.repeat(bounds[:-1], lengths),
+    )
+    ids, kinds, positions = (to_device(row.astype(np.int64)[None], device) for row in rows)
+    starts = to_device(bounds.astype(np.int32), device)
+    return Pack(ids, kinds, positions, starts, int(lengths.max()))
+
+
+@dataclass(eq=False)
+class PackedBackend:
+    """A packed network run by torch."""
+
+    module: nn.Module
+    device: torch.device
+    most_tokens: int | None = None
+
+    @property
+    def layout(self) -> BatchLayout:
+        return "packed"
+
+    @torch.inference_mode()
+    def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
+        found: NDArray[np.float32] = self.module(pack(batch, self.device)).float().cpu().numpy()
+        return found
+
+
+def can_pack(device: torch.device, precision: str) -> bool:
+    """Whether packed sequences are faster than padded ones here: in bf16 on an Ampere or newer."""
+    if device.type != "cuda" or precision != "bf16":
+        return False
+    try:
+        from torch.nn.attention import varlen  # noqa: F401
+    except ImportError:
+        return False
+    return torch.cuda.get_device_capability(device) >= _LEAST_CAPABILITY
+
+
+class PackedLogits(nn.Module):
+    """Logits of a BERT or RoBERTa classifier, shape (sequences, labels), in float32.
+
+    The last layer is computed for the first position of each sequence alone.
+    """
+
+    def __init__(self, network: Any, bare: Any) -> None:
+        super().__init__()
+        self.network, self.bare = network, bare
+        network.set_attn_implementation(ATTENTION)
+
+    def forward(self, batch: Pack) -> Tensor:
+        *layers, last = self.bare.encoder.layer
+        states = _last_layer(last, _states(self.bare, layers, batch), batch)[:, None]
+        if self.bare.pooler is not None:
+            states = self.bare.pooler(states)
+        if hasattr(self.network, "dropout"):
+            states = self.network.dropout(states)
+        logits: Tensor = self.network.classifier(states)
+        return logits.float()
+
+
+class PackedEmbedding(nn.Module):
+    """Unit-length embeddings of a BERT or RoBERTa encoder, shape (sequences, width)."""
+
+    def __init__(self, network: Any, pooling: str) -> None:
+        super().__init__()
+        self.network, self.pooling = network, pooling
+        network.set_attn_implementation(ATTENTION)
+
+    def forward(self, batch: Pack) -> Tensor:
+        states = _states(self.network, self.network.encoder.layer, batch)[0].float()
+        if self.pooling == "cls":
+            return normalize(states[batch.starts], dim=-1)
+        pooled = torch.segment_reduce(states, self.pooling, lengths=batch.lengths)
+        return normalize(pooled, dim=-1)
+
+
+def attend(
+    query: Tensor, key: Tensor, value: Tensor, of: Tensor, to: Tensor, longest: tuple[int, int]
+) -> Tensor:
+    """Attention within sequences that lie end to end.
+
+    Args:
+        query: shape (query tokens, heads, width).
+        key, value: shape (tokens, heads, width).
+        of, to: bounds of the sequences among the queries and among the keys.
+        longest: tokens of the longest sequence of each.
+
+    Returns:
+        Shape (query tokens, heads, width).
+    """
+    if query.is_cuda and query.dtype in _HALF:
+        from torch.nn.attention.varlen import varlen_attn
+
+        together = varlen_attn(query, key, value, of, to, *longest)
+        assert isinstance(together, Tensor)
+        return together
+    found = torch.empty_like(query)
+    for a, b, c, d in zip(of[:-1], of[1:], to[:-1], to[1:], strict=True):
+        q, k, v = (x.transpose(0, 1) for x in (query[a:b], key[c:d], value[c:d]))
+        found[a:b] = scaled_dot_product_attention(q, k, v).transpose(0, 1)
+    return found
+
+
+def _attention(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    batch: Pack,
+    **_: Any,
+) -> tuple[Tensor, None]:
+    """What a transformers layer calls; tensors of shape (1, heads, tokens, width)."""
+    q, k, v = (x[0].transpose(0, 1) for x in (query, key, value))
+    found = attend(q, k, v, batch.bounds, batch.bounds, (batch.longest, batch.longest))
+    return found[None], None
+
+
+AttentionInterface.register(ATTENTION, _attention)
+
+
+def _states(bare: Any, layers: Any, batch: Pack) -> Tensor:
+    """Hidden states after the layers, shape (1, tokens, width)."""
+    first = getattr(bare.embeddings, "padding_idx", -1) + 1  # where RoBERTa's positions start
+    states: Tensor = bare.embeddings(
+        input_ids=batch.ids, token_type_ids=batch.types, position_ids=batch.positions + first
+    )
+    for layer in layers:
+        states = layer(states, None, batch=batch)
+    return states
+
+
+def _last_layer(layer: Any, states: Tensor, batch: Pack) -> Tensor:
+    """A layer's output at the first position of each sequence, shape (sequences, width)."""
+    attention = layer.attention.self
+    shape = (-1, attention.num_attention_heads, attention.attention_head_size)
+    rows = states[0]
+    first = rows[batch.starts]
+    ones = torch.arange(len(first) + 1, dtype=torch.int32, device=rows.device)
+    query, key, value = (
+        part(x).view(shape)
+        for part, x in (
+            (attention.query, first),
+            (attention.key, rows),
+            (attention.value, rows),
+        )
+    )
+    found = attend(query, key, value, ones, batch.bounds, (1, batch.longest))
+    attended = layer.attention.output(found.flatten(1), first)
+    output: Tensor = layer.output(layer.intermediate(attended), attended)
+    return output
