@@ -11,6 +11,21 @@ BUNDLED = "bundled"
 
 TABLE_SCHEMES = ("s3", "s3a", "gs", "file")
 
+SOFT_CHECKS = (
+    "max_quarantined",
+    "max_failed",
+    "max_truncated",
+    "max_other_language",
+    "sentiment_shift",
+    "topic_shift",
+    "language_shift",
+    "sentiment_mean_score",
+    "topic_mean_score",
+    "sentiment_saturated",
+    "topic_saturated",
+)
+"""Quality checks that a job may turn into warnings; all others always refuse to publish."""
+
 DEFAULT_TEMPLATES = {"es": "Este ejemplo es {}.", "en": "This example is {}."}
 
 
@@ -437,18 +452,25 @@ class Quality(Section):
     max_truncated: float | None = Field(
         None, ge=0, le=1, description="Largest share of documents of which text was left out."
     )
+    max_other_language: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest share of documents in a known language other than the job's.",
+    )
     warn_shift: float | None = Field(
         0.03,
         ge=0,
         le=1,
-        description="Change of a label's share against the nights before that is worth a warning; "
-        "0.03 is three points.",
+        description="Change of a label's or language's share against the nights before that is "
+        "worth a warning; 0.03 is three points.",
     )
     max_shift: float | None = Field(
         0.10,
         ge=0,
         le=1,
-        description="Change of a label's share against the nights before that refuses to publish.",
+        description="Change of a label's or language's share against the nights before that "
+        "refuses to publish.",
         json_schema_extra=option("--max-shift"),
     )
     shift_documents: int = Field(
@@ -460,6 +482,24 @@ class Quality(Section):
     max_saturated: float | None = Field(
         None, ge=0, le=1, description="Largest share of top scores above 0.999."
     )
+    warn_only: tuple[str, ...] = Field(
+        (), description="Names of checks that warn and never refuse to publish."
+    )
+
+    @field_validator("warn_only", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @field_validator("warn_only")
+    @classmethod
+    def _can_warn(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        odd = next((name for name in names if name not in SOFT_CHECKS), None)
+        if odd is not None:
+            raise ValueError(
+                f"{odd!r} is no check that can warn only; give any of {', '.join(SOFT_CHECKS)}"
+            )
+        return names
 
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
@@ -501,4 +541,13 @@ class Job(Section):
     def _has_work(self) -> Self:
         if not (self.sentiment.enabled or self.zero_shot):
             raise ValueError("nothing to score: sentiment is off and zero_shot has no labels")
+        return self
+
+    @model_validator(mode="after")
+    def _tells_its_language(self) -> Self:
+        if self.quality.max_other_language is not None and len(self.language) != 2:
+            raise ValueError(
+                f"quality.max_other_language needs a language of two letters (ISO 639-1), such as "
+                f"es, not {self.language!r}"
+            )
         return self

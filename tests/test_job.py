@@ -60,6 +60,15 @@ def job(**values) -> Job:
         ),
         ({"sentiment": {"enabled": False}}, ["nothing to score"]),
         ({"quality": {"max_failed": 2}}, ["quality.max_failed", "less than or equal to 1"]),
+        (
+            {"quality": {"warn_only": ["max_faild"]}},
+            ["quality.warn_only", "'max_faild'", "max_failed", "topic_shift", "language_shift"],
+        ),
+        ({"quality": {"warn_only": ["accounting"]}}, ["quality.warn_only", "'accounting' is no"]),
+        (
+            {"language": "spa", "quality": {"max_other_language": 0.1}},
+            ["quality.max_other_language", "two letters", "'spa'"],
+        ),
         ({"name": "../x"}, ["name"]),
         ({"language": "español"}, ["language"]),
     ],
@@ -77,6 +86,11 @@ def test_a_wrong_value_is_one_line_with_file_and_key(values, parts):
 def test_labels_may_be_one_text_with_commas():
     found = job(zero_shot={"labels": "política, computación ,estadística"})
     assert found.zero_shot.labels == ("política", "computación", "estadística")
+
+
+def test_checks_that_only_warn_may_be_one_text_with_commas():
+    found = job(quality={"warn_only": "max_failed, language_shift"})
+    assert found.quality.warn_only == ("max_failed", "language_shift")
 
 
 def test_a_job_is_the_same_after_a_round_trip_through_json():

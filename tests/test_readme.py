@@ -89,9 +89,16 @@ def test_every_key_and_option_that_the_readme_names_exists():
         assert flag in flags | others, flag
     parts = {"source": job.Source, "sentiment": job.Sentiment, "zero_shot": job.ZeroShot}
     parts |= {"long_documents": job.LongDocuments, "compute": job.Compute}
-    parts |= {"summaries": job.Summaries}
+    parts |= {"summaries": job.Summaries, "quality": job.Quality}
     named = re.findall(r"`(\w+)\.(\w+)`", README)
     keys = [(section, key) for section, key in named if section in parts]
     assert len(keys) >= 6
     for section, key in keys:
         assert key in parts[section].model_fields, (section, key)
+
+
+def test_the_readme_names_every_check_that_may_only_warn():
+    from tasks.job import SOFT_CHECKS
+
+    after = README.split("`quality.warn_only`: ", 1)[1].split("\n", 1)[0]
+    assert tuple(re.findall(r"`(\w+)`", after)) == SOFT_CHECKS

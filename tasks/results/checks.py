@@ -127,7 +127,7 @@ def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None =
     failed = [check for check in checked.failed if check.hard or not accepted]
     if not failed:
         return
-    found = "; ".join(check.message.replace("<run_id>", run_id) for check in failed)
+    found = "; ".join(check.said_of(run_id) for check in failed)
     way_out = (
         ""
         if any(check.hard for check in failed)

@@ -1,12 +1,13 @@
-"""Drift: how the label shares of a run differ from those of the nights before it.
+"""Drift: how the label and language shares of a run differ from those of the nights before it.
 
 Significance tests are no use on millions of rows, where a shift of 0.3 points is certain and means
 nothing, and the usual limit of PSI sleeps through ten points: the gate is the largest change of a
-label's share in points. PSI is kept as a figure.
+share in points. PSI is kept as a figure.
 """
 
 import json
 import math
+from collections import Counter
 from typing import Any
 
 from tasks.results.layout import Layout
@@ -19,28 +20,35 @@ Counts = dict[str, int]
 def label_drift(
     layout: Layout, metrics: dict[str, Any], nights: int = NIGHTS
 ) -> dict[str, dict[str, Any]]:
-    """The drift of each kind of label against the newest published runs with the same labels.
+    """The drift of the labels and of the languages against the newest published runs.
+
+    Labels are compared with runs that have the same ones. A language that appears or vanishes has
+    a share of 0 before or now; documents whose language is not known are left out.
 
     Args:
         metrics: the figures of the run, as `measures.measure` gives them.
         nights: how many runs before it to compare with, together.
 
     Returns:
-        for `sentiment` and `topic`, where both the run and those before it scored documents:
-        `documents` of the run and `before`, the `label` that moved most, its `shift` (a share,
-        signed) and `psi`.
+        for `sentiment`, `topic` and `language`, where both the run and those before it scored
+        documents: `documents` of the run and `before`, the `label` (or code of the language) that
+        moved most, its `shift` (a share, signed) and `psi`.
     """
     found: dict[str, dict[str, Any]] = {}
     before = _earlier(layout)
-    for kind in ("sentiment", "topic"):
+    for kind in ("sentiment", "topic", "language"):
         if kind not in metrics:
             continue
         now: Counts = metrics[kind]["counts"]
-        past = [m[kind]["counts"] for m in before if kind in m]
-        past = [counts for counts in past if list(counts) == list(now)]
-        then = {label: sum(counts[label] for counts in past[:nights]) for label in now}
+        past: list[Counts] = [m[kind]["counts"] for m in before if kind in m]
+        if kind != "language":
+            past = [counts for counts in past if list(counts) == list(now)]
+        then = Counter[str]()
+        for counts in past[:nights]:
+            then.update(counts)
         if sum(now.values()) and sum(then.values()):
-            found[kind] = _compare(now, then)
+            names = dict.fromkeys([*now, *then])
+            found[kind] = _compare({n: now.get(n, 0) for n in names}, {n: then[n] for n in names})
     return found
 
 

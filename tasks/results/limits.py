@@ -1,6 +1,6 @@
 """Soft checks: what an input or a model may do before a person should look, with limits."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -12,21 +12,27 @@ class Limits:
         max_quarantined: rows that could not be read, of all rows.
         max_failed: documents without a score, of those that were to be scored.
         max_truncated: scored documents of which text was left out.
-        warn_shift, max_shift: largest change of a label's share against the nights before; 0.1 is
-            ten points.
+        max_other_language: scored documents in a known language other than `language`.
+        warn_shift, max_shift: largest change of a label's or language's share against the nights
+            before; 0.1 is ten points.
         shift_documents: fewer documents than this, now or before, are not compared.
         min_score: mean score of the top label.
         max_saturated: top scores above 0.999.
+        warn_only: names of checks, out of `job.SOFT_CHECKS`, that warn and never refuse.
+        language: that of the job (ISO 639-1).
     """
 
     max_quarantined: float | None = None
     max_failed: float | None = None
     max_truncated: float | None = None
+    max_other_language: float | None = None
     warn_shift: float | None = 0.03
     max_shift: float | None = 0.10
     shift_documents: int = 1000
     min_score: float | None = None
     max_saturated: float | None = None
+    warn_only: tuple[str, ...] = ()
+    language: str | None = None
 
 
 @dataclass(frozen=True)
@@ -44,6 +50,10 @@ class Check:
     limit: float
     message: str
     warning: bool = False
+
+    def said_of(self, run_id: str) -> str:
+        """The message, with the run's own folders."""
+        return self.message.replace("<run_id>", run_id)
 
 
 def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
@@ -69,6 +79,7 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
             limits.max_truncated,
             "of the documents were cut: read them whole with --long-documents windows",
         ),
+        _other_language(metrics, limits),
     ]
     scored = metrics["ok"]
     for kind in ("sentiment", "topic"):
@@ -85,7 +96,21 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
             )
     for kind, drift in metrics["drift"].items():
         checks += _shifts(kind, drift, limits)
-    return [check for check in checks if check is not None]
+    found = [check for check in checks if check is not None]
+    return [replace(c, warning=True) if c.name in limits.warn_only else c for c in found]
+
+
+def _other_language(metrics: dict[str, Any], limits: Limits) -> Check | None:
+    counts = metrics["language"]["counts"]
+    others = {code: count for code, count in counts.items() if code != limits.language}
+    mostly = f", mostly {next(iter(others))!r}" if others else ""
+    return _most(
+        "max_other_language",
+        sum(others.values()) / metrics["ok"] if others else 0.0,
+        limits.max_other_language,
+        f"of the documents are in another language than {limits.language!r}{mostly}: look at what "
+        "changed in the source or raise quality.max_other_language",
+    )
 
 
 def _shifts(kind: str, drift: dict[str, Any], limits: Limits) -> list[Check]:

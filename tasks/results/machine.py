@@ -25,6 +25,7 @@ PACKAGES = (
     "pyarrow",
     "duckdb",
     "prefect",
+    "py3langid",
     "google-genai",
 )
 

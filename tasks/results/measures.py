@@ -25,7 +25,7 @@ def measure(
     aggregate: str = "mean",
     shortlist: int | None = None,
 ) -> dict[str, Any]:
-    """Counts, label shares, confidence, lengths, errors, and rows that break a rule.
+    """Counts, label and language shares, confidence, lengths, errors, rows that break a rule.
 
     Args:
         parts: parts with the columns of `schema`.
@@ -89,6 +89,7 @@ def _expressions(
     found |= {name: f"count(*) FILTER (WHERE {test})" for name, test in where.items()}
     found["n_tokens"] = "quantile_disc(n_tokens, [0.5, 0.9, 0.99, 1.0])"
     found["errors"] = "histogram(error_code)"
+    found["languages"] = "histogram(language) FILTER (WHERE status = 'ok')"
     for kind in kinds:
         top = quoted(f"{kind}_score")
         found[f"{kind}.labels"] = f"histogram({quoted(kind)})"
@@ -122,6 +123,7 @@ def _tidy(row: dict[str, Any], kinds: Labels) -> dict[str, Any]:
         "truncated_share": _share(row["truncated"], ok),
         "n_tokens": dict(zip(("median", "p90", "p99", "max"), tokens, strict=True)),
         "errors": dict(sorted((row["errors"] or {}).items())),
+        "language": _languages(row["languages"] or {}, ok),
     }
     for kind, named in kinds.items():
         labels = row[f"{kind}.labels"] or {}
@@ -132,6 +134,16 @@ def _tidy(row: dict[str, Any], kinds: Labels) -> dict[str, Any]:
             "saturated_share": _share(row[f"{kind}.saturated"], ok),
         }
     return tidy
+
+
+def _languages(counts: dict[str, int], ok: int) -> dict[str, Any]:
+    """Scored documents by language, the most frequent first, and those of no known one."""
+    by_count = dict(sorted(counts.items(), key=lambda item: (-item[1], item[0])))
+    return {
+        "counts": by_count,
+        "shares": {code: _share(count, ok) for code, count in by_count.items()},
+        "unknown_share": _share(ok - sum(counts.values()), ok),
+    }
 
 
 def _share(count: int, of: int) -> float:

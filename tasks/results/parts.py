@@ -21,6 +21,7 @@ FEW_VALUES = frozenset(
         "status",
         "error_code",
         "error_message",
+        "language",
         "sentiment",
         "topic",
         "summary_status",

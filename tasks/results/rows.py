@@ -19,6 +19,7 @@ class ShardScores:
         n_tokens: tokens of each text before any cut, shape (documents,).
         n_windows: windows it was read in, shape (documents,).
         truncated: whether text was left out, shape (documents,).
+        language: ISO 639-1 code of each text or None, shape (documents,).
         sentiment: float32 scores, shape (documents, sentiment labels); None if it did not run.
         topic: float32 scores, shape (documents, topic labels), NaN for labels that are not on a
             document's shortlist; None if it did not run.
@@ -28,6 +29,7 @@ class ShardScores:
     n_tokens: npt.NDArray[np.integer]
     n_windows: npt.NDArray[np.integer]
     truncated: npt.NDArray[np.bool_]
+    language: npt.NDArray[np.object_]
     sentiment: npt.NDArray[np.float32] | None = None
     topic: npt.NDArray[np.float32] | None = None
     errors: dict[int, tuple[str, str]] = field(default_factory=dict)
@@ -55,8 +57,8 @@ def result_rows(
     """The rows of the results, one a document, in the order of the documents.
 
     A document fails if the corpus gave it an error code, if scoring did, or if a score is not a
-    number: it keeps its row with null scores and lengths. Labels that are not on a document's
-    shortlist are null.
+    number: it keeps its row with null scores, lengths and language. Labels that are not on a
+    document's shortlist are null.
 
     Args:
         documents: DOCUMENT_SCHEMA plus the kept source columns.
@@ -75,6 +77,7 @@ def result_rows(
         "n_tokens": pa.array(scores.n_tokens, pa.int32(), mask=~good),
         "n_windows": pa.array(scores.n_windows, pa.int32(), mask=~good),
         "truncated": pa.array(scores.truncated, pa.bool_(), mask=~good),
+        "language": pa.array(scores.language, pa.string(), mask=~good),
     }
     for kind, matrix in (("sentiment", scores.sentiment), ("topic", scores.topic)):
         made |= _score_arrays(schema, kind, matrix, good)

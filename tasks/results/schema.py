@@ -58,6 +58,12 @@ _STATE = (
     ("n_tokens", pa.int32(), "Length of the text before any cut.", "tokens"),
     ("n_windows", pa.int32(), "Overlapping windows that the text was read in.", "windows"),
     ("truncated", pa.bool_(), "Whether text beyond the model's window was left out.", None),
+    (
+        "language",
+        pa.string(),
+        "Language of the text; null where it cannot be told, as with a few words.",
+        "ISO 639-1",
+    ),
 )
 _SENTIMENT = (
     ("sentiment", pa.string(), "Label with the highest sentiment score.", None),

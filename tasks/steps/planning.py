@@ -178,6 +178,8 @@ def _refuse_unreadable(plan: Plan) -> None:
             f"{twice.doc_id!r} at {twice.first_uri}:{twice.first_row} and "
             f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none"
         )
+    if "max_quarantined" in plan.job.quality.warn_only:
+        return
     raise QualityRefused(
         f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
         f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"

@@ -62,7 +62,7 @@ def publish_run(
         parts,
         schema,
         counts,
-        Limits(**plan.job.quality.model_dump()),
+        Limits(**plan.job.quality.model_dump(), language=plan.job.language),
         single_label=not columns.multi_label,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
@@ -129,5 +129,5 @@ def _published(layout: Layout, run_id: str) -> Summary:
     close_run(layout, snapshot)
     prune(layout)
     checked = read_checked(layout, run_id)
-    warnings = [check.message for check in checked.warnings]
+    warnings = [check.said_of(run_id) for check in checked.warnings]
     return summarise(layout, read_manifest(layout, run_id), checked.metrics, warnings)

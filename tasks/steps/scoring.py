@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tasks.corpus.language import languages_of
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.running import running
 from tasks.inference.scorer import Scores, score_texts
@@ -100,13 +101,16 @@ def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScor
     texts = documents["text"].filter(good).to_pylist()
     run = replace(running(plan.job.compute, plan.inference.precision), stop=signals.stop)
     scores = score_texts(plan.inference, texts, run, signals.advance)
-    return _spread(scores, positions, documents.num_rows), scores
+    languages = np.array(languages_of(texts), dtype=object)
+    return _spread(scores, languages, positions, documents.num_rows), scores
 
 
-def _spread(scores: Scores, positions: NDArray[np.intp], documents: int) -> ShardScores:
-    """Scores of the readable documents in the rows of all documents; the others get none."""
+def _spread(
+    scores: Scores, languages: NDArray[np.object_], positions: NDArray[np.intp], documents: int
+) -> ShardScores:
+    """What is known of the readable documents, as rows of all documents; the others get none."""
 
-    def wide(values: NDArray[Any], empty: float) -> NDArray[Any]:
+    def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
         rows = np.full((documents, *values.shape[1:]), empty, dtype=values.dtype)
         rows[positions] = values
         return rows
@@ -115,6 +119,7 @@ def _spread(scores: Scores, positions: NDArray[np.intp], documents: int) -> Shar
         n_tokens=wide(scores.n_tokens, 0),
         n_windows=wide(scores.n_windows, 0),
         truncated=wide(scores.truncated, False),
+        language=wide(languages, None),
         sentiment=None if scores.sentiment is None else wide(scores.sentiment, np.nan),
         topic=None if scores.topics is None else wide(scores.topics, np.nan),
     )

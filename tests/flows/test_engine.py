@@ -62,6 +62,7 @@ def test_the_deployment_runs_a_flow_that_exists_with_a_job_that_is_valid():
 
 def test_the_command_answers_before_anything_heavy_is_imported():
     heavy = ["torch", "transformers", "prefect", "pyarrow", "datasets", "duckdb", "google.genai"]
+    heavy += ["py3langid", "numpy"]
     code = (
         f"import flows.cli, sys, json; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
     )

@@ -47,6 +47,7 @@ def scores_of(docs: pa.Table) -> ShardScores:
         n_tokens=np.array([5 + seed % 40 for seed in seeds], dtype=np.int64),
         n_windows=np.ones(n, dtype=np.int64),
         truncated=np.zeros(n, dtype=bool),
+        language=np.full(n, "es", dtype=object),
         sentiment=_rows([d.dirichlet([1, 1, 1]) for d in draws], 3),
         topic=_rows([d.dirichlet([1, 1]) for d in draws], 2),
     )

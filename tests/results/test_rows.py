@@ -48,7 +48,7 @@ def test_a_document_that_fails_keeps_its_row_without_scores():
         "topic_politica",
         "n_tokens",
     ]
-    for column in scored:
+    for column in [*scored, "language"]:
         assert [v is None for v in table[column].to_pylist()] == [True, False, True, True]
 
 

@@ -25,6 +25,7 @@ def test_the_columns_are_those_of_the_design_in_its_order():
     assert results_schema(columns, JOB).names == [
         *("doc_id", "content_hash", "source_uri", "source_row"),
         *("status", "error_code", "error_message", "n_tokens", "n_windows", "truncated"),
+        "language",
         *("sentiment", "sentiment_score", "sentiment_pos", "sentiment_neg", "sentiment_neu"),
         *("topic", "topic_score", "topic_politica", "topic_computacion_e_ia"),
         *("text", "autor"),

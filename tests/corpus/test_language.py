@@ -1,0 +1,77 @@
+"""The language of a text: right for sentences, unknown where nobody could tell, and offline."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from tasks.corpus.language import READ, languages_of
+from tests.conftest import SAMPLES
+
+SPANISH = "El ayuntamiento aprobó anoche el presupuesto para las nuevas escuelas del barrio."
+ENGLISH = "The council approved the budget for the new schools of the district last night."
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        (SPANISH, "es"),
+        (SPANISH.upper(), "es"),
+        (ENGLISH, "en"),
+        ("A câmara aprovou ontem à noite o orçamento para as novas escolas do bairro.", "pt"),
+        ("Le conseil a approuvé hier soir le budget des nouvelles écoles du quartier.", "fr"),
+        ("L'ajuntament va aprovar ahir a la nit el pressupost de les noves escoles.", "ca"),
+        ("市议会昨晚批准了新学校的预算。", "zh"),
+        # the model itself says Extremaduran, which has no code of two letters
+        ("Zapatillas comodísimas: 600 km y la suela casi nueva. Ni una ampolla.", "es"),
+    ],
+)
+def test_a_sentence_has_its_language(text, code):
+    assert languages_of([text]) == [code]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", " \n", "ok", "Hola", "Gracias", "😭😭😭😭😭😭"),
+        "2024-01-01 12:30 45,7 % 300 km 600 33.000",
+        "https://example.com/a/b/c?d=e&f=123456",
+    ],
+)
+def test_a_text_that_nobody_could_tell_has_none(text):
+    assert languages_of([text]) == [None]
+
+
+def test_texts_keep_their_order():
+    assert languages_of([ENGLISH, "ok", SPANISH, ENGLISH]) == ["en", None, "es", "en"]
+
+
+def test_only_the_start_of_a_text_is_read():
+    start = (SPANISH + " ") * (READ // len(SPANISH) + 1)
+    assert languages_of([start[:READ] + ENGLISH * 1000]) == ["es"]
+
+
+def test_the_sample_opinions_have_the_language_that_a_person_gave():
+    lines = (SAMPLES / "opiniones.jsonl").read_text(encoding="utf-8").splitlines()
+    documents = [json.loads(line) for line in lines]
+    told = languages_of(document["text"] for document in documents)
+    pairs = [(d["lang"], t) for d, t in zip(documents, told, strict=True) if t is not None]
+    assert len(pairs) > 0.95 * len(documents)
+    assert sum(lang == found for lang, found in pairs) > 0.99 * len(pairs)
+
+
+def test_the_model_is_loaded_when_it_is_needed_and_from_no_network():
+    code = f"""
+import sys
+calls = []
+sys.addaudithook(lambda name, args: calls.append(name) if name.startswith("socket.") else None)
+from tasks.corpus.language import languages_of
+assert "py3langid" not in sys.modules
+assert languages_of([{ENGLISH!r}]) == ["en"]
+assert "py3langid" in sys.modules
+print(calls)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == "[]"
