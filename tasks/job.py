@@ -286,8 +286,15 @@ class Compute(Section):
         None,
         ge=1,
         description="Shards scored at once, which share the cores; without a value, one a core on "
-        "a CPU and two on a GPU.",
+        "a CPU, and on a GPU one a process, or two where there is one process.",
         json_schema_extra=option("--workers"),
+    )
+    processes: int | None = Field(
+        None,
+        ge=1,
+        description="Processes that read, tokenise and score; without a value, one on a CPU and "
+        "one for every four cores on a GPU.",
+        json_schema_extra=option("--processes"),
     )
 
 

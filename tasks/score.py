@@ -1,24 +1,33 @@
 """The task that scores a shard."""
 
 from functools import cache
-from threading import BoundedSemaphore
+from threading import BoundedSemaphore, Lock
 
 from prefect import task
 
 from tasks.control import advance, request_stop, stopping
 from tasks.engine import RETRIES
 from tasks.errors import Transient
-from tasks.inference.device import shards_at_once
+from tasks.inference.device import scoring_processes, shards_at_once
 from tasks.job import Job
+from tasks.processes import score_in_process
 from tasks.results.records import ScoredShard
 from tasks.steps.run import job_layout
 from tasks.steps.scoring import Signals
 from tasks.steps.scoring import score_shard as score
 
+_asking = Lock()
+
 
 @cache
-def _slot(shards: int) -> BoundedSemaphore:
+def _semaphore(shards: int) -> BoundedSemaphore:
     return BoundedSemaphore(shards)
+
+
+def _slot(shards: int) -> BoundedSemaphore:
+    """The one semaphore of so many shards, also where all ask for it first at once."""
+    with _asking:
+        return _semaphore(shards)
 
 
 @task(name="score", task_run_name="shard-{shard}", **RETRIES)
@@ -26,6 +35,9 @@ def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores one shard; one that cannot be scored stops the others after their batch."""
     try:
         with _slot(shards_at_once(job.compute)):
+            processes = scoring_processes(job.compute)
+            if processes > 1:
+                return score_in_process(processes, job, run_id, shard)
             return score(job_layout(job), job, run_id, shard, Signals(stopping, advance))
     except (Transient, ConnectionError, TimeoutError):
         raise

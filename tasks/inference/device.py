@@ -74,11 +74,25 @@ def shards_at_once(compute: Compute) -> int:
     """How many shards are scored at the same time.
 
     Documents are independent: one worker with one thread a core beats one pool over all cores. On
-    a GPU the second worker reads, tokenises and writes while the first one computes.
+    a GPU the other workers read, tokenise and write while one computes.
     """
     if compute.workers:
         return compute.workers
-    return usable_cores() if pick_device(compute.device).type == "cpu" else 2
+    processes = scoring_processes(compute)
+    if pick_device(compute.device).type == "cpu":
+        return max(usable_cores(), processes)
+    return max(2, processes)
+
+
+def scoring_processes(compute: Compute) -> int:
+    """How many processes the shards are shared out to.
+
+    On a CPU the models are what takes time. A GPU can be faster than one process can read, tokenise
+    and write; each process then has the models to itself.
+    """
+    if compute.processes:
+        return compute.processes
+    return 1 if pick_device(compute.device).type == "cpu" else max(1, usable_cores() // 4)
 
 
 def share_cores(workers: int) -> None:

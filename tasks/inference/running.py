@@ -9,6 +9,7 @@ from tasks.inference.device import (
     default_batch_tokens,
     pick_backend,
     pick_device,
+    scoring_processes,
     shards_at_once,
     share_cores,
 )
@@ -36,7 +37,7 @@ class Running:
         precision: `fp32`, `bf16` or `int8`.
         backend: `torch` or `openvino`.
         batch_tokens: tokens a batch.
-        workers: threads that run models at the same time.
+        workers: threads of this process that run models at the same time.
         tally: counts what is computed.
         on_share: called after each batch with its share of the tokens of a model's work.
         stop: asked before each batch whether to stop.
@@ -62,10 +63,11 @@ def running(compute: Compute, precision: str) -> Running:
     device = pick_device(compute.device)
     workers = shards_at_once(compute)
     share_cores(workers)
+    own = max(1, workers // scoring_processes(compute))
     return Running(
         device=device,
         precision=precision,
         backend=pick_backend(compute.backend, device, precision),
         batch_tokens=compute.batch_tokens or default_batch_tokens(device),
-        workers=workers,
+        workers=own,
     )

@@ -56,8 +56,10 @@ def read(path: Path) -> bytes:
         return b""
 
 
+@pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number):
+def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number, processes):
+    arguments = [*arguments, "--processes", str(processes)]
     process = start(arguments, tmp_path)
     while not finished_shards(tmp_path) and process.poll() is None:
         time.sleep(0.02)

@@ -1,0 +1,89 @@
+"""Shards scored in processes of their own: the same rows, and a death is one clear line."""
+
+import json
+import os
+import signal
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.models import TEXTS
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+
+@pytest.fixture
+def corpus(tmp_path) -> Path:
+    rows = [{"id": str(i), "text": f"{i} {TEXTS[i % len(TEXTS)]}"} for i in range(400)]
+    path = tmp_path / "prensa.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def scored(folder: Path) -> pd.DataFrame:
+    frame = pd.read_parquet(folder / "prensa" / "results").sort_values("doc_id")
+    return frame.drop(columns=["run_id", "scored_at"]).reset_index(drop=True)
+
+
+def children() -> list[int]:
+    found = []
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            pid, rest = stat.read_text().split(" ", 1)
+        except OSError:
+            continue
+        parent = int(rest.rpartition(")")[2].split()[1])
+        if parent == os.getpid() and b"spawn_main" in (stat.parent / "cmdline").read_bytes():
+            found.append(int(pid))
+    return found
+
+
+def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tmp_path):
+    options = ["score", corpus, *models, "--id", "id", "--shard-size", 50]
+    assert nocturna(*options, "--out", tmp_path / "one").code == 0
+    before = set(children())
+    done = nocturna(*options, "--out", tmp_path / "two", "--processes", 2, "--json")
+    assert done.code == 0, done.err
+    assert done.json["counts"]["scored"] == 400
+    assert len(set(children()) - before) == 2, (
+        "the shards were not scored in processes of their own"
+    )
+    pd.testing.assert_frame_equal(scored(tmp_path / "one"), scored(tmp_path / "two"), atol=1e-5)
+
+
+def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tmp_path, corpus):
+    model = small_models["sentiment"]
+    options = ["--sentiment-model", model, "--id", "id", "--processes", 2, "--shard-size", 50]
+    long = "palabra " * 120
+    done = nocturna("score", corpus, *options, "--labels", long, "--topic-model",
+                    small_models["nli"])  # fmt: skip
+    assert done.code == 2
+    assert "the hypothesis fills the model's window" in done.err
+    assert "Traceback" not in done.err
+
+
+def test_a_process_that_dies_is_one_clear_line_and_the_run_goes_on(
+    nocturna, models, corpus, tmp_path
+):
+    before = set(children())
+
+    def kill() -> None:
+        while not tuple(tmp_path.glob("out/prensa/work/*/shard-*.json")):
+            time.sleep(0.01)
+        for pid in set(children()) - before:
+            os.kill(pid, signal.SIGKILL)
+
+    options = ["score", corpus, *models, "--id", "id", "--shard-size", 10, "--processes", 3]
+    killer = threading.Thread(target=kill, daemon=True)
+    killer.start()
+    done = nocturna(*options)
+    killer.join(60)
+    assert done.code == 1
+    assert "a scoring process died" in done.err and "Traceback" not in done.err
+    again = nocturna(*options, "--json")
+    assert again.code == 0, again.err
+    assert "going on with run" in again.err
+    assert again.json["counts"]["scored"] == 400
