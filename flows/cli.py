@@ -11,8 +11,9 @@ import typer
 
 from flows.options import job_values, merged, with_job_options
 from tasks.errors import NocturnaError, UsageError
-from tasks.job import Job, split_list
+from tasks.job import Job
 from tasks.job_file import job_name_of, make_job, read_job_values
+from tasks.sections.base import split_list
 
 if TYPE_CHECKING:
     from tasks.results.report import Summary

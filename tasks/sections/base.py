@@ -1,0 +1,23 @@
+"""What the sections of a job share."""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Section(BaseModel):
+    """A part of a job: unknown keys are errors, and nothing changes once it is made."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+def option(name: str) -> dict[str, Any]:
+    """Marks a field as a command option; help, type and default come from the field itself."""
+    return {"option": name}
+
+
+def split_list(value: Any) -> Any:
+    """A comma-separated text as a list; anything else as it is."""
+    if not isinstance(value, str):
+        return value
+    return [part.strip() for part in value.split(",") if part.strip()]

@@ -1,0 +1,92 @@
+"""What must hold before a run is published."""
+
+from typing import Any
+
+from pydantic import Field, field_validator
+
+from tasks.sections.base import Section, option, split_list
+
+SOFT_CHECKS = (
+    "max_quarantined",
+    "max_failed",
+    "max_truncated",
+    "max_other_language",
+    "sentiment_shift",
+    "topic_shift",
+    "language_shift",
+    "sentiment_mean_score",
+    "topic_mean_score",
+    "sentiment_saturated",
+    "topic_saturated",
+)
+"""Quality checks that a job may turn into warnings; all others always refuse to publish."""
+
+
+class Quality(Section):
+    """Limits beyond which a run is not published."""
+
+    max_quarantined: float = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest share of rows that could not be read.",
+        json_schema_extra=option("--max-quarantined"),
+    )
+    max_failed: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share of documents without a score.",
+        json_schema_extra=option("--max-failed"),
+    )
+    max_truncated: float | None = Field(
+        None, ge=0, le=1, description="Largest share of documents of which text was left out."
+    )
+    max_other_language: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Largest share of documents in a known language other than the job's.",
+    )
+    warn_shift: float | None = Field(
+        0.03,
+        ge=0,
+        le=1,
+        description="Change of a label's or language's share against the nights before that is "
+        "worth a warning; 0.03 is three points.",
+    )
+    max_shift: float | None = Field(
+        0.10,
+        ge=0,
+        le=1,
+        description="Change of a label's or language's share against the nights before that "
+        "refuses to publish.",
+        json_schema_extra=option("--max-shift"),
+    )
+    shift_documents: int = Field(
+        1000, ge=1, description="Fewer documents than this, tonight or before, are not compared."
+    )
+    min_score: float | None = Field(
+        None, ge=0, le=1, description="Smallest mean score of the top labels."
+    )
+    max_saturated: float | None = Field(
+        None, ge=0, le=1, description="Largest share of top scores above 0.999."
+    )
+    warn_only: tuple[str, ...] = Field(
+        (), description="Names of checks that warn and never refuse to publish."
+    )
+
+    @field_validator("warn_only", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @field_validator("warn_only")
+    @classmethod
+    def _can_warn(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        odd = next((name for name in names if name not in SOFT_CHECKS), None)
+        if odd is not None:
+            raise ValueError(
+                f"{odd!r} is no check that can warn only; give any of {', '.join(SOFT_CHECKS)}"
+            )
+        return names

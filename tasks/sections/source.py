@@ -1,0 +1,71 @@
+"""Where documents come from."""
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tasks.sections.base import Section, option, split_list
+
+
+class Source(Section):
+    """Where the documents of a job come from: files by path, or a data set on the Hub."""
+
+    path: str | None = Field(
+        None, description="File, folder, glob or URI (s3://, gs://, hf://, file://) of the corpus."
+    )
+    dataset: str | None = Field(
+        None, description="Data set on the Hugging Face Hub.", json_schema_extra=option("--dataset")
+    )
+    config: str | None = Field(
+        None,
+        description="Configuration of the Hub data set.",
+        json_schema_extra=option("--dataset-config"),
+    )
+    split: str = Field(
+        "train", description="Split of the Hub data set.", json_schema_extra=option("--split")
+    )
+    revision: str | None = Field(
+        None,
+        description="Branch, tag or commit of the Hub data set.",
+        json_schema_extra=option("--dataset-revision"),
+    )
+    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "files"] = (
+        Field(
+            "auto",
+            description="Format of the files; auto goes by the ending. `text` is a document a "
+            "line, `files` a document a file.",
+            json_schema_extra=option("--format"),
+        )
+    )
+    text: str = Field(
+        "text", description="Column that holds the text.", json_schema_extra=option("--text")
+    )
+    id: str | None = Field(
+        None,
+        description="Column that identifies a document; without one, the text's hash does.",
+        json_schema_extra=option("--id"),
+    )
+    encoding: str = Field(
+        "utf-8", description="Encoding of text files.", json_schema_extra=option("--encoding")
+    )
+    keep: tuple[str, ...] = Field(
+        (),
+        description="Source columns to carry to the results.",
+        json_schema_extra=option("--keep"),
+    )
+    max_chars: int = Field(
+        10_000_000,
+        ge=1,
+        description="Longest document, in characters; longer ones keep their row, unscored.",
+    )
+
+    @field_validator("keep", mode="before")
+    @classmethod
+    def _split(cls, value: Any) -> Any:
+        return split_list(value)
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> Self:
+        if (self.path is None) == (self.dataset is None):
+            raise ValueError("give either `path` or `dataset`, not both and not neither")
+        return self
