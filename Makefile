@@ -33,9 +33,10 @@ test: .venv/installed ## run the tests
 test-all: .venv/installed ## run the tests and the slow proofs
 	$(BIN)/python -m pytest
 
-bench: .venv/installed ## measure inference against transformers' pipelines, and shortlists (minutes)
+bench: .venv/installed ## measure inference against transformers' pipelines, shortlists and nights (minutes)
 	$(BIN)/python -m tests.benchmarks.inference
 	$(BIN)/python -m tests.benchmarks.shortlist
+	$(BIN)/python -m tests.benchmarks.nights
 
 crash-report: .venv/installed ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report

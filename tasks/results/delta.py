@@ -1,5 +1,10 @@
-"""What a night has to score: the documents that are new or changed since the current snapshot."""
+"""What a night has to score: the documents that are new or changed since the current snapshot.
 
+Documents and rows are compared in buckets, by a hash of their id: what is joined at a time stays
+the same however many there are.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +23,7 @@ if TYPE_CHECKING:
     import duckdb
 
 MEMORY = "1GB"
+BUCKET_ROWS = 5_000_000
 FATES = ("new", "changed", "reconfigured", "retried", "unchanged", "vanished")
 
 
@@ -57,7 +63,12 @@ class Delta:
 
 
 def find_delta(
-    layout: Layout, run_id: str, config_id: str, full: bool = False, drop_vanished: bool = False
+    layout: Layout,
+    run_id: str,
+    config_id: str,
+    full: bool = False,
+    drop_vanished: bool = False,
+    bucket_rows: int = BUCKET_ROWS,
 ) -> Delta:
     """Compares a run's documents with the current snapshot, on disk where memory is short.
 
@@ -68,6 +79,7 @@ def find_delta(
         run_id: the run; the index of its documents is complete.
         full: whether to score every document again.
         drop_vanished: whether rows of documents that are gone leave the results.
+        bucket_rows: documents and rows together that are compared at a time, about.
 
     Returns:
         the counts; which documents and rows they are is kept in the run's work folder, for
@@ -81,21 +93,24 @@ def find_delta(
     with files.clear_errors(layout.root):
         files.make_folder(wanted.parent)
         with connect(layout, MEMORY) as database:
-            _compare(database, layout.index(run_id), snapshot, config_id, full)
+            _compare(database, layout.index(run_id), snapshot, config_id, full, bucket_rows)
             counts = dict(
                 database.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall()
             )
             _save(
                 database,
-                "SELECT shard, doc_id FROM fates WHERE fate NOT IN ('unchanged', 'vanished') "
-                "ORDER BY shard, position",
+                "SELECT shard, doc_id FROM fates WHERE fate <> 'vanished' ORDER BY shard, position",
                 wanted,
             )
+            names = _list(part.name for part in snapshot.parts) if snapshot else _list(())
             _save(
                 database,
-                f"SELECT part, row FROM fates WHERE fate IN {leaving} ORDER BY part, row",
+                f"SELECT list_extract({names}, part) AS part, row FROM fates "
+                f"WHERE fate IN {leaving} ORDER BY fates.part, row",
                 dead,
             )
+    touched = sum(counts.values()) - counts.get("new", 0)
+    counts["unchanged"] = (snapshot.rows if snapshot else 0) - touched
     return Delta(
         base=snapshot.number if snapshot else 0,
         drop_vanished=drop_vanished,
@@ -129,11 +144,16 @@ def wanted_ids(layout: Layout, run_id: str, shard: int) -> pa.Array:
 
 def dead_rows(layout: Layout, run_id: str) -> dict[str, npt.NDArray[np.int64]]:
     """Row numbers, from 0, that the next snapshot leaves out, by the name of their part."""
-    table = pq.read_table(_files(layout, run_id)[1])
-    rows = table["row"].to_numpy()
-    names = table["part"].combine_chunks().dictionary_encode()
-    codes = names.indices.to_numpy()
-    return {name: rows[codes == n] for n, name in enumerate(names.dictionary.to_pylist())}
+    found: dict[str, list[npt.NDArray[np.int64]]] = {}
+    path = _files(layout, run_id)[1]
+    with pq.ParquetFile(path, read_dictionary=["part"], pre_buffer=False) as content:
+        for batch in content.iter_batches():
+            names, rows = batch["part"], batch["row"].to_numpy()
+            starts = np.flatnonzero(np.diff(names.indices.to_numpy(), prepend=-1))
+            parts = names.take(pa.array(starts)).to_pylist()
+            for name, some in zip(parts, np.split(rows, starts[1:]), strict=True):
+                found.setdefault(name, []).append(some)
+    return {name: np.concatenate(some) for name, some in found.items()}
 
 
 def _files(layout: Layout, run_id: str) -> tuple[Path, Path]:
@@ -147,38 +167,66 @@ def _compare(
     snapshot: Snapshot | None,
     config_id: str,
     full: bool,
+    bucket_rows: int,
 ) -> None:
-    """Makes the table `fates`: one row for each document of the corpus or the snapshot."""
-    paths = [str(part.path) for part in snapshot.parts] if snapshot else []
+    """Makes the table `fates`: a row for each document that is not carried over unchanged.
+
+    Its `part` counts the parts of the snapshot from 1.
+    """
+    parts = snapshot.parts if snapshot else ()
     documents = f"""
         SELECT shard, position, doc_id, content_hash, error_code
         FROM read_parquet({literal(str(index / "index-*.parquet"))})
         WHERE disposition <> 'duplicate_id'"""
     rows = f"""
-        SELECT doc_id, content_hash, config_id, error_code,
-            parse_filename(filename) AS part, file_row_number AS row
-        FROM read_parquet([{", ".join(map(literal, paths))}], filename = true,
-            file_row_number = true)"""
+        SELECT doc_id, content_hash, config_id <> {literal(config_id)} AS reconfigured, error_code,
+            list_position({_list(p.name for p in parts)}, parse_filename(filename)) AS part,
+            file_row_number AS row
+        FROM read_parquet({_list(str(p.path) for p in parts)}, filename = true,
+            file_row_number = true)
+        WHERE true"""
     nothing = """
-        SELECT '' AS doc_id, '' AS content_hash, '' AS config_id, '' AS error_code,
-            '' AS part, 0::BIGINT AS row
+        SELECT '' AS doc_id, '' AS content_hash, false AS reconfigured, '' AS error_code,
+            0 AS part, 0::BIGINT AS row
         WHERE false"""
     database.execute(
-        f"""
-        CREATE TEMP TABLE fates AS
-        SELECT shard, position, doc_id, part, row,
-            CASE
-                WHEN old.part IS NULL THEN 'new'
-                WHEN new.shard IS NULL THEN 'vanished'
-                WHEN new.content_hash IS DISTINCT FROM old.content_hash THEN 'changed'
-                WHEN old.config_id <> $config_id THEN 'reconfigured'
-                WHEN $full OR new.error_code IS DISTINCT FROM old.error_code THEN 'retried'
-                ELSE 'unchanged'
-            END AS fate
-        FROM ({documents}) AS new FULL JOIN ({rows if paths else nothing}) AS old USING (doc_id)
-        """,
-        {"config_id": config_id, "full": full},
+        """
+        CREATE TEMP TABLE fates (
+            shard INTEGER, position INTEGER, doc_id VARCHAR, part INTEGER, row BIGINT, fate VARCHAR
+        )"""
     )
+    total = _count(database, documents) + sum(part.rows for part in parts)
+    buckets = 1 + total // bucket_rows
+    for bucket in range(buckets):
+        # a second argument, since the join puts rows by the hash of the id alone
+        one = f"AND hash(doc_id, 'bucket') % {buckets} = {bucket}"
+        database.execute(
+            f"""
+            INSERT INTO fates
+            SELECT shard, position, doc_id, part, row,
+                CASE
+                    WHEN old.part IS NULL THEN 'new'
+                    WHEN new.shard IS NULL THEN 'vanished'
+                    WHEN new.content_hash IS DISTINCT FROM old.content_hash THEN 'changed'
+                    WHEN old.reconfigured THEN 'reconfigured'
+                    WHEN $full OR new.error_code IS DISTINCT FROM old.error_code THEN 'retried'
+                    ELSE 'unchanged'
+                END AS fate
+            FROM ({documents} {one}) AS new
+            FULL JOIN ({rows if parts else nothing} {one}) AS old USING (doc_id)
+            WHERE fate <> 'unchanged'
+            """,
+            {"full": full},
+        )
+
+
+def _count(database: "duckdb.DuckDBPyConnection", query: str) -> int:
+    found = database.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    return int(found[0]) if found else 0
+
+
+def _list(texts: Iterable[str]) -> str:
+    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"
 
 
 def _save(database: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:

@@ -3,10 +3,14 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tasks.cores import usable_cores
 from tasks.results.layout import Layout
 
 if TYPE_CHECKING:
     import duckdb
+
+THREADS = 8
+"""At most. Each holds buffers of its own, and dozens of them would use up a limit by themselves."""
 
 
 def connect(layout: Layout, memory: str = "2GB") -> "duckdb.DuckDBPyConnection":
@@ -16,11 +20,14 @@ def connect(layout: Layout, memory: str = "2GB") -> "duckdb.DuckDBPyConnection":
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
         "temp_directory": str(spill_folder(layout)),
+        "threads": min(usable_cores(), THREADS),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,
     }
-    return duckdb.connect(":memory:", config=settings)
+    database = duckdb.connect(":memory:", config=settings)
+    database.execute("SET enable_progress_bar = false")
+    return database
 
 
 def spill_folder(layout: Layout) -> Path:

@@ -137,16 +137,20 @@ def test_repeated_ids_that_went_to_quarantine_do_not_count(layout):
     assert counts_of(find_delta(layout, "night-2", CONFIG)) == {"unchanged": 1}
 
 
+@pytest.mark.parametrize("bucket_rows", [20, 100, 1000])
 @pytest.mark.parametrize("seed", range(3))
-def test_counts_agree_with_a_plain_comparison(layout, seed):
-    """Random corpora, compared with a dictionary."""
+def test_what_is_found_agrees_with_a_plain_comparison(layout, seed, bucket_rows):
+    """Random corpora, compared with a dictionary, in one bucket and in several."""
     random = np.random.default_rng(seed)
     before = {f"d{i}": int(random.integers(2)) for i in random.permutation(300)[:200]}
     after = {f"d{i}": int(random.integers(2)) for i in random.permutation(300)[:200]}
     one, other = ([documents([d], v) for d, v in corpus.items()] for corpus in (before, after))
-    publish_shards(layout, "night-1", [pa.concat_tables(one[:90]), pa.concat_tables(one[90:])])
+    cuts = ((0, 90), (90, 91), (91, 200))
+    tables = [pa.concat_tables(one[first:stop]) for first, stop in cuts]
+    first_night = publish_shards(layout, "night-1", tables)
     index(layout, "night-2", [pa.concat_tables(other[:50]), pa.concat_tables(other[50:])])
-    delta = find_delta(layout, "night-2", CONFIG)
+    drop = bool(seed % 2)
+    delta = find_delta(layout, "night-2", CONFIG, drop_vanished=drop, bucket_rows=bucket_rows)
     both = before.keys() & after.keys()
     assert delta.new == len(after.keys() - before.keys())
     assert delta.vanished == len(before.keys() - after.keys())
@@ -154,3 +158,10 @@ def test_counts_agree_with_a_plain_comparison(layout, seed):
     assert delta.unchanged == sum(before[d] == after[d] for d in both)
     found = [*wanted(layout, "night-2", 0), *wanted(layout, "night-2", 1)]
     assert found == [d for d, v in after.items() if before.get(d) != v]
+    leaves = [after.get(d, None if drop else v) != v for d, v in before.items()]
+    dead = {
+        part.name: rows
+        for part, (first, stop) in zip(first_night.parts, cuts, strict=True)
+        if (rows := np.flatnonzero(leaves[first:stop]).tolist())
+    }
+    assert {name: rows.tolist() for name, rows in dead_rows(layout, "night-2").items()} == dead
