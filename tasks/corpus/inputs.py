@@ -126,7 +126,8 @@ def _say_left_out(why: str, before: list[Found], after: list[Found]) -> None:
     kept = {file.name for file in after}
     names = [file.name for file in before if file.name not in kept]
     if names:
-        log.warning("left out %d files, %s: %s", len(names), why, _some(names))
+        files = "file" if len(names) == 1 else "files"
+        log.warning("left out %d %s, %s: %s", len(names), files, why, _some(names))
 
 
 def _some(names: Iterable[str]) -> str:

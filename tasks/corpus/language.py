@@ -7,11 +7,11 @@ from typing import Any
 READ = 200
 """Characters that are read: on whole sentences, more of them change nothing but the time."""
 
-SURE = 0.6
-"""Least probability of a language; below it, as with a few words, none is told.
+SURE = 0.4
+"""Least probability of a language; below it, as with a word or two, none is told.
 
-Of 3,200 sentences of SIB-200 in Spanish, English, Portuguese and French 99 % are that sure and
-99.9 % of these right; of their first four words 59 % and 99 %.
+Of 2,180 Spanish tweets of TASS-2020 96 % are that sure and 99 % of these right; with 0.6 it would
+be 89 % and 99.8 %.
 """
 
 
