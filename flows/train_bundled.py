@@ -33,7 +33,7 @@ def make_encoder(data: Path, out: Path, recipe: EncoderRecipe, cache: Path | Non
 @task(name="sentiment", cache_policy=NO_CACHE)
 def make_sentiment(data: Path, out: Path, recipe: SentimentRecipe) -> None:
     encoder = load_encoder(out / ENCODER_FOLDER)
-    train_sentiment(read_sources(data), encoder, recipe, out / SENTIMENT_FOLDER)
+    train_sentiment(read_sources(data), encoder, load_teacher(), recipe, out / SENTIMENT_FOLDER)
 
 
 @flow(name="train-bundled", validate_parameters=False)

@@ -3,18 +3,20 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
 from tasks.training.calibration import best_temperature, title_similarities
+from tasks.training.curricula import judge_curriculum, make_curriculum
 from tasks.training.distil import distil
-from tasks.training.gloss import learn_lexicon
+from tasks.training.gloss import Lexicon, learn_lexicon
 from tasks.training.lessons import Lesson, make_lessons
-from tasks.training.opinions import make_curriculum
-from tasks.training.recipe import DistilRecipe, EncoderRecipe, SentimentRecipe
-from tasks.training.sentiment import build_classifier, train_classifier
+from tasks.training.opinions import Judge
+from tasks.training.recipe import DistilRecipe, EncoderRecipe, JudgeRecipe, SentimentRecipe
+from tasks.training.sentiment import build_classifier, judge_shares, train_classifier
 from tasks.training.shipping import describe_sentence_transformer, save_model
 from tasks.training.sources import Sources, sample, vocabulary_texts
 from tasks.training.student import aligned_word_vectors, build_student
@@ -80,14 +82,30 @@ def train_encoder(
     describe_sentence_transformer(folder, student.config.hidden_size, recipe.window, temperature)
 
 
+def train_judge(
+    sources: Sources, teacher: Teacher, to_english: Lexicon, recipe: JudgeRecipe
+) -> Judge:
+    """Trains the English teacher to judge sentiment; what it knows of English helps Spanish."""
+    curriculum = judge_curriculum(sources, to_english, recipe.lessons)
+    model = build_classifier(teacher.model, recipe.layers, recipe.dropout, recipe.fit.seed)
+    train_classifier(model, teacher.tokenizer, curriculum, recipe.fit)
+    return partial(judge_shares, model, teacher.tokenizer, window=recipe.fit.window)
+
+
 def train_sentiment(
-    sources: Sources, trained: TrainedEncoder, recipe: SentimentRecipe, folder: Path
+    sources: Sources,
+    trained: TrainedEncoder,
+    teacher: Teacher,
+    recipe: SentimentRecipe,
+    folder: Path,
 ) -> None:
     """Train the sentiment classifier on a trained encoder and save it in ``folder``."""
     to_spanish = learn_lexicon([(es, en) for en, es in sources.pairs])
-    curriculum = make_curriculum(sources, to_spanish, recipe.opinions)
-    model = build_classifier(trained.model, recipe)
-    train_classifier(model, trained.tokenizer, curriculum, recipe)
+    to_english = learn_lexicon(sources.pairs)
+    judge = train_judge(sources, teacher, to_english, recipe.judge)
+    curriculum = make_curriculum(sources, to_spanish, to_english, judge, recipe.opinions)
+    model = build_classifier(trained.model, recipe.layers, recipe.dropout, recipe.fit.seed)
+    train_classifier(model, trained.tokenizer, curriculum, recipe.fit)
     save_model(model, trained.tokenizer, folder)
 
 

@@ -6,7 +6,7 @@ They let an English teacher read the gist of Spanish, and turn English reviews i
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from tasks.training.alignment import translation_table
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NULL = "\0"
+
+Lexicon = Mapping[str, tuple[str, float]]
+"""For each word of a language its likeliest word in another, and how likely it is."""
 
 
 def plain_words(text: str) -> list[str]:
@@ -56,6 +59,6 @@ def learn_lexicon(
     }
 
 
-def gloss(text: str, lexicon: dict[str, tuple[str, float]]) -> str:
+def gloss(text: str, lexicon: Lexicon) -> str:
     """``text`` with each word that the lexicon knows translated, in the same order."""
     return " ".join(lexicon[w][0] if w in lexicon else w for w in plain_words(text))

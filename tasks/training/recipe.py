@@ -63,21 +63,66 @@ class EncoderRecipe:
 
 
 @dataclass(frozen=True)
+class FitRecipe:
+    """One pass of AdamW over opinions; ``batch_tokens`` a process, padding included."""
+
+    seed: int
+    learning_rate: float
+    processes: int = 2
+    window: int = 128
+    batch_tokens: int = 1024
+
+
+@dataclass(frozen=True)
+class JudgeLessons:
+    """How much of each source the judge of English reads, and how much it counts."""
+
+    seed: int = 5
+    phrases: int = 6_000
+    reviews: int = 5_000
+    emoji_tweets: int = 10_000
+    mixed: int = 1_500
+    joined: int = 1_000
+    tweet_passes: int = 3
+    review_weight: float = 0.3
+    emoji_weight: float = 0.15
+    mixed_weight: float = 0.4
+    gloss_weight: float = 0.7
+
+
+@dataclass(frozen=True)
+class JudgeRecipe:
+    """A classifier on ``layers`` of the English teacher, which judges texts for the shipped one."""
+
+    layers: tuple[int, ...] = (0, 1, 2, 3, 4, 5)
+    dropout: float = 0.1
+    fit: FitRecipe = FitRecipe(seed=3, learning_rate=1e-4)
+    lessons: JudgeLessons = field(default_factory=JudgeLessons)
+
+
+@dataclass(frozen=True)
 class OpinionRecipe:
     """How much of each source the sentiment model reads, and how much it counts."""
 
     seed: int = 17
+    judged: int = 130_000
+    spoken: int = 45_000
+    emoji_tweets: int = 45_000
+    phrases: int = 5_000
+    reviews: int = 5_000
+    mixed: int = 800
+    joined: int = 2_500
+    composed: int = 12_000
+    composed_mixed: int = 1_500
+    plain: int = 500
     tweet_passes: int = 3
-    emoji_tweets: int = 24_000
-    phrases: int = 3_000
-    reviews: int = 2_500
-    mixed: int = 1_500
-    joined: int = 1_000
-    plain: int = 1_000
+    gloss_passes: int = 2
+    spoken_weight: float = 0.35
+    emoji_weight: float = 0.35
     review_weight: float = 0.3
     mixed_weight: float = 0.4
-    emoji_weight: float = 0.25
-    plain_weight: float = 0.3
+    composed_weight: float = 0.5
+    plain_weight: float = 0.1
     tweet_weights: tuple[tuple[str, float], ...] = (
         ("spanish", 3.0),
         ("portuguese", 1.5),
@@ -92,11 +137,8 @@ class OpinionRecipe:
 class SentimentRecipe:
     """A classifier on ``layers`` of the encoder."""
 
-    seed: int = 19
-    processes: int = 2
     layers: tuple[int, ...] = (0, 1)
-    window: int = 128
-    batch_tokens: int = 2048
-    learning_rate: float = 2e-4
     dropout: float = 0.1
+    fit: FitRecipe = FitRecipe(seed=19, learning_rate=3e-4)
     opinions: OpinionRecipe = field(default_factory=OpinionRecipe)
+    judge: JudgeRecipe = field(default_factory=JudgeRecipe)

@@ -1,4 +1,6 @@
-"""The sentiment classifier: the encoder's lower layers with a head, trained on shares of labels."""
+"""Sentiment classifiers: some layers of an encoder with a head, trained on shares of labels."""
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -12,22 +14,24 @@ from transformers import (
 
 from tasks.training.batches import length_batches, pad
 from tasks.training.descent import Descent
-from tasks.training.opinions import LABELS, Curriculum
+from tasks.training.opinions import LABELS, Curriculum, Shares
 from tasks.training.parallel import Peer, train_together
-from tasks.training.recipe import SentimentRecipe
+from tasks.training.recipe import FitRecipe
 
 
-def build_classifier(encoder: BertModel, recipe: SentimentRecipe) -> BertForSequenceClassification:
+def build_classifier(
+    encoder: BertModel, layers: Sequence[int], dropout: float, seed: int
+) -> BertForSequenceClassification:
     """A classifier on the named layers of ``encoder``, with NEG, NEU and POS as its labels."""
-    torch.manual_seed(recipe.seed)
+    torch.manual_seed(seed)
     config = BertConfig.from_dict(
         encoder.config.to_dict()
         | {
-            "num_hidden_layers": len(recipe.layers),
+            "num_hidden_layers": len(layers),
             "id2label": dict(enumerate(LABELS)),
             "label2id": {label: i for i, label in enumerate(LABELS)},
-            "hidden_dropout_prob": recipe.dropout,
-            "attention_probs_dropout_prob": recipe.dropout,
+            "hidden_dropout_prob": dropout,
+            "attention_probs_dropout_prob": dropout,
         }
     )
     model = BertForSequenceClassification(config)
@@ -36,7 +40,7 @@ def build_classifier(encoder: BertModel, recipe: SentimentRecipe) -> BertForSequ
         for name, value in encoder.state_dict().items()
         if name.startswith(("embeddings.", "pooler."))
     }
-    for new, old in enumerate(recipe.layers):
+    for new, old in enumerate(layers):
         for name, value in encoder.encoder.layer[old].state_dict().items():
             state[f"encoder.layer.{new}.{name}"] = value
     model.bert.load_state_dict(state)
@@ -47,7 +51,7 @@ def train_classifier(
     model: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerBase,
     curriculum: Curriculum,
-    recipe: SentimentRecipe,
+    recipe: FitRecipe,
 ) -> None:
     """Train ``model`` in place by the weighted cross-entropy to the shares of each opinion.
 
@@ -79,3 +83,21 @@ def train_classifier(
 
     train_together(model, train, recipe.processes, recipe.seed)
     model.eval()
+
+
+@torch.inference_mode()
+def judge_shares(
+    model: BertForSequenceClassification,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+    window: int,
+) -> list[Shares]:
+    """The shares of NEG, NEU and POS that a trained classifier gives each text."""
+    ids = tokenizer(list(texts), truncation=True, max_length=window)["input_ids"]
+    found = torch.empty(len(ids), len(LABELS))
+    for rows in length_batches([len(i) for i in ids], tokens=8192):
+        input_ids, mask = pad([ids[row] for row in rows])
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = model(input_ids=input_ids, attention_mask=mask).logits
+        found[rows] = logits.float().softmax(1)
+    return [(neg, neu, pos) for neg, neu, pos in found.tolist()]

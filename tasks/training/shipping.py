@@ -36,6 +36,9 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     model.half().save_pretrained(folder)
     model.float()
     _edit_json(folder / "config.json", dtype="float32")
+    # Training cut texts; what ships must not.
+    tokenizer.backend_tokenizer.no_truncation()
+    tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
     _edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
     (folder / "model.safetensors").chmod(0o644)

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from tasks.training.curricula import judge_curriculum, make_curriculum
 from tasks.training.leaks import MEASURING_SETS, fingerprint, measuring_fingerprints, without_leaks
 from tasks.training.lessons import make_lessons
-from tasks.training.opinions import make_curriculum
-from tasks.training.recipe import LessonRecipe, OpinionRecipe
+from tasks.training.recipe import JudgeLessons, LessonRecipe, OpinionRecipe
 from tasks.training.sources import Sources, read_sources, vocabulary_texts
 from tests.training.made_up import write_data, write_jsonl
 
@@ -63,8 +63,17 @@ def test_made_up_leaks_never_reach_a_lesson_or_an_opinion(tmp_path: Path) -> Non
     assert len(sources.tweets["spanish"]) == 7 * 3
     assert measured.isdisjoint(map(fingerprint, all_texts(sources)))
     lessons = make_lessons(sources, {}, LessonRecipe(joined=0))
-    opinions = make_curriculum(sources, {}, replace(OpinionRecipe(), mixed=0, joined=0))
-    for text in [x.text for x in (*lessons, *opinions.first, *opinions.then)]:
+    opinions = make_curriculum(
+        sources,
+        {},
+        {},
+        lambda texts: [(0.2, 0.6, 0.2)] * len(texts),
+        replace(OpinionRecipe(), mixed=0, joined=0),
+    )
+    judged = judge_curriculum(sources, {}, replace(JudgeLessons(), mixed=0, joined=0))
+    for text in [
+        x.text for x in (*lessons, *opinions.first, *opinions.then, *judged.first, *judged.then)
+    ]:
         assert fingerprint(text) not in measured
 
 

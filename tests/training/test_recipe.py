@@ -22,6 +22,9 @@ from tasks.training.distil import cosent_loss, distillation_loss
 from tasks.training.recipe import (
     DistilRecipe,
     EncoderRecipe,
+    FitRecipe,
+    JudgeLessons,
+    JudgeRecipe,
     LessonRecipe,
     OpinionRecipe,
     SentimentRecipe,
@@ -37,7 +40,14 @@ ENCODER = EncoderRecipe(
     distil=DistilRecipe(processes=2, batch_tokens=256, scored_every=2, scored_batch=8),
 )
 SENTIMENT = SentimentRecipe(
-    layers=(0,), batch_tokens=512, opinions=OpinionRecipe(mixed=4, joined=4, plain=5)
+    layers=(0,),
+    fit=FitRecipe(seed=1, learning_rate=1e-4, batch_tokens=512),
+    opinions=OpinionRecipe(mixed=4, joined=4, plain=5, composed=4, composed_mixed=2),
+    judge=JudgeRecipe(
+        layers=(0, 5),
+        fit=FitRecipe(seed=1, learning_rate=1e-4, batch_tokens=512),
+        lessons=JudgeLessons(mixed=4, joined=4),
+    ),
 )
 
 
@@ -55,12 +65,13 @@ def test_both_models_are_made_saved_and_load(tmp_path: Path, teacher: Teacher) -
     cache = tmp_path / "teacher.pt"
 
     train_encoder(sources, teacher, ENCODER, encoder, cache)
-    train_sentiment(sources, load_encoder(encoder), SENTIMENT, sentiment)
+    train_sentiment(sources, load_encoder(encoder), teacher, SENTIMENT, sentiment)
 
     assert (encoder / "README.md").read_text(encoding="utf-8") == "card"
     assert cache.is_file()
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     assert tokenizer.model_max_length == ENCODER.window
+    assert tokenizer.backend_tokenizer.truncation is None
     model = AutoModel.from_pretrained(encoder)
     assert (model.dtype, model.config.num_hidden_layers) == (torch.float32, 2)
     settings = json.loads((encoder / "config_sentence_transformers.json").read_text())

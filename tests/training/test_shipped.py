@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tokenizers import Tokenizer
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
@@ -56,6 +57,13 @@ def test_encoder_loads_whole() -> None:
     assert model.dtype == torch.float32
     assert tokenizer.model_max_length == model.config.max_position_embeddings == 512
     assert tokenizer.tokenize("@ana Está ÑOÑO 😂😂 https://a.b/c")[0:2] == ["@", "user"]
+
+
+@pytest.mark.parametrize("folder", [ENCODER, SENTIMENT])
+def test_no_tokenizer_cuts_texts_by_itself(folder: Path) -> None:
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    assert tokenizer.truncation is None and tokenizer.padding is None
+    assert len(tokenizer.encode("palabra " * 300).ids) > 300
 
 
 def test_classifier_loads_whole() -> None:
