@@ -11,23 +11,19 @@ any NLI model can then get right.
 """
 
 import argparse
-import gzip
-import json
 import os
 import random
 import statistics
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from transformers import BertConfig, BertForSequenceClassification
 
 from tasks.inference.encoder import load_encoder
 from tasks.inference.models import resolve_model
@@ -37,16 +33,12 @@ from tasks.inference.scorer import score_texts
 from tasks.inference.shortlist import choose_labels
 from tasks.job import BUNDLED, Compute, LongDocuments
 from tasks.job_file import make_job
+from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
-from tests.models import NLI, wordpiece
 
-ROOT = Path(__file__).parents[2]
-SAMPLE = ROOT / "data" / "samples" / "opiniones.jsonl"
 TARGET = 20.0
 """How many times faster a shortlist of 5 of 300 labels is meant to be."""
 
-VOCABULARY = 31_002
-TOKENIZER_TEXTS = 30_000
 RECALL_AT = (1, 3, 5)
 SIB_TOPICS = {
     "science/technology": "ciencia y tecnología",
@@ -100,9 +92,9 @@ def main() -> None:
         os.environ["NOCTURNA_CACHE"] = str(Path(folder) / "cache")
         labelled = read_labelled(options.data)
         counts = [max(count, len(labelled.topics)) for count in options.labels]
-        texts = list(islice(read_documents(options.data), options.documents))
-        model = options.model or make_nli_model(
-            Path(folder) / "nli", read_documents(options.data), options.layers
+        texts = list(islice(documents(options.data), options.documents))
+        model = options.model or bert_base(
+            Path(folder) / "nli", documents(options.data), options.layers
         )
         run = running(Compute(), "fp32")
         plans = {count: _plans(str(model), labelled.labels(count), options) for count in counts}
@@ -160,35 +152,13 @@ def measure_recall(
     return found
 
 
-def make_nli_model(folder: Path, texts: Iterator[str], layers: int) -> Path:
-    """A BERT-base NLI model (12 x 768, vocabulary 31,002) with random weights, as BETO is built."""
-    folder.mkdir(parents=True)
-    wordpiece(folder, window=512, texts=islice(texts, TOKENIZER_TEXTS), size=VOCABULARY)
-    torch.manual_seed(0)
-    config = BertConfig(
-        vocab_size=VOCABULARY,
-        num_hidden_layers=layers,
-        pad_token_id=1,
-        id2label=dict(enumerate(NLI)),
-        label2id={label: i for i, label in enumerate(NLI)},
-    )
-    BertForSequenceClassification(config).eval().save_pretrained(folder)
-    return folder
-
-
-def read_documents(data: Path) -> Iterator[str]:
-    """Paragraphs of speeches as they come, or the bundled sample where those are not there."""
-    for row in _rows(_first_of(data / "load" / "speeches-es.jsonl.gz", SAMPLE)):
-        yield row["text"]
-
-
 def read_labelled(data: Path) -> Labelled:
     """SIB-200's Spanish sentences, or the Spanish rows of the bundled sample."""
-    path = _first_of(data / "topics" / "sib200-spa_Latn.train.jsonl.gz", SAMPLE)
-    rows = [row for row in _rows(path) if row.get("lang", "es") == "es"]
-    gold = [SIB_TOPICS.get(row["topic"], row["topic"]) for row in rows]
+    path = first_of(data / "topics" / "sib200-spa_Latn.train.jsonl.gz", SAMPLE)
+    spanish = [row for row in rows(path) if row.get("lang", "es") == "es"]
+    gold = [SIB_TOPICS.get(row["topic"], row["topic"]) for row in spanish]
     name = "SIB-200 Spanish" if path != SAMPLE else str(SAMPLE.relative_to(ROOT))
-    return Labelled(name, [row["text"] for row in rows], gold, tuple(dict.fromkeys(gold)))
+    return Labelled(name, [row["text"] for row in spanish], gold, tuple(dict.fromkeys(gold)))
 
 
 def _score(
@@ -249,28 +219,17 @@ def _print_recall(recall: dict[int, dict[int, float]], labelled: Labelled, encod
         print(f"{count:>6}" + "".join(f"{cell:>9}" for cell in cells))
 
 
-def _rows(path: Path) -> Iterator[dict[str, str]]:
-    opened = gzip.open if path.suffix == ".gz" else open
-    with opened(path, "rt", encoding="utf-8") as lines:
-        yield from map(json.loads, lines)
-
-
-def _first_of(*paths: Path) -> Path:
-    return next(path for path in paths if path.is_file())
-
-
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmarks.shortlist", description=(__doc__ or "").splitlines()[0]
     )
-    shared = ROOT.parent / "shared" / "data"
     parser.add_argument("--documents", type=int, default=4, help="documents that are timed")
     parser.add_argument("--rounds", type=int, default=3, help="how often each is timed")
     parser.add_argument("--shortlist", type=int, default=5, help="labels of a shortlist")
     parser.add_argument("--layers", type=int, default=12, help="layers of the random network")
     parser.add_argument("--model", help="a real NLI model in its place: Hub name or folder")
     parser.add_argument("--shortlist-model", default=BUNDLED, help="encoder: Hub name or folder")
-    parser.add_argument("--data", type=Path, default=shared, help="folder of the larger corpora")
+    parser.add_argument("--data", type=Path, default=SHARED, help="folder of the larger corpora")
     parser.add_argument(
         "--labels",
         type=lambda text: [int(part) for part in text.split(",")],

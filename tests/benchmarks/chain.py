@@ -1,0 +1,143 @@
+"""What everything around the models costs: python -m tests.benchmarks.chain
+
+The plain steps of a run (plan, score every shard, publish) over the speeches corpus, as JSONL, with
+a model that costs nothing: reading, tokenising, checking and writing are all that is left. Then
+over a few of its documents with a BERT-base in fp32 and in turn with the free model, which tells
+what share of a real run the chain has. No engine, no download.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+from unittest import mock
+
+import numpy as np
+import torch
+
+import tasks.settings  # noqa: F401  before the packages that it sets
+from tasks.cores import usable_cores
+from tasks.inference.batches import BatchLayout, Sequence
+from tasks.job import Job
+from tasks.job_file import make_job
+from tasks.results.layout import new_run_id
+from tasks.steps.planning import plan_run
+from tasks.steps.publishing import publish_run
+from tasks.steps.run import job_layout
+from tasks.steps.scoring import Signals, score_shard
+from tests.benchmarks.base_model import bert_base, documents
+
+GPU_BUDGET = 131_072
+"""Tokens a batch, as on a GPU."""
+
+
+@dataclass
+class FreeModel:
+    """Gives every text the same scores at once, however long it is."""
+
+    most_tokens: int | None = None
+    layout: BatchLayout = "packed"
+
+    def forward(self, batch: list[Sequence]) -> np.ndarray:
+        return np.zeros((len(batch), 3), dtype=np.float32)
+
+
+def main() -> None:
+    """Measures as the command line says and prints rates and the share."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--documents", type=int, default=100_000, help="for the free model")
+    parser.add_argument("--scored", type=int, default=1_500, help="for BERT-base")
+    parser.add_argument("--rounds", type=int, default=3)
+    options = parser.parse_args()
+    workers = usable_cores()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        model = bert_base(folder / "bert-base", documents())
+        large = write_corpus(folder / "large.jsonl", options.documents)
+        print(f"{workers} cores, torch {torch.__version__}, {options.rounds} rounds, medians\n")
+        with free_model():
+            run(job_of(large, model, folder / "warm", GPU_BUDGET), workers)
+            found = [
+                run(job_of(large, model, folder / f"free-{i}", GPU_BUDGET), workers)
+                for i in range(options.rounds)
+            ]
+        for step in ("plan", "score", "publish"):
+            seconds = median(times[step] for times in found)
+            print(f"{step:8} {seconds:7.2f} s {options.documents / seconds:10,.0f} documents/s")
+        few = write_corpus(folder / "few.jsonl", options.scored)
+        shares = [share(few, model, folder / str(i), workers) for i in range(options.rounds)]
+        print(
+            f"\nBERT-base, fp32, {options.scored} documents: the rest of the chain takes ", end=""
+        )
+        print(f"{median(shares):.1%} of the time")
+
+
+def share(corpus: Path, model: Path, out: Path, workers: int) -> float:
+    """Time of a whole run with the free model as a share of that with BERT-base."""
+    run(job_of(corpus, model, out / "warm"), workers)
+    real = run(job_of(corpus, model, out / "real"), workers)
+    with free_model():
+        free = run(job_of(corpus, model, out / "free"), workers)
+    return sum(free.values()) / sum(real.values())
+
+
+def run(job: Job, workers: int) -> dict[str, float]:
+    """Seconds of each step of a run; shards are scored as a flow does, a thread a core."""
+    layout, run_id = job_layout(job), new_run_id()
+    layout.root.mkdir(parents=True)
+    signals = Signals(stop=lambda: False, advance=lambda documents: None)
+    marks = [time.perf_counter()]
+    plan = plan_run(job, layout, run_id, lambda: None)
+    marks.append(time.perf_counter())
+    with ThreadPoolExecutor(workers) as pool:
+        shards = list(
+            pool.map(
+                lambda shard: score_shard(layout, job, run_id, shard, signals),
+                range(len(plan.shards)),
+            )
+        )
+    marks.append(time.perf_counter())
+    publish_run(layout, job, run_id, shards, None, marks[-1] - marks[0])
+    marks.append(time.perf_counter())
+    return dict(zip(("plan", "score", "publish"), np.diff(marks).tolist(), strict=True))
+
+
+def job_of(corpus: Path, model: Path, out: Path, batch_tokens: int | None = None) -> Job:
+    """Sentiment on a CPU, long documents cut so that each is read once."""
+    values: dict[str, Any] = {
+        "name": "chain",
+        "source": {"path": str(corpus), "id": "id"},
+        "sentiment": {"model": str(model)},
+        "long_documents": {"policy": "truncate"},
+        "compute": {"device": "cpu", "batch_tokens": batch_tokens},
+        "output": {"dir": str(out)},
+    }
+    return make_job(values, "benchmark")
+
+
+def write_corpus(path: Path, count: int) -> Path:
+    """The first documents of the corpus, numbered, a line each."""
+    with path.open("w", encoding="utf-8") as lines:
+        for number, text in enumerate(islice(documents(), count)):
+            row = {"id": f"d{number:06}", "text": text}
+            lines.write(json.dumps(row, ensure_ascii=False) + "\n")
+    return path
+
+
+@contextmanager
+def free_model() -> Iterator[None]:
+    """Puts the free model in the place of every other."""
+    with mock.patch("tasks.inference.classifier.load_backend", lambda *_: FreeModel()):
+        yield
+
+
+if __name__ == "__main__":
+    main()
