@@ -1,9 +1,10 @@
 """What everything around the models costs: python -m tests.benchmarks.chain
 
 The plain steps of a run (plan, score every shard, publish) over the speeches corpus, as JSONL, with
-a model that costs nothing: reading, tokenising, checking and writing are all that is left. Then
-over a few of its documents with a BERT-base in fp32 and in turn with the free model, which tells
-what share of a real run the chain has. No engine, no download.
+a model that costs nothing: reading, telling languages, tokenising, checking and writing are all
+that is left, in one thread, in a thread a core, and in a process a core, which is how a GPU is fed.
+Then over a few of its documents with a BERT-base in fp32 and in turn with the free model, which
+tells what share of a real run the chain has. No engine, no download.
 """
 
 import argparse
@@ -11,10 +12,12 @@ import json
 import tempfile
 import time
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -28,7 +31,8 @@ from tasks.cores import usable_cores
 from tasks.inference.batches import BatchLayout, Sequence
 from tasks.job import Job
 from tasks.job_file import make_job
-from tasks.results.layout import new_run_id
+from tasks.results.layout import Layout, new_run_id
+from tasks.results.records import ScoredShard
 from tasks.steps.planning import plan_run
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
@@ -63,15 +67,20 @@ def main() -> None:
         model = bert_base(folder / "bert-base", documents())
         large = write_corpus(folder / "large.jsonl", options.documents)
         print(f"{workers} cores, torch {torch.__version__}, {options.rounds} rounds, medians\n")
-        with free_model():
-            run(job_of(large, model, folder / "warm", GPU_BUDGET), workers)
-            found = [
-                run(job_of(large, model, folder / f"free-{i}", GPU_BUDGET), workers)
-                for i in range(options.rounds)
-            ]
-        for step in ("plan", "score", "publish"):
-            seconds = median(times[step] for times in found)
-            print(f"{step:8} {seconds:7.2f} s {options.documents / seconds:10,.0f} documents/s")
+        spawn = get_context("spawn")
+        with (
+            free_model(),
+            ThreadPoolExecutor(1) as one,
+            ThreadPoolExecutor(workers) as threads,
+            ProcessPoolExecutor(workers, spawn, initializer=become_free) as processes,
+        ):
+            pools = {"one thread": one, "a thread a core": threads, "a process a core": processes}
+            found: dict[str, list[dict[str, float]]] = {where: [] for where in pools}
+            for turn in range(options.rounds + 1):
+                for where, pool in pools.items():
+                    out = folder / f"{where} {turn}"
+                    found[where].append(run(job_of(large, model, out, GPU_BUDGET), pool))
+        print_rates(found, options.documents)
         few = write_corpus(folder / "few.jsonl", options.scored)
         shares = [share(few, model, folder / str(i), workers) for i in range(options.rounds)]
         print(
@@ -80,34 +89,44 @@ def main() -> None:
         print(f"{median(shares):.1%} of the time")
 
 
+def print_rates(found: dict[str, list[dict[str, float]]], documents: int) -> None:
+    """Documents a second of each step, after a first turn that loaded everything."""
+    for step in ("plan", "score", "publish"):
+        for pool, turns in found.items():
+            seconds = median(times[step] for times in turns[1:])
+            if step == "score" or pool == next(iter(found)):
+                where = f", {pool}" if step == "score" else ""
+                print(f"{step + where:28} {seconds:6.2f} s {documents / seconds:9,.0f} documents/s")
+
+
 def share(corpus: Path, model: Path, out: Path, workers: int) -> float:
     """Time of a whole run with the free model as a share of that with BERT-base."""
-    run(job_of(corpus, model, out / "warm"), workers)
-    real = run(job_of(corpus, model, out / "real"), workers)
-    with free_model():
-        free = run(job_of(corpus, model, out / "free"), workers)
+    with ThreadPoolExecutor(workers) as pool:
+        run(job_of(corpus, model, out / "warm"), pool)
+        real = run(job_of(corpus, model, out / "real"), pool)
+        with free_model():
+            free = run(job_of(corpus, model, out / "free"), pool)
     return sum(free.values()) / sum(real.values())
 
 
-def run(job: Job, workers: int) -> dict[str, float]:
-    """Seconds of each step of a run; shards are scored as a flow does, a thread a core."""
+def run(job: Job, pool: Executor) -> dict[str, float]:
+    """Seconds of each step of a run whose shards are scored in the pool."""
     layout, run_id = job_layout(job), new_run_id()
     layout.root.mkdir(parents=True)
-    signals = Signals(stop=lambda: False, advance=lambda documents: None)
     marks = [time.perf_counter()]
     plan = plan_run(job, layout, run_id, lambda: None)
     marks.append(time.perf_counter())
-    with ThreadPoolExecutor(workers) as pool:
-        shards = list(
-            pool.map(
-                lambda shard: score_shard(layout, job, run_id, shard, signals),
-                range(len(plan.shards)),
-            )
-        )
+    shards = list(pool.map(partial(score_one, layout, job, run_id), range(len(plan.shards))))
     marks.append(time.perf_counter())
     publish_run(layout, job, run_id, shards, None, marks[-1] - marks[0])
     marks.append(time.perf_counter())
     return dict(zip(("plan", "score", "publish"), np.diff(marks).tolist(), strict=True))
+
+
+def score_one(layout: Layout, job: Job, run_id: str, shard: int) -> ScoredShard:
+    """Scores a shard, in any thread or process."""
+    signals = Signals(stop=lambda: False, advance=lambda documents: None)
+    return score_shard(layout, job, run_id, shard, signals)
 
 
 def job_of(corpus: Path, model: Path, out: Path, batch_tokens: int | None = None) -> Job:
@@ -130,6 +149,11 @@ def write_corpus(path: Path, count: int) -> Path:
             row = {"id": f"d{number:06}", "text": text}
             lines.write(json.dumps(row, ensure_ascii=False) + "\n")
     return path
+
+
+def become_free() -> None:
+    """Puts the free model in the place of every other in this process."""
+    mock.patch("tasks.inference.classifier.load_backend", lambda *_: FreeModel()).start()
 
 
 @contextmanager
