@@ -1,8 +1,9 @@
 """How much faster than transformers' pipelines: python -m tests.benchmarks.inference
 
 A BERT-base (12 x 768, vocabulary 31,002) of random weights, whose speed is that of trained ones,
-and the bundled sentiment model, over consecutive documents of the speeches corpus. Every way has a
-process of its own and takes its turn in every round; figures are medians of the rounds.
+and the bundled sentiment model, over consecutive documents of the speeches corpus, and over the
+same words in documents of very different lengths. Every way has a process of its own and takes its
+turn in every round; figures are medians of the rounds.
 """
 
 import argparse
@@ -50,6 +51,10 @@ def main() -> None:
         found = compare(sentiment_ways(model, options.rounds), texts)
         print_table(f"Sentiment, BERT-base, {len(texts)} documents", lengths, found)
         print_share_of_peak(lengths, found)
+        spread = mixed_lengths(len(texts) // 2)
+        found = compare(sentiment_ways(model, options.rounds), spread)
+        title = f"Sentiment, BERT-base, {len(spread)} documents of mixed lengths"
+        print_table(title, token_counts(model, spread), found)
         repeated = with_repeats(texts[: len(texts) // 2])
         ways = [w for w in sentiment_ways(model, options.rounds) if "batches" not in w.name]
         found = compare(ways, repeated)
@@ -92,6 +97,15 @@ def topic_ways(model: str, labels: Sequence[str], rounds: int) -> list[Way]:
 def topics(count: int) -> tuple[str, ...]:
     """That many different labels."""
     return tuple(f"{TOPICS[i % 7]}{i // 7 or ''}" for i in range(count))
+
+
+def mixed_lengths(count: int) -> list[str]:
+    """Speeches cut or joined to log-normal lengths, from a few words to pages: 45 the median."""
+    words = " ".join(excerpt(count * 40)).split()
+    rng = np.random.default_rng(0)
+    sizes = np.exp(rng.normal(np.log(45), 1.0, count)).astype(int).clip(3, 600)
+    ends = np.cumsum(sizes)
+    return [" ".join(words[end - size : end]) for size, end in zip(sizes, ends, strict=True)]
 
 
 def with_repeats(texts: list[str]) -> list[str]:
