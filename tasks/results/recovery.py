@@ -56,7 +56,7 @@ def recover(layout: Layout) -> Recovery:
         dropped = _drop_uncommitted(layout)
         dropped += _drop_unplanned(layout)
         files.remove_folder(spill_folder(layout))
-        for temporary in (files.temporary_of(layout.results), *_temporaries(layout.log)):
+        for temporary in _temporaries(layout):
             files.unlink(temporary)
         finished = snapshot is not None and close_run(layout, snapshot)
     run_id = snapshot.run_id if snapshot is not None and finished else None
@@ -162,5 +162,8 @@ def _remove_snapshot(layout: Layout, folder: Path) -> None:
     files.remove_folder(leaving)
 
 
-def _temporaries(folder: Path) -> list[Path]:
-    return sorted(folder.glob(".*.tmp")) if folder.is_dir() else []
+def _temporaries(layout: Layout) -> list[Path]:
+    """What a run that died left of files that it was writing, in the work folders excepted."""
+    homes = [layout.log.glob(".*.tmp")]
+    homes += [home.glob("*/.*.tmp") for home in (layout.runs, layout.root / "quarantine")]
+    return [files.temporary_of(layout.results), *(path for home in homes for path in sorted(home))]

@@ -162,3 +162,14 @@ def test_foreign_files_beside_snapshots_are_left_alone(layout):
     (layout.snapshots / "notes").mkdir()
     assert recover(layout).dropped == ()
     assert (layout.snapshots / "notes").exists()
+
+
+def test_a_file_that_a_full_disk_cut_short_does_not_stay(layout):
+    """Not even that of a run that nobody goes on with."""
+    publish_ids(layout, "night-1", ["a"])
+    write_manifest(layout, manifest_of("night-2", status=READY))
+    cut = files.temporary_of(layout.manifest("night-2").with_name("openlineage.ndjson"))
+    cut.write_bytes(b"")
+    recover(layout)
+    assert not cut.exists()
+    assert layout.manifest("night-2").exists()
