@@ -107,12 +107,17 @@ class PackedLogits(nn.Module):
     def forward(self, batch: Pack) -> Tensor:
         *layers, last = self.bare.encoder.layer
         states = _last_layer(last, _states(self.bare, layers, batch), batch)[:, None]
-        if self.bare.pooler is not None:
-            states = self.bare.pooler(states)
-        if hasattr(self.network, "dropout"):
-            states = self.network.dropout(states)
-        logits: Tensor = self.network.classifier(states)
-        return logits.float()
+        return head_logits(self.network, self.bare, states)
+
+
+def head_logits(network: Any, bare: Any, states: Tensor) -> Tensor:
+    """Logits of a BERT or RoBERTa classifier in float32, from states of shape (batch, 1, width)."""
+    if bare.pooler is not None:
+        states = bare.pooler(states)
+    if hasattr(network, "dropout"):
+        states = network.dropout(states)
+    logits: Tensor = network.classifier(states)
+    return logits.float()
 
 
 class PackedEmbedding(nn.Module):

@@ -9,7 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
-from tasks.inference.packing import PackedEmbedding, PackedLogits
+from tasks.inference.packing import PackedEmbedding, PackedLogits, head_logits
 
 FIRST_POSITION_ARCHITECTURES = {
     "BertForSequenceClassification": "bert",
@@ -58,12 +58,7 @@ class FirstPosition(nn.Module):
         for layer in others:
             states = _first(layer(states, mask))
         states = _last_layer(last, states, mask)
-        if self.bare.pooler is not None:
-            states = self.bare.pooler(states)
-        if hasattr(self.network, "dropout"):
-            states = self.network.dropout(states)
-        logits: Tensor = self.network.classifier(states)
-        return logits.float()
+        return head_logits(self.network, self.bare, states)
 
 
 class Embedding(nn.Module):
