@@ -33,6 +33,7 @@ from tasks.inference.scorer import score_texts
 from tasks.inference.shortlist import choose_labels
 from tasks.job import BUNDLED, Compute, LongDocuments
 from tasks.job_file import make_job
+from tasks.training.measure import SPANISH_TOPICS
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
 
@@ -40,15 +41,6 @@ TARGET = 20.0
 """How many times faster a shortlist of 5 of 300 labels is meant to be."""
 
 RECALL_AT = (1, 3, 5)
-SIB_TOPICS = {
-    "science/technology": "ciencia y tecnología",
-    "travel": "viajes",
-    "politics": "política",
-    "sports": "deportes",
-    "health": "salud",
-    "entertainment": "entretenimiento",
-    "geography": "geografía",
-}
 
 
 @dataclass(frozen=True)
@@ -156,7 +148,7 @@ def read_labelled(data: Path) -> Labelled:
     """SIB-200's Spanish sentences, or the Spanish rows of the bundled sample."""
     path = first_of(data / "topics" / "sib200-spa_Latn.train.jsonl.gz", SAMPLE)
     spanish = [row for row in rows(path) if row.get("lang", "es") == "es"]
-    gold = [SIB_TOPICS.get(row["topic"], row["topic"]) for row in spanish]
+    gold = [SPANISH_TOPICS.get(row["topic"], row["topic"]) for row in spanish]
     name = "SIB-200 Spanish" if path != SAMPLE else str(SAMPLE.relative_to(ROOT))
     return Labelled(name, [row["text"] for row in spanish], gold, tuple(dict.fromkeys(gold)))
 
