@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from flows.ephemeral import bind_engine
+from flows.recorded import why_unrecorded
 from flows.terminal import say, say_warnings, show_progress
-from tasks.control import listening, stop_on_signals
+from tasks.control import go_on, listening, stop_on_signals
 from tasks.errors import Stopped
 from tasks.job import Job
 from tasks.plan import Planned
@@ -15,7 +15,7 @@ from tasks.results.layout import new_run_id
 from tasks.results.lock import hold_lock
 from tasks.results.records import ScoredShard
 from tasks.results.recovery import recover
-from tasks.steps.describe import note_failure
+from tasks.steps.describe import note_failure, note_unrecorded
 from tasks.steps.run import job_layout
 
 
@@ -44,16 +44,18 @@ def claimed(job: Job) -> Iterator[Claim]:
         RunLocked: another run holds it.
     """
     say_warnings()
-    bind_engine()
     layout, run_id = job_layout(job), new_run_id()
     with hold_lock(layout, run_id) as hold_as, stop_on_signals():
         recover(layout)
         claim = Claim(run_id, hold_as)
         try:
+            go_on()
             yield claim
         except BaseException as error:
             note_failure(layout, claim.run_id, error)
             raise
+        finally:
+            note_unrecorded(layout, claim.run_id, why_unrecorded())
 
 
 @contextmanager
@@ -63,13 +65,12 @@ def progress(plan: Planned) -> Iterator[None]:
         yield
 
 
-def all_scored(futures: Sequence[Any]) -> list[ScoredShard]:
+def all_scored(results: Sequence[Any]) -> list[ScoredShard]:
     """The results of all shards; where some failed, the first failure that made the others stop."""
-    results = [future.result(raise_on_failure=False) for future in futures]
     failures = [result for result in results if isinstance(result, BaseException)]
     for failure in failures:
         if not isinstance(failure, Stopped):
             raise failure
     if failures:
         raise failures[0]
-    return results
+    return list(results)

@@ -2,9 +2,11 @@
 
 import time
 
-from prefect import flow, unmapped
+from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.observer import Observer
+from flows.recorded import body, do, each, is_recorded, observed
 from flows.running import all_scored, claimed, progress
 from tasks.cores import usable_cores
 from tasks.job import Job
@@ -12,6 +14,8 @@ from tasks.plan import plan_corpus
 from tasks.publish import mirror_results, publish_results, report
 from tasks.results.report import Summary
 from tasks.score import score_shard
+from tasks.steps.describe import note_unrecorded
+from tasks.steps.run import job_layout
 from tasks.summarise import summarise_documents
 
 MOST_WORKERS = max(4, usable_cores())
@@ -23,6 +27,7 @@ MOST_WORKERS = max(4, usable_cores())
     flow_run_name="{job.name}",
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
 )
+@body
 def score_corpus(job: Job) -> Summary:
     """Plans a run, summarises if asked, scores every shard, publishes the results and reports.
 
@@ -31,13 +36,26 @@ def score_corpus(job: Job) -> Summary:
     """
     start = time.monotonic()
     with claimed(job) as claim:
-        plan = claim.go_on_with(plan_corpus(job, claim.run_id))
+        plan = claim.go_on_with(do(plan_corpus, job, claim.run_id))
         with progress(plan):
-            summaries = summarise_documents(job, plan.run_id) if job.summaries.enabled else None
-            futures = score_shard.map(unmapped(job), unmapped(plan.run_id), range(plan.shards))
-            shards = all_scored(futures)
-        summary = publish_results(job, plan.run_id, shards, summaries, time.monotonic() - start)
+            summaries = do(summarise_documents, job, plan.run_id) if job.summaries.enabled else None
+            scored = each(score_shard, range(plan.shards), job, plan.run_id, threads=MOST_WORKERS)
+            shards = all_scored(scored)
+        spent = time.monotonic() - start
+        summary = do(publish_results, job, plan.run_id, shards, summaries, spent)
         if job.output.table:
-            summary = mirror_results(job, summary)
-        report(summary)
+            summary = do(mirror_results, job, summary)
+        if is_recorded():
+            do(report, summary)
         return summary
+
+
+def score_observed(job: Job, observer: Observer) -> Summary:
+    """Runs the flow, recorded as far as its engine takes part, and notes where it did not.
+
+    Raises:
+        NocturnaError: as the flow; never because of the engine.
+    """
+    summary: Summary = observed(score_corpus, observer, job=job)
+    note_unrecorded(job_layout(job), summary.run_id, observer.reason)
+    return summary

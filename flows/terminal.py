@@ -4,7 +4,7 @@ import logging
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -23,9 +23,24 @@ LINE_SECONDS = 60.0
 """Without a terminal: seconds between lines."""
 
 
+_listeners: list[Callable[[str], None]] = []
+
+
 def say(line: str) -> None:
     """One line for whoever watches."""
     print(line, file=sys.stderr, flush=True)
+    for listener in tuple(_listeners):
+        listener(line)
+
+
+@contextmanager
+def also_said_to(listener: Callable[[str], None]) -> Iterator[None]:
+    """Tells a listener every line that is said inside the block."""
+    _listeners.append(listener)
+    try:
+        yield
+    finally:
+        _listeners.remove(listener)
 
 
 class _Said(logging.Handler):

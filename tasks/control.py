@@ -10,7 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 
+from tasks.errors import STOPPED, Stopped
+
 _stop = threading.Event()
+_number: list[int] = []
+_inside: list[None] = []
 _listeners: list[Callable[[float], None]] = []
 _readers: list[Callable[[str], None]] = []
 
@@ -18,6 +22,21 @@ _readers: list[Callable[[str], None]] = []
 def stopping() -> bool:
     """Whether this process was asked to stop after the batch in hand."""
     return _stop.is_set()
+
+
+def stop_signal() -> int | None:
+    """The signal that asked this process to stop, if one did."""
+    return _number[0] if _number else None
+
+
+def go_on() -> None:
+    """Goes on unless this process was asked to stop.
+
+    Raises:
+        Stopped: it was.
+    """
+    if stop_signal() is not None:
+        raise Stopped(STOPPED)
 
 
 def request_stop() -> None:
@@ -53,22 +72,29 @@ def listening(listener: Callable[[float], None], reader: Callable[[str], None]) 
 def stop_on_signals() -> Iterator[None]:
     """Turns SIGTERM and Ctrl-C inside the block into a request to stop; a second one kills.
 
-    Outside the main thread, where Python sets no handlers, it does nothing.
+    Outside the main thread, where Python sets no handlers, it does nothing. A block inside another
+    one takes over what the outer one was asked.
     """
-    _stop.clear()
+    if not _inside:
+        _stop.clear()
+        _number.clear()
     if threading.current_thread() is not threading.main_thread():
         yield
         return
     before = {}
 
     def ask(number: int, frame: FrameType | None) -> None:
+        _number.append(number)
         request_stop()
-        signal.signal(number, signal.SIG_DFL)
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, signal.SIG_DFL)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         before[number] = signal.signal(number, ask)
+    _inside.append(None)
     try:
         yield
     finally:
+        _inside.pop()
         for number, handler in before.items():
             signal.signal(number, handler)

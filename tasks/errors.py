@@ -28,7 +28,7 @@ class RunLocked(NocturnaError):
 
 
 class Stopped(NocturnaError):
-    """SIGTERM or Ctrl-C: the batch in hand was finished and the run can be resumed."""
+    """SIGTERM (143) or Ctrl-C (130): the batch in hand was finished; the run can be resumed."""
 
     exit_code = 143
 

@@ -1,14 +1,17 @@
 """The `nocturna` command: a file a command, read when it is asked for."""
 
 import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from tasks.errors import NocturnaError
+from tasks.control import stop_signal
+from tasks.errors import STOPPED, NocturnaError, Stopped
 
 COMMANDS = ("score", "jobs", "runs", "publish", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
@@ -39,13 +42,35 @@ app = typer.Typer(
 )
 
 
+def command() -> None:
+    """The installed command: `main`, and an end that waits for no library.
+
+    What libraries take down at exit can hang for minutes where an engine has died.
+    """
+    code: int | str | None = 0
+    try:
+        main()
+    except SystemExit as end:
+        code = end.code
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):
+            stream.flush()
+    os._exit(code if isinstance(code, int) else 1 if code else 0)
+
+
 def main() -> None:
     """Runs the command; a failure is one line on standard error and an exit code."""
     try:
         app()
+    except Stopped as error:
+        print(f"nocturna: {error}", file=sys.stderr)
+        sys.exit(128 + (stop_signal() or signal.SIGTERM))
     except NocturnaError as error:
         print(f"nocturna: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print(f"nocturna: {STOPPED}", file=sys.stderr)
+        sys.exit(128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("NOCTURNA_DEBUG"):
             raise

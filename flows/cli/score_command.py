@@ -33,9 +33,10 @@ def score(
         lines, values = preview(described)
         print(json.dumps(values) if as_json else "\n".join(lines))
         return
-    from flows.ephemeral import let_engine_settle
-    from flows.score import score_corpus
+    from flows.observer import observer_for
+    from flows.terminal import say
 
-    summary = score_corpus(described)
-    let_engine_settle()
-    show_summary(summary, as_json)
+    observer = observer_for(lambda line: say(f"nocturna: {line}"))  # starts while the rest is read
+    from flows.score import score_observed
+
+    show_summary(score_observed(described, observer), as_json)

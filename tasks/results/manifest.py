@@ -71,6 +71,7 @@ class Manifest:
         deviation: of a precision other than fp32: largest change of a score and changed top labels
             against fp32, on a sample of the run's documents.
         base: number of the snapshot that it was planned against, 0 for none.
+        unrecorded: why the engine recorded nothing of the run, or not all of it.
         table: `uri` and `version` of the Delta table that shows the snapshot too.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
@@ -110,6 +111,7 @@ class Manifest:
     deviation: dict[str, Any] | None = None
     base: int | None = None
     table: dict[str, Any] | None = None
+    unrecorded: str | None = None
 
     @property
     def documents_per_second(self) -> float:

@@ -59,6 +59,15 @@ def note_failure(layout: Layout, run_id: str, error: BaseException) -> None:
     write_manifest(layout, replace(manifest, status=status, reason=reason, finished_at=utc_now()))
 
 
+def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:
+    """Writes into a run's manifest that its engine did not record it, and why."""
+    if reason is None or not layout.manifest(run_id).exists():
+        return
+    manifest = read_manifest(layout, run_id)
+    if manifest.unrecorded is None:
+        write_manifest(layout, replace(manifest, unrecorded=reason))
+
+
 def _inputs(plan: Plan) -> list[InputUsed]:
     rows = Counter[int]()
     for shard in plan.shards:

@@ -1,0 +1,159 @@
+"""The engine as a run sees it: it records; whatever becomes of it, the run goes on.
+
+All the waiting on an engine, at the start, in the middle and at the end together, stays below
+MOST_SECONDS. Once it fails nobody asks it again, and one line says so.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+from urllib.error import HTTPError
+from urllib.request import Request, urlopen
+
+from flows.engine import Engine, engine_home, start_engine
+
+MOST_SECONDS = 20.0
+"""What a run may wait for its engine altogether."""
+
+_CALL_SECONDS = 2.0
+_FLUSH_SECONDS = 3.0
+_START_SECONDS = 12.0
+_LOOK_SECONDS = 1.0
+_MISSED = 3
+"""Looks in a row without an answer that make an engine a lost one: it may be busy for a moment."""
+
+
+class Observer:
+    """One engine, for one run.
+
+    Args:
+        engine: of this process, if it is not a standing one.
+        url: of the API of a standing one.
+        say: told in one line when nothing is recorded, or nothing more.
+    """
+
+    def __init__(self, engine: Engine | None, url: str, say: Callable[[str], None]) -> None:
+        self._engine, self._url, self._say = engine, url, say
+        self._over = threading.Event()
+        self._telling = threading.Lock()
+        self.reason: str | None = None
+        """Why nothing is recorded, or nothing more; None while it is."""
+
+    @property
+    def records(self) -> bool:
+        """Whether it is worth telling the engine something."""
+        return self.reason is None
+
+    def lose(self, reason: str) -> None:
+        """Notes that the engine records nothing more; the first reason is the one that counts."""
+        with self._telling:
+            if self.reason is not None or self._over.is_set():
+                return
+            self.reason = " ".join(reason.split())
+        self._say(f"the run goes on unrecorded: {self.reason}")
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        """Waits for the engine, then looks again and again whether it still answers."""
+        with ExitStack() as stack:
+            if self._engine is not None:
+                stack.callback(self._engine.stop)
+                reason = self._engine.wait(_START_SECONDS)
+            else:
+                reason = _silence_of(self._where()["PREFECT_API_URL"], _CALL_SECONDS)
+            if reason is not None:
+                self.lose(reason)
+            else:
+                watcher = threading.Thread(target=self._watch, daemon=True)
+                watcher.start()
+            try:
+                with _bounded_client(self._where()):
+                    yield
+                    if self.records:
+                        self._flush()
+            finally:
+                self._over.set()
+
+    def _where(self) -> dict[str, str]:
+        if self._engine is not None:
+            return self._engine.environment()
+        named = {"PREFECT_API_URL": self._url}
+        auth = os.environ.get("PREFECT_API_AUTH_STRING")
+        return named | ({"PREFECT_API_AUTH_STRING": auth} if auth else {})
+
+    def _watch(self) -> None:
+        url, silent = self._where()["PREFECT_API_URL"], 0
+        while self.records and not self._over.wait(_LOOK_SECONDS):
+            if self._engine is not None and not self._engine.alive():
+                return self.lose("the engine died")
+            reason = _silence_of(url, _CALL_SECONDS)
+            silent = silent + 1 if reason else 0
+            if reason and silent >= _MISSED:
+                return self.lose(reason)
+        return None
+
+    def _flush(self) -> None:
+        """Gives what is still on its way to the engine a moment to arrive."""
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        until = time.monotonic() + _FLUSH_SECONDS
+        for worker in (EventsWorker, APILogWorker):
+            drained = worker.drain_all(timeout=max(0.1, until - time.monotonic()))
+            if isinstance(drained, tuple) and drained[1]:
+                self.lose("the engine did not take its last records in time")
+
+
+def observer_for(say: Callable[[str], None]) -> Observer:
+    """The observer of a run: the engine that the user's settings name, or one that starts now.
+
+    The engine starts in the background; nothing waits for it here.
+    """
+    url = _standing()
+    if url:
+        return Observer(None, url, say)
+    home = engine_home()
+    return Observer(start_engine(home, home / "nocturna-engine.log"), "", say)
+
+
+def _standing() -> str | None:
+    """The API of a standing engine: in the environment, or in a profile of the engine's own."""
+    url = os.environ.get("PREFECT_API_URL")
+    if url is None and (engine_home() / "profiles.toml").exists():
+        from prefect.settings import PREFECT_API_URL
+
+        url = PREFECT_API_URL.value()
+    return url
+
+
+def _silence_of(url: str, seconds: float) -> str | None:
+    """Why an engine does not answer; None if it does."""
+    try:
+        with urlopen(Request(f"{url.rstrip('/')}/health"), timeout=seconds):
+            return None
+    except HTTPError:
+        return None  # it answers; whether it lets us in shows when it is told something
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or error
+        return f"no engine answers at {url.rsplit('@', maxsplit=1)[-1]} ({reason})"
+
+
+@contextmanager
+def _bounded_client(where: dict[str, str]) -> Iterator[None]:
+    """Settings of the engine's client: where it is, and short waits without second tries."""
+    from prefect.settings import (
+        PREFECT_API_AUTH_STRING,
+        PREFECT_API_REQUEST_TIMEOUT,
+        PREFECT_API_URL,
+        PREFECT_CLIENT_MAX_RETRIES,
+        temporary_settings,
+    )
+
+    named = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING}
+    changed: dict[Any, Any] = {named[name]: value for name, value in where.items()}
+    changed |= {PREFECT_API_REQUEST_TIMEOUT: _CALL_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}
+    with temporary_settings(changed):
+        yield

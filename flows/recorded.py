@@ -1,0 +1,177 @@
+"""A flow and its tasks with an engine that records them, or the same without one.
+
+There is one body. With an engine it runs inside Prefect's flow and its steps are Prefect's task
+runs; without one, or once the engine is lost, the same functions run by themselves. What a body or
+a step came to is kept here, so that an engine that fails afterwards takes nothing of it away.
+"""
+
+import functools
+import logging
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar, copy_context
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from prefect import Flow, Task, unmapped
+from prefect.context import FlowRunContext
+from prefect.exceptions import TerminationSignal
+from prefect.flow_engine import run_flow
+from prefect.logging.handlers import APILogHandler
+from prefect.states import Cancelled, Failed
+
+from flows.observer import Observer
+from flows.terminal import also_said_to
+from tasks.control import stop_on_signals
+from tasks.engine import tried
+from tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
+
+T = TypeVar("T")
+
+
+@dataclass
+class _Outcome:
+    """What a body came to: whether it was begun, and its value or its error."""
+
+    observer: Observer
+    begun: bool = False
+    ended: bool = False
+    value: Any = None
+    error: BaseException | None = None
+
+    def result(self) -> Any:
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+_current: ContextVar[_Outcome | None] = ContextVar("nocturna_outcome", default=None)
+
+
+def body(function: Callable[..., T]) -> Callable[..., T]:
+    """Marks the function of a flow: what it comes to is kept, whatever the engine makes of it.
+
+    To the engine a failure is a state with its one line; to the caller of `observed` it is the
+    exception itself.
+    """
+
+    @functools.wraps(function)
+    def kept(*args: Any, **kwargs: Any) -> Any:
+        outcome = _current.get()
+        if outcome is None or outcome.begun:
+            return function(*args, **kwargs)
+        outcome.begun = True
+        try:
+            outcome.value = function(*args, **kwargs)
+        except BaseException as error:
+            outcome.error = error
+            if not outcome.observer.records:
+                raise
+            return _state_of(error)
+        finally:
+            outcome.ended = True
+        return outcome.value
+
+    return kept
+
+
+def observed(flow: Flow[..., Any], observer: Observer, run: Any = None, **parameters: Any) -> Any:
+    """Runs a flow, recorded as far as its engine takes part.
+
+    Args:
+        flow: its function is a `body`.
+        run: the flow run under which the engine knows it already, if it does.
+
+    Raises:
+        whatever the body raises; nothing that the engine raises.
+    """
+    outcome = _Outcome(observer)
+    token = _current.set(outcome)
+    try:
+        with stop_on_signals(), observer.watching(), also_said_to(log):
+            if observer.records:
+                try:
+                    run_flow(flow, flow_run=run, parameters=parameters, return_type="state")
+                except (KeyboardInterrupt, SystemExit, TerminationSignal):
+                    if not outcome.ended:
+                        raise Stopped(STOPPED) from None
+                except BaseException as error:
+                    if outcome.begun and not outcome.ended:
+                        raise
+                    observer.lose(_line(error))
+            if not outcome.begun:
+                if observer.records:
+                    observer.lose("the engine did not let the run begin")
+                flow.fn(**parameters)
+    finally:
+        _current.reset(token)
+    return outcome.result()
+
+
+def log(line: str, level: int = logging.INFO) -> None:
+    """A line for the engine's page of the run; nothing where it is not recorded."""
+    outcome = _current.get()
+    if outcome is None or not outcome.observer.records or FlowRunContext.get() is None:
+        return
+    record = logging.LogRecord("nocturna", level, __file__, 0, line, None, None)
+    APILogHandler().emit(record)
+
+
+def do(task: Task[..., T], *args: Any) -> T:
+    """One step: a task run where it is recorded, the plain function otherwise."""
+    if is_recorded():
+        return task(*args)
+    return tried(task, *args)
+
+
+def each(task: Task[..., T], items: Iterable[Any], *args: Any, threads: int) -> list[Any]:
+    """A step for each item, side by side.
+
+    Args:
+        args: given to each of them, before the item.
+
+    Returns:
+        the result of each, in order; its exception where one failed.
+    """
+    if is_recorded():
+        futures = task.map(*(unmapped(value) for value in args), list(items))
+        return [future.result(raise_on_failure=False) for future in futures]
+
+    def alone(item: Any) -> Any:
+        try:
+            return tried(task, *args, item)
+        except Exception as error:
+            return error
+
+    with ThreadPoolExecutor(threads) as pool:
+        started = [pool.submit(copy_context().run, alone, item) for item in items]
+        return [future.result() for future in started]
+
+
+def is_recorded() -> bool:
+    """Whether an engine follows the run that this thread belongs to."""
+    outcome = _current.get()
+    return outcome is None or outcome.observer.records
+
+
+def why_unrecorded() -> str | None:
+    """Why no engine follows the run that this thread belongs to; None if one does."""
+    outcome = _current.get()
+    return None if outcome is None else outcome.observer.reason
+
+
+def _state_of(error: BaseException) -> Any:
+    """How the engine shows a failure: a state with one line."""
+    message = _line(error)
+    if isinstance(error, Stopped | RunLocked):
+        return Cancelled(message=message)
+    if isinstance(error, NocturnaError) or os.environ.get("NOCTURNA_DEBUG") is None:
+        return Failed(message=message)
+    raise error
+
+
+def _line(error: BaseException) -> str:
+    said = str(error).strip() or type(error).__name__
+    line = said.splitlines()[0]
+    return line if isinstance(error, NocturnaError) else f"{type(error).__name__}: {line}"
