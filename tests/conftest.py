@@ -18,12 +18,22 @@ SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[None]:
-    """A real engine with its own database, once for all flows of a test process."""
-    from prefect.testing.utilities import prefect_test_harness
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A standing engine with its own database, once for all flows of a test process."""
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    with prefect_test_harness(server_startup_timeout=120):
+    from flows.engine import start_engine
+
+    home = tmp_path_factory.mktemp("engine")
+    started = start_engine(home, home / "log")
+    assert started.wait(120) is None
+    named = {PREFECT_API_URL: started.url, PREFECT_API_AUTH_STRING: started.auth}
+    os.environ.update(started.environment())
+    with temporary_settings(named):
         yield
+    for name in started.environment():
+        os.environ.pop(name)
+    started.stop()
 
 
 @pytest.fixture(scope="session")

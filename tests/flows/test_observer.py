@@ -1,0 +1,224 @@
+"""The engine only observes: whatever becomes of it, a run scores and publishes."""
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import flows.observer
+from flows.engine import Engine, start_engine
+from tests.models import TEXTS
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch) -> Path:
+    """A user without a standing engine, whose own engine lives in a new folder."""
+    monkeypatch.delenv("PREFECT_API_URL", raising=False)
+    monkeypatch.delenv("PREFECT_API_AUTH_STRING", raising=False)
+    monkeypatch.setenv("PREFECT_HOME", str(tmp_path / "prefect"))
+    return tmp_path / "prefect"
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory) -> Path:
+    """The folder of an engine that has run."""
+    folder = tmp_path_factory.mktemp("prefect")
+    started = start_engine(folder, folder / "log")
+    assert started.wait(120) is None
+    started.stop()
+    return folder
+
+
+@pytest.fixture
+def started(monkeypatch) -> list[Engine]:
+    """The engines that runs start, as they start them."""
+    found: list[Engine] = []
+
+    def start(*args, **kwargs) -> Engine:
+        found.append(start_engine(*args, **kwargs))
+        return found[-1]
+
+    monkeypatch.setattr(flows.observer, "start_engine", start)
+    return found
+
+
+def _pid(engine: Engine) -> int:
+    assert engine._process is not None
+    return engine._process.pid
+
+
+def _copy(database: Path, home: Path) -> Path:
+    home.mkdir()
+    source, target = (sqlite3.connect(folder / "prefect.db") for folder in (database, home))
+    with closing(source), closing(target):
+        source.backup(target)
+    return home / "prefect.db"
+
+
+@pytest.fixture
+def trouble(request, home, database, started, monkeypatch) -> Iterator[str]:
+    """One way in which an engine can fail; what the line must say of it."""
+    with _trouble(request.param, home, database, started, monkeypatch) as said:
+        yield said
+
+
+class _trouble:
+    def __init__(self, kind, home, database, started, monkeypatch) -> None:
+        self.kind, self.home, self.database = kind, home, database
+        self.started, self.monkeypatch = started, monkeypatch
+        self.undo: list[Callable[[], object]] = []
+
+    def __enter__(self) -> str:
+        said = getattr(self, self.kind.replace(" ", "_"))()
+        return str(said)
+
+    def __exit__(self, *error: object) -> None:
+        for undo in self.undo:
+            undo()
+
+    def cannot_start(self) -> str:
+        self.home.write_text("a file where its folder should be")
+        return "prefect"
+
+    def home_cannot_be_written(self) -> str:
+        self.monkeypatch.delenv("PREFECT_HOME")
+        self.monkeypatch.setenv("HOME", "/dev/null")
+        return "/dev/null"
+
+    def slow(self) -> str:
+        self.monkeypatch.setattr(flows.observer, "_START_SECONDS", 2.0)
+        start = flows.observer.start_engine
+
+        def stopped(*args, **kwargs) -> Engine:
+            engine = start(*args, **kwargs)
+            os.kill(_pid(engine), signal.SIGSTOP)
+            return engine
+
+        self.monkeypatch.setattr(flows.observer, "start_engine", stopped)
+        return "not ready after"
+
+    def other_version(self) -> str:
+        path = _copy(self.database, self.home)
+        with closing(sqlite3.connect(path)) as connection, connection:
+            connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+        return "another version"
+
+    def locked(self) -> str:
+        connection = sqlite3.connect(_copy(self.database, self.home), isolation_level=None)
+        connection.execute("PRAGMA journal_mode = DELETE")
+        connection.execute("BEGIN EXCLUSIVE")
+        self.undo.append(connection.close)
+        return "locked"
+
+    def nobody_listens(self) -> str:
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{port}/api")
+        return "no engine answers"
+
+    def a_black_hole(self) -> str:
+        listener = socket.socket()
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(100)
+        self.undo.append(listener.close)
+        self.monkeypatch.setenv("PREFECT_API_URL", f"http://127.0.0.1:{listener.getsockname()[1]}")
+        return "no engine answers"
+
+    def dies_in_the_middle(self) -> str:
+        self._once_scoring(signal.SIGKILL)
+        return "the engine"
+
+    def falls_silent_in_the_middle(self) -> str:
+        self._once_scoring(signal.SIGSTOP)
+        return "the engine"
+
+    def _once_scoring(self, number: int) -> None:
+        """Sends the engine a signal when the first shard is done."""
+        work = self.home.parent / "out"
+
+        def watch() -> None:
+            until = time.monotonic() + 120
+            while time.monotonic() < until and not list(work.rglob("shard-*.json")):
+                time.sleep(0.005)
+            os.kill(_pid(self.started[0]), number)
+
+        threading.Thread(target=watch, daemon=True).start()
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "cannot start",
+        "home cannot be written",
+        "slow",
+        "other version",
+        "locked",
+        "nobody listens",
+        "a black hole",
+        "dies in the middle",
+        "falls silent in the middle",
+    ],
+    indirect=True,
+)
+def test_a_night_does_without_its_engine(nocturna, models, trouble, tmp_path):
+    texts = [f"{text} Texto {i}." for i in range(40) for text in TEXTS]
+    corpus = tmp_path / "prensa.jsonl"
+    corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in texts), "utf-8")
+    begun = time.monotonic()
+    done = nocturna("score", corpus, *models, "--shard-size", 5, "--workers", 1, "--json")
+    took = time.monotonic() - begun
+    assert done.code == 0, done.err
+    assert len(pd.read_parquet(tmp_path / "out/prensa/results")) == len(texts)
+    lines = [line for line in done.err.splitlines() if "unrecorded" in line]
+    assert len(lines) == 1, done.err
+    assert trouble in lines[0]
+    assert "Traceback" not in done.err
+    run = done.json["run_id"]
+    manifest = json.loads((tmp_path / f"out/prensa/runs/{run}/manifest.json").read_text())
+    assert manifest["unrecorded"] in lines[0]
+    assert manifest["status"] == "published"
+    assert took < 120
+
+
+def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path):
+    corpus = tmp_path / "prensa.jsonl"
+    corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
+    done = nocturna("score", corpus, *models, "--json")
+    assert done.code == 0, done.err
+    run = done.json["run_id"]
+    manifest = json.loads((tmp_path / f"out/prensa/runs/{run}/manifest.json").read_text())
+    assert manifest["unrecorded"] is None
+    failed = nocturna("score", corpus, *models, "--name", "otra", "--max-failed", 0, "--full")
+    refused = tmp_path / "vacio.jsonl"
+    refused.write_text('{"text": ""}\n{"text": "Un texto."}\n', "utf-8")
+    failed = nocturna("score", refused, *models, "--max-failed", 0.1)
+    assert failed.code == 3
+    with closing(sqlite3.connect(home / "prefect.db")) as recorded:
+        runs = recorded.execute(
+            "SELECT r.name, s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = "
+            "r.state_id ORDER BY r.created"
+        ).fetchall()
+        tasks = dict(
+            recorded.execute("SELECT state_name, count(*) FROM task_run GROUP BY 1").fetchall()
+        )
+        said = [line for (line,) in recorded.execute("SELECT message FROM log").fetchall()]
+    assert [(name, state) for name, state, _ in runs] == [
+        ("prensa", "COMPLETED"),
+        ("otra", "COMPLETED"),
+        ("vacio", "FAILED"),
+    ]
+    line = failed.err.strip().splitlines()[-1].removeprefix("nocturna: ")
+    assert runs[-1][2] == line
+    assert set(tasks) >= {"Completed"}
+    assert any("documents to score" in line for line in said)
+    assert not list(home.rglob("*.sock"))
