@@ -47,6 +47,12 @@ class Quality(Section):
         le=1,
         description="Largest share of documents in a known language other than the job's.",
     )
+    max_shrink: float | None = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share by which the corpus may shrink from one night to the next.",
+    )
     warn_shift: float | None = Field(
         0.03,
         ge=0,
