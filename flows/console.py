@@ -1,5 +1,6 @@
 """The one Rich console of the command: what it is given is shown as it is, never as markup."""
 
+import os
 import sys
 from collections.abc import Iterable
 from typing import Any
@@ -10,6 +11,9 @@ from rich.text import Text
 
 from flows.guard import behind_guard
 from tasks.visible import visible, visible_lines
+
+LONGEST_LINE = 1000
+"""Of a table that goes to a file or to another program, in characters."""
 
 
 class _PlainConsole(Console):
@@ -30,6 +34,12 @@ class _PlainConsole(Console):
 
 
 def person_console(stderr: bool = False) -> Console:
-    """A console for a person: brackets, colons and control characters of users are only text."""
+    """A console for a person: brackets, colons and control characters of users are only text.
+
+    Where it is no terminal, a line of a table is as long as it needs to be.
+    """
     stream = behind_guard(sys.stderr if stderr else sys.stdout)
-    return _PlainConsole(file=stream, stderr=stderr, markup=False, emoji=False, highlight=False)
+    width = None if stream.isatty() or "COLUMNS" in os.environ else LONGEST_LINE
+    return _PlainConsole(
+        file=stream, stderr=stderr, width=width, markup=False, emoji=False, highlight=False
+    )

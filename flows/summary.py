@@ -16,8 +16,8 @@ def print_summary(summary: Summary) -> None:
     """Counts, label shares, where the results are and the lines that read them."""
     console = person_console()
     table = Table(title=f"{summary.job}: run {summary.run_id}", title_justify="left", box=None)
-    table.add_column("figure")
-    table.add_column("value", justify="right")
+    table.add_column("figure", overflow="fold")
+    table.add_column("value", justify="right", overflow="fold")
     for name, value in table_rows(summary):
         table.add_row(name, value)
     console.print(table)
@@ -62,9 +62,8 @@ def print_runs(found: Sequence[Manifest]) -> None:
 def print_columns(notes: Sequence[ColumnNote]) -> None:
     """One line a column: type, unit, label and meaning."""
     table = Table(box=None)
-    for heading in ("column", "type", "unit", "label"):
-        table.add_column(heading)
-    table.add_column("meaning", overflow="fold")
+    for heading in ("column", "type", "unit", "label", "meaning"):
+        table.add_column(heading, overflow="fold")
     for note in notes:
         table.add_row(note.name, note.type, note.unit or "", note.label or "", note.meaning)
     person_console().print(table)

@@ -72,6 +72,8 @@ def job(**values) -> Job:
             ["quality.max_other_language", "two letters", "'spa'"],
         ),
         ({"name": "../x"}, ["name"]),
+        ({"source": {"path": "ca\udcff.jsonl"}}, ["source.path", "\\udcff", "not UTF-8"]),
+        ({"zero_shot": {"labels": ["a", "\udcff"]}}, ["zero_shot.labels", "not UTF-8"]),
         ({"language": "español"}, ["language"]),
     ],
 )
@@ -105,6 +107,7 @@ UNDERSTOOD = {
     "[link=x]a,b [bold]": ("[link=x]a", "b [bold]"),
     "tasas (pib, paro), b": ("tasas (pib, paro)", "b"),
     "l'Hospitalet,b": ("l'Hospitalet", "b"),
+    "\x1b]0;hola\x07\x1b[31mrojo,normal": ("\x1b]0;hola\x07\x1b[31mrojo", "normal"),
     "\x1b[31mrojo,normal": ("\x1b[31mrojo", "normal"),
 }
 REFUSED = {

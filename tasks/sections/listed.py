@@ -19,6 +19,11 @@ _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}
 _BRACKETS = {"[": "]", "(": ")", "{": "}"}
 _BULLETS = ("- ", "* ", "• ")
 _LIST_IN_LIST = re.compile(r"[\[{]\s*['\"]")
+_SEQUENCE = re.compile(
+    "(?:\x1b\\]|\x9d)[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)|(?:\x1b\\[|\x9b)[0-?]*[ -/]*[@-~]"
+)
+"""A terminal's escape sequence in a scraped text; a semicolon in it separates nothing."""
+
 _MOST_SHOWN = 100
 
 
@@ -118,7 +123,7 @@ def _separates(text: str) -> bool:
     while at < len(text):
         if text[at] in COMMAS + SEMICOLONS + LINES:
             return True
-        at = (_closing(text, at) or at) + 1
+        at = _behind(text, at)
     return False
 
 
@@ -130,7 +135,7 @@ def _entry(text: str, inner: str, at: int, copied: bool) -> tuple[str, int]:
         return _quoted(text, inner, at, copied)
     start = at
     while at < len(inner) and inner[at] not in COMMAS + SEMICOLONS + LINES:
-        at = (_closing(inner, at) or at) + 1
+        at = _behind(inner, at)
     entry = inner[start:at].strip()
     if _LIST_IN_LIST.search(entry):
         raise ValueError(f"{_shown(text)}: {_shown(entry)} is a list in a list, or a piece of one")
@@ -169,6 +174,12 @@ def _unescaped(quoted: str, copied: bool) -> str:
         except (ValueError, SyntaxError):
             raise ValueError(f"{_shown(quoted)}: its escapes cannot be read") from None
     return quoted[1:-1].replace(mark * 2, mark)
+
+
+def _behind(text: str, at: int) -> int:
+    """Where to read on: behind a character, or behind what a bracket or sequence holds together."""
+    sequence = _SEQUENCE.match(text, at)
+    return sequence.end() if sequence else (_closing(text, at) or at) + 1
 
 
 def _closing(text: str, at: int) -> int | None:
