@@ -63,6 +63,7 @@ def with_job_options(function: Callable[..., None]) -> Callable[..., None]:
                 option.flag,
                 help=option.help,
                 show_default=False,
+                metavar="LIST" if option.kind is many else None,
                 rich_help_panel=option.panel,
             ),
             annotation=option.kind | None,

@@ -137,6 +137,7 @@ REFUSED_VALUES = {
     "[a, 2024-01-01]": "2024-01-01 is a date",
     "{a: 1, b: 2}": "is a mapping",
     "5": "5 is a number",
+    '["a\\nb", c]': "more than one line",
     "['a,b']": "understood as one, 'a,b'",
     "": "empty",
 }

@@ -23,11 +23,15 @@ def evaluate(
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option(help="Candidate labels of the topic task, separated by commas."),
+        typer.Option(metavar="LIST", help="Candidate labels of the topic task."),
     ] = None,
     mapping: Annotated[
         list[str] | None,
-        typer.Option("--map", help="gold=label,...: names of gold labels; gold= leaves one out."),
+        typer.Option(
+            "--map",
+            metavar="LIST",
+            help="gold=label,...: names of gold labels; gold= leaves one out.",
+        ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="nli or embedding, for topics.")] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,

@@ -87,6 +87,8 @@ class ZeroShot(Section):
         labels = tuple(label.strip() for label in given)
         for label in labels:
             name = slug(label)
+            if "\n" in label or "\r" in label:
+                raise ValueError(f"label {label!r} is more than one line; write each label alone")
             if not name:
                 raise ValueError(f"label {label!r} has no letter or digit to name a column with")
             if name in RESERVED_SLUGS:
