@@ -1,7 +1,7 @@
 """Command options made from the job model: one option for each field that names one."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -10,7 +10,12 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tasks.errors import UsageError
 from tasks.job import Job
+from tasks.sections.listed import split_list
+
+many: Any = list[str]
+"""Kind of an option that may be given more than once, each time with one entry or several."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +26,7 @@ class JobOption:
         flag: as typed, e.g. `--labels`.
         parameter: name of the Python parameter that receives it.
         path: keys from the job to the field.
-        kind: type of the value on the command line.
+        kind: type of the value on the command line; of a list it may be given more than once.
         help: what the option does, from the field's description.
     """
 
@@ -58,6 +63,7 @@ def with_job_options(function: Callable[..., None]) -> Callable[..., None]:
                 option.flag,
                 help=option.help,
                 show_default=False,
+                metavar="LIST" if option.kind is many else None,
                 rich_help_panel=option.panel,
             ),
             annotation=option.kind | None,
@@ -78,8 +84,20 @@ def job_values(options: dict[str, Any]) -> dict[str, Any]:
         section = values
         for key in option.path[:-1]:
             section = section.setdefault(key, {})
-        section[option.path[-1]] = given
+        section[option.path[-1]] = entries(option.flag, given) if option.kind is many else given
     return values
+
+
+def entries(flag: str, given: Sequence[str] | None) -> list[str]:
+    """The entries of a list, from every time that its option was given.
+
+    Raises:
+        UsageError: if one of them cannot be understood as a list.
+    """
+    try:
+        return [entry for text in given or () for entry in split_list(text)]
+    except ValueError as error:
+        raise UsageError(f"{flag}: {error}") from None
 
 
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
@@ -138,4 +156,6 @@ def _choices(annotation: Any) -> list[str]:
 def _kind_of(annotation: Any) -> type:
     if get_origin(annotation) in (Union, UnionType):
         annotation = next(k for k in get_args(annotation) if k is not type(None))
+    if get_origin(annotation) is tuple:
+        return many
     return annotation if annotation in (bool, int, float) else str

@@ -19,6 +19,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.console import person_console
+from tasks.visible import visible
+
 LINE_SECONDS = 60.0
 """Without a terminal: seconds between lines."""
 
@@ -27,8 +30,8 @@ _listeners: list[Callable[[str], None]] = []
 
 
 def say(line: str) -> None:
-    """One line for whoever watches."""
-    print(line, file=sys.stderr, flush=True)
+    """One line for whoever watches; what a terminal would obey is made visible."""
+    print(visible(line), file=sys.stderr, flush=True)
     for listener in tuple(_listeners):
         listener(line)
 
@@ -73,7 +76,7 @@ def show_progress(documents: int) -> Iterator[Shown]:
     Args:
         documents: how many there are in all.
     """
-    console = Console(stderr=True)
+    console = person_console(stderr=True)
     if not console.is_terminal:
         yield _Lines(documents)
         return
@@ -84,10 +87,10 @@ def show_progress(documents: int) -> Iterator[Shown]:
 def _columns(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -107,7 +110,7 @@ class _Bar:
         self._progress.update(self._task, rate=rate, description="scoring")
 
     def tell(self, line: str) -> None:
-        self._progress.update(self._task, description=line)
+        self._progress.update(self._task, description=visible(line))
 
 
 class _Lines:

@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from tasks.sections.base import Section, option
 from tasks.sections.compute import Compute, LongDocuments, Tolerance
 from tasks.sections.models import BUNDLED, DEFAULT_TEMPLATES, Sentiment, ZeroShot
+from tasks.sections.once import Once
 from tasks.sections.output import Output
 from tasks.sections.quality import SOFT_CHECKS, Quality
 from tasks.sections.source import Source
@@ -19,6 +20,7 @@ __all__ = [
     "Compute",
     "Job",
     "LongDocuments",
+    "Once",
     "Output",
     "Quality",
     "Sentiment",
@@ -56,6 +58,7 @@ class Job(Section):
         description="Score every document again, also those that have not changed.",
         json_schema_extra=option("--full"),
     )
+    once: Once = Once()
     shard_size: int | None = Field(
         None,
         ge=1,

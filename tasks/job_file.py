@@ -1,6 +1,7 @@
 """Jobs from YAML files and from options; every wrong key is named in one line."""
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,9 @@ def make_job(values: dict[str, Any], where: str) -> Job:
     Raises:
         UsageError: naming each key that is unknown or wrong.
     """
+    odd = next(_not_utf8(values, ()), None)
+    if odd is not None:
+        raise UsageError(f"{where}: {odd[0]}: {odd[1]!r} is not UTF-8; rename it")
     try:
         return Job.model_validate(values)
     except ValidationError as error:
@@ -55,6 +59,11 @@ def read_job_values(path: Path) -> dict[str, Any]:
         raise UsageError(
             f"{path}: a job file is a mapping of keys such as `source` and `zero_shot`"
         )
+    if "once" in values:
+        raise UsageError(
+            f"{path}: once: what is allowed for one run stands in no file, or it would be for "
+            "every night; give --replace, --allow-shrink or --same-source on the command line"
+        )
     values.setdefault("name", path.stem)
     for section, key in _FOLDERS:
         part = values.get(section)
@@ -75,6 +84,21 @@ def _beside(job_file: Path, value: str, must_exist: bool) -> str:
         return value
     candidate = (job_file.parent / value).resolve()
     return str(candidate) if candidate.exists() or not must_exist else value
+
+
+def _not_utf8(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Keys of texts that hold bytes which are no UTF-8, as names of files may, and the texts."""
+    if isinstance(value, dict):
+        for key, below in value.items():
+            yield from _not_utf8(below, (*path, str(key)))
+    elif isinstance(value, list | tuple):
+        for entry in value:
+            yield from _not_utf8(entry, path)
+    elif isinstance(value, str) and not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            yield ".".join(path), value
 
 
 def _explain(error: Any) -> str:

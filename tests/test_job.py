@@ -1,5 +1,7 @@
 """The description of a job: every wrong key gets one clear line."""
 
+import re
+
 import pytest
 
 from flows.options import job_options, job_values, merged
@@ -70,6 +72,8 @@ def job(**values) -> Job:
             ["quality.max_other_language", "two letters", "'spa'"],
         ),
         ({"name": "../x"}, ["name"]),
+        ({"source": {"path": "ca\udcff.jsonl"}}, ["source.path", "\\udcff", "not UTF-8"]),
+        ({"zero_shot": {"labels": ["a", "\udcff"]}}, ["zero_shot.labels", "not UTF-8"]),
         ({"language": "español"}, ["language"]),
     ],
 )
@@ -83,9 +87,99 @@ def test_a_wrong_value_is_one_line_with_file_and_key(values, parts):
         assert part in message
 
 
-def test_labels_may_be_one_text_with_commas():
-    found = job(zero_shot={"labels": "política, computación ,estadística"})
-    assert found.zero_shot.labels == ("política", "computación", "estadística")
+UNDERSTOOD = {
+    "política, computación ,estadística": ("política", "computación", "estadística"),
+    "a;b": ("a", "b"),
+    "a\nb\r\n": ("a", "b"),
+    "a,\n b\n": ("a", "b"),
+    "a\tb": ("a", "b"),
+    "- a\n- b": ("a", "b"),
+    "a，b、c": ("a", "b", "c"),
+    '["a", "b"]': ("a", "b"),
+    "['a','b', ]": ("a", "b"),
+    "[a, b]": ("a", "b"),
+    "('a', 'b')": ("a", "b"),
+    '["pol\\u00edtica", "dice \\"no\\""]': ("política", 'dice "no"'),
+    "['l\\'Hospitalet', b]": ("l'Hospitalet", "b"),
+    '"economía, finanzas", b': ("economía, finanzas", "b"),
+    "“a; a”; ‘b’": ("a; a", "b"),
+    "[red]alerta,normal": ("[red]alerta", "normal"),
+    "[link=x]a,b [bold]": ("[link=x]a", "b [bold]"),
+    "tasas (pib, paro), b": ("tasas (pib, paro)", "b"),
+    "l'Hospitalet,b": ("l'Hospitalet", "b"),
+    "\x1b]0;hola\x07\x1b[31mrojo,normal": ("\x1b]0;hola\x07\x1b[31mrojo", "normal"),
+    "\x1b[31mrojo,normal": ("\x1b[31mrojo", "normal"),
+}
+REFUSED = {
+    "a,,b": "'a', '', 'b'",
+    "a;b,c": "both , and ;",
+    "a b c": "understood as one, 'a b c'",
+    "a|b": "understood as one, 'a|b'",
+    '"a,b"': "understood as one, 'a,b'",
+    "a,b,a": "'a' is given twice",
+    "Salud,salud": "both become the column topic_salud",
+    "salud,SALUD ": "both become the column topic_salud",
+    "['a' 'b']": "after the quoted 'a'",
+    '["a", "b"': "does not end as one",
+    '"a","b"]': "after the quoted 'b'",
+    "[['a'], ['b']]": "a list in a list",
+    "Index(['a', 'b'], dtype=object)": "a list in a list",
+    "'t Hart, b": "is not closed",
+    "[]": "empty",
+}
+REFUSED_VALUES = {
+    "[si, no]": "false is no text: YAML reads yes, no",
+    "[a, 2024]": "2024 is a number",
+    "[a, null]": "null is no text",
+    "[a, [b, c]]": "['b', 'c'] is a list",
+    "[a, {b: c}]": "is a mapping",
+    "[a, ' ']": "is empty",
+    "[a, 2024-01-01]": "2024-01-01 is a date",
+    "{a: 1, b: 2}": "is a mapping",
+    "5": "5 is a number",
+    '["a\\nb", c]': "more than one line",
+    "['a,b']": "understood as one, 'a,b'",
+    "": "empty",
+}
+
+
+@pytest.mark.parametrize("text", UNDERSTOOD)
+def test_labels_may_be_one_text_on_the_command_line_and_in_a_file(text):
+    assert job(zero_shot={"labels": text}).zero_shot.labels == UNDERSTOOD[text]
+    given = merged(BASE, job_values({"labels_": [text]}))
+    assert make_job(given, "options").zero_shot.labels == UNDERSTOOD[text]
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_labels_that_could_mean_two_things_are_refused_as_they_were_understood(text):
+    with pytest.raises(UsageError, match=re.escape(REFUSED[text])) as in_file:
+        job(zero_shot={"labels": text})
+    assert str(in_file.value).startswith("prensa.yaml: zero_shot")
+    with pytest.raises(UsageError, match=re.escape(REFUSED[text])) as by_option:
+        make_job(merged(BASE, job_values({"labels_": [text]})), "nocturna score")
+    assert "\n" not in f"{in_file.value}{by_option.value}"
+
+
+@pytest.mark.parametrize("written", REFUSED_VALUES)
+def test_what_yaml_reads_as_something_else_than_texts_is_refused(tmp_path, written):
+    path = tmp_path / "prensa.yaml"
+    path.write_text(f"source: {{path: a}}\nzero_shot:\n  labels: {written}\n", "utf-8")
+    with pytest.raises(UsageError, match=re.escape(REFUSED_VALUES[written])):
+        make_job(read_job_values(path), "prensa.yaml")
+
+
+def test_a_list_that_is_given_more_than_once_is_one_list():
+    values = job_values({"labels_": ["a,b", "c; d"], "keep_": ["fecha", "autor,fecha"]})
+    found = make_job(merged(BASE, values), "options")
+    assert found.zero_shot.labels == ("a", "b", "c", "d")
+    assert found.source.keep == ("fecha", "autor")
+
+
+def test_one_label_by_itself_is_asked_for():
+    topics = {"labels": ["salud"], "model": "m"}
+    assert job(zero_shot={**topics, "multi_label": True}).zero_shot.labels == ("salud",)
+    with pytest.raises(UsageError, match="`multi_label`"):
+        job(zero_shot=topics)
 
 
 def test_checks_that_only_warn_may_be_one_text_with_commas():
@@ -142,7 +236,7 @@ def test_uris_and_hub_names_stay_as_they_are(tmp_path):
 
 def test_every_option_sets_the_field_that_it_was_made_from():
     given = {
-        "labels_": "a,b",
+        "labels_": ["a,b"],
         "topic_model_": "m",
         "keep_text_": True,
         "shard_size_": 5,

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import Annotated, Any
@@ -10,8 +11,10 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from flows.guard import guard_output
 from tasks.control import stop_signal
 from tasks.errors import STOPPED, NocturnaError, Stopped
+from tasks.visible import visible
 
 COMMANDS = ("score", "jobs", "runs", "publish", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
@@ -36,7 +39,6 @@ app = typer.Typer(
     name="nocturna",
     cls=_Commands,
     help="Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -60,27 +62,39 @@ def command() -> None:
 
 def main() -> None:
     """Runs the command; a failure is one line on standard error and an exit code."""
+    guard_output()
     try:
-        app()
+        sys.exit(app(args=sys.argv[1:] or ["--help"], prog_name="nocturna", standalone_mode=False))
     except Stopped as error:
-        print(f"nocturna: {error}", file=sys.stderr)
-        sys.exit(128 + (stop_signal() or signal.SIGTERM))
+        _fail(str(error), 128 + (stop_signal() or signal.SIGTERM))
     except NocturnaError as error:
-        print(f"nocturna: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
-    except KeyboardInterrupt:
-        print(f"nocturna: {STOPPED}", file=sys.stderr)
-        sys.exit(128 + signal.SIGINT)
+        _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        _fail(_usage_line(error), 2)
+    except (KeyboardInterrupt, typer.Abort):
+        _fail(STOPPED, 128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("NOCTURNA_DEBUG"):
-            raise
+            traceback.print_exc()
+            sys.exit(1)
         line = (str(error).strip() or "no message").splitlines()[0]
-        print(
-            f"nocturna: unexpected {type(error).__name__}: {line} "
+        _fail(
+            f"unexpected {type(error).__name__}: {line} "
             "(NOCTURNA_DEBUG=1 shows where; please report it)",
-            file=sys.stderr,
+            1,
         )
-        sys.exit(1)
+
+
+def _fail(line: str, exit_code: int) -> None:
+    print(f"nocturna: {visible(line)}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def _usage_line(error: Any) -> str:
+    """What the parser says of the arguments, and where the help is."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return f"{error.format_message().rstrip('.')}; `{command} --help` says what there is"
 
 
 def _version(wanted: bool) -> None:

@@ -6,8 +6,8 @@ from typing import Annotated
 import typer
 
 from flows.cli.given import AsJson, new_app
+from flows.options import entries
 from tasks.errors import UsageError
-from tasks.sections.base import split_list
 
 app = new_app()
 
@@ -22,11 +22,16 @@ def evaluate(
         str | None, typer.Option(help="Hub name or local folder; the bundled model if none.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Candidate labels of the topic task, separated by commas.")
+        list[str] | None,
+        typer.Option(metavar="LIST", help="Candidate labels of the topic task."),
     ] = None,
     mapping: Annotated[
-        str | None,
-        typer.Option("--map", help="gold=label,...: names of gold labels; gold= leaves one out."),
+        list[str] | None,
+        typer.Option(
+            "--map",
+            metavar="LIST",
+            help="gold=label,...: names of gold labels; gold= leaves one out.",
+        ),
     ] = None,
     method: Annotated[str | None, typer.Option(help="nli or embedding, for topics.")] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,
@@ -45,8 +50,8 @@ def evaluate(
         text=text,
         gold=gold,
         model=model,
-        labels=split_list(labels or ""),
-        names=parse_map(mapping),
+        labels=entries("--labels", labels),
+        names=parse_map(mapping or ()),
         options={"zero_shot": {k: v for k, v in chosen.items() if v}}
         if any(chosen.values())
         else {},

@@ -16,7 +16,7 @@ from tasks.results import files
 from tasks.results.drift import label_drift
 from tasks.results.layout import Layout
 from tasks.results.limits import Check, Limits, soft_checks
-from tasks.results.measures import count_ids, measure
+from tasks.results.measures import measure, measure_whole
 from tasks.results.parts import schema_of
 from tasks.results.records import Counts, PartFile, to_json
 from tasks.results.schema import same_columns
@@ -65,9 +65,8 @@ def check_run(
     """
     measured = measure(layout, parts, schema, single_label, aggregate, shortlist)
     violations = measured.pop("violations")
-    rows, ids = measured["rows"], measured["distinct_doc_ids"]
-    if snapshot is not None:
-        rows, ids = count_ids(layout, snapshot)
+    ids, whole = measure_whole(layout, parts if snapshot is None else snapshot, schema)
+    rows = whole["rows"]
     unaccounted = _unaccounted(counts, measured)
     if snapshot is not None:
         unaccounted += abs(rows - snapshot_rows)
@@ -89,7 +88,7 @@ def check_run(
         "quarantined_share": counts.quarantined / counts.read if counts.read else 0.0,
         "failed_share": counts.failed / documents if documents else 0.0,
         **measured,
-        "snapshot_rows": rows,
+        "snapshot": whole,
         "drift": label_drift(layout, measured),
     }
     return Checked((*hard, *soft_checks(metrics, limits)), metrics)

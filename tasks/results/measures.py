@@ -41,11 +41,37 @@ def measure(
     return _tidy(row, kinds)
 
 
-def count_ids(layout: Layout, parts: Sequence[PartFile]) -> tuple[int, int]:
-    """Rows and distinct ids of a whole snapshot."""
-    wanted = {"rows": "count(*)", "ids": "count(DISTINCT doc_id)"}
-    row = {"rows": 0, "ids": 0} | _row(layout, parts, wanted)
-    return row["rows"], row["ids"]
+def measure_whole(
+    layout: Layout, parts: Sequence[PartFile], schema: pa.Schema
+) -> tuple[int, dict[str, Any]]:
+    """Distinct ids of a whole snapshot, and its rows, errors and label shares.
+
+    A share is of the rows that have a label: rows of documents that left the corpus before the
+    labels were others have none.
+    """
+    kinds = {kind: score_columns(schema, kind) for kind in ("sentiment", "topic")}
+    wanted = {
+        "rows": "count(*)",
+        "ids": "count(DISTINCT doc_id)",
+        "ok": "count(*) FILTER (WHERE status = 'ok')",
+        "errors": "histogram(error_code)",
+    }
+    wanted |= {kind: f"histogram({quoted(kind)})" for kind, named in kinds.items() if named}
+    row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
+    whole = {
+        "rows": row["rows"],
+        "scored": row["ok"],
+        "failed": row["rows"] - row["ok"],
+        "errors": dict(sorted((row["errors"] or {}).items())),
+    }
+    for kind, named in kinds.items():
+        if named:
+            labels = row[kind] or {}
+            some = {label: labels.get(label, 0) for label in named}
+            of = sum(labels.values())
+            shares = {label: _share(n, of) for label, n in some.items()}
+            whole[kind] = {"counts": some, "shares": shares if of else {}}
+    return row["ids"], whole
 
 
 def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> dict[str, Any]:

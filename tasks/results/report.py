@@ -18,8 +18,12 @@ class Summary:
         status: published, refused, failed or stopped, as in the manifest.
         seconds: wall-clock time.
         documents_per_second: documents, scored and failed, by wall-clock time.
-        shares: share of the scored documents by label, for `sentiment` and `topic`.
-        errors: failed documents by error code.
+        counts: what became of the rows that the run read.
+        published: what the results hold now, carried rows included: rows, those scored, those
+            failed.
+        shares: share of the published documents by label, for `sentiment` and `topic`.
+        new_shares: the same of the documents that the run scored, where others were carried.
+        errors: published documents without scores, by error code.
         results: folder to read.
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
@@ -36,10 +40,12 @@ class Summary:
     counts: Counts
     seconds: float
     documents_per_second: float
+    published: dict[str, int]
     shares: dict[str, dict[str, float]]
     errors: dict[str, int]
     results: str
     reading: dict[str, str]
+    new_shares: dict[str, dict[str, float]] = field(default_factory=dict)
     quarantine: str | None = None
     reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -59,6 +65,8 @@ def summarise(
         warnings: what the gates warn of, in words.
     """
     quarantined = manifest.counts.quarantined
+    whole = metrics.get("snapshot", {})
+    carried = whole.get("rows", 0) > metrics.get("rows", 0)
     return Summary(
         job=manifest.job_name,
         run_id=manifest.run_id,
@@ -67,12 +75,10 @@ def summarise(
         counts=manifest.counts,
         seconds=round(manifest.seconds, 3),
         documents_per_second=round(manifest.documents_per_second, 3),
-        shares={
-            kind: metrics[kind]["shares"]
-            for kind in ("sentiment", "topic")
-            if kind in metrics and metrics["ok"]
-        },
-        errors=metrics.get("errors", {}),
+        published={name: whole[name] for name in ("rows", "scored", "failed") if name in whole},
+        shares=_shares(whole),
+        new_shares=_shares(metrics) if carried and metrics["ok"] else {},
+        errors=whole.get("errors", {}),
         results=str(layout.results),
         reading=reading_lines(layout.results),
         quarantine=str(layout.quarantine(manifest.run_id)) if quarantined else None,
@@ -82,6 +88,11 @@ def summarise(
         summaries=manifest.summaries,
         shortlist=next((s for m in manifest.models if (s := m.settings.get("shortlist"))), None),
     )
+
+
+def _shares(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    kinds = [kind for kind in ("sentiment", "topic") if kind in metrics]
+    return {kind: metrics[kind]["shares"] for kind in kinds if metrics[kind]["shares"]}
 
 
 def reading_lines(results: Path) -> dict[str, str]:
@@ -115,6 +126,10 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
     ]
     if counts.carried:
         rows.append(("carried over", f"{counts.carried:,}"))
+    if summary.published.get("rows", 0) > counts.scored + counts.failed:
+        now = summary.published
+        said = f"{now['rows']:,}, {now['scored']:,} scored and {now['failed']:,} failed"
+        rows.append(("published", said))
     rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
     rows += [("warning", warning) for warning in summary.warnings]
@@ -122,7 +137,12 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
         chosen = f"{summary.shortlist['size']:,} of {len(summary.shares['topic']):,} labels"
         rows.append(("topic shortlist", f"{chosen} a document"))
     for kind, shares in summary.shares.items():
-        rows += [(f"{kind} {label}", f"{share:.1%}") for label, share in shares.items()]
+        new = summary.new_shares.get(kind, {})
+        beside = {label: f" ({share:.1%} of the new)" for label, share in new.items()}
+        rows += [
+            (f"{kind} {label}", f"{share:.1%}{beside.get(label, '')}")
+            for label, share in shares.items()
+        ]
     if summary.summaries:
         rows += [
             (f"summary {status}", f"{n:,}") for status, n in summary.summaries["statuses"].items()

@@ -195,6 +195,14 @@ def score_columns(schema: pa.Schema, kind: str) -> dict[str, str]:
     return {_label(f): f.name for f in schema if _label(f) and f.name.startswith(f"{kind}_")}
 
 
+def further_columns(schema: pa.Schema) -> tuple[str, ...]:
+    """The columns that only some jobs have, those of scores aside: kept ones, text, summaries."""
+    always = {
+        name for group in (_IDENTITY, _STATE, _SENTIMENT, _TOPIC, _TRACE) for name, *_ in group
+    }
+    return tuple(f.name for f in schema if f.name not in always and not _label(f))
+
+
 def _kept(columns: Columns) -> pa.Schema:
     return pa.schema([]) if columns.keep is None else columns.keep
 

@@ -8,7 +8,7 @@ the process dies at once; what it does not name never was.
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from tasks.errors import NocturnaError, UsageError
 from tasks.results import files
+from tasks.results.identity import Identity, identity_from
 from tasks.results.layout import Layout, name_in_snapshot, number_of
 from tasks.results.parts import is_whole, schema_of, write_part
 from tasks.results.records import PartFile, to_json
@@ -33,6 +34,7 @@ class Snapshot:
         published_at: when, ISO 8601 in UTC.
         parts: its files, in the order they were given.
         note: why it was published in spite of a quality gate, if it was.
+        identity: what it was made from; None where its entry does not say.
     """
 
     number: int
@@ -40,6 +42,7 @@ class Snapshot:
     published_at: str
     parts: tuple[PartFile, ...]
     note: str | None = None
+    identity: Identity | None = None
 
     @property
     def rows(self) -> int:
@@ -53,6 +56,7 @@ def publish(
     schema: pa.Schema,
     now: datetime | None = None,
     note: str | None = None,
+    identity: Identity | None = None,
 ) -> Snapshot:
     """Makes `parts`, and nothing else, what readers see.
 
@@ -65,6 +69,7 @@ def publish(
         schema: the one schema that every part must have.
         now: time of publication; the present by default.
         note: reason to be kept in the log, for a run that a gate had refused.
+        identity: what the rows were made from, to be kept in the log.
 
     Raises:
         NocturnaError: if a part is damaged or has other columns.
@@ -84,6 +89,7 @@ def publish(
             published_at=(now or datetime.now(UTC)).isoformat(timespec="microseconds"),
             parts=tuple(_placed(part, layout.snapshot(number), number) for part in parts),
             note=note,
+            identity=identity,
         )
         _commit(layout, snapshot)
         flip(layout, number)
@@ -152,7 +158,9 @@ def read_entry(layout: Layout, number: int) -> Snapshot:
             PartFile(folder / p["name"], p["rows"], p["bytes"], p["sha256"])
             for p in values["parts"]
         )
-        return Snapshot(number, values["run_id"], values["published_at"], parts, values.get("note"))
+        identity = identity_from(values.get("identity"))
+        note = values.get("note")
+        return Snapshot(number, values["run_id"], values["published_at"], parts, note, identity)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise NocturnaError(
             f"{path}: the log entry of a snapshot is unreadable: {error}"
@@ -212,6 +220,7 @@ def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
         "published_at": snapshot.published_at,
         "rows": snapshot.rows,
         "note": snapshot.note,
+        "identity": asdict(snapshot.identity) if snapshot.identity else None,
         "parts": [
             {"name": p.name, "rows": p.rows, "bytes": p.bytes, "sha256": p.sha256}
             for p in snapshot.parts

@@ -14,10 +14,3 @@ class Section(BaseModel):
 def option(name: str) -> dict[str, Any]:
     """Marks a field as a command option; help, type and default come from the field itself."""
     return {"option": name}
-
-
-def split_list(value: Any) -> Any:
-    """A comma-separated text as a list; anything else as it is."""
-    if not isinstance(value, str):
-        return value
-    return [part.strip() for part in value.split(",") if part.strip()]

@@ -1,11 +1,12 @@
 """Which models score, and for what."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from tasks.naming import RESERVED_SLUGS, slug
-from tasks.sections.base import Section, option, split_list
+from tasks.sections.base import Section, option
+from tasks.sections.listed import Texts, shown_list
 
 BUNDLED = "bundled"
 """Model name that stands for the small models in `data/models/`."""
@@ -32,7 +33,7 @@ class Sentiment(Section):
 class ZeroShot(Section):
     """Topics by zero-shot classification: every label gets a score."""
 
-    labels: tuple[str, ...] = Field(
+    labels: Texts = Field(
         min_length=1,
         description="Candidate labels, separated by commas.",
         json_schema_extra=option("--labels"),
@@ -79,17 +80,15 @@ class ZeroShot(Section):
         json_schema_extra=option("--shortlist-model"),
     )
 
-    @field_validator("labels", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split_list(value)
-
     @field_validator("labels")
     @classmethod
-    def _distinct_columns(cls, labels: tuple[str, ...]) -> tuple[str, ...]:
+    def _distinct_columns(cls, given: tuple[str, ...]) -> tuple[str, ...]:
         columns: dict[str, str] = {}
+        labels = tuple(label.strip() for label in given)
         for label in labels:
             name = slug(label)
+            if "\n" in label or "\r" in label:
+                raise ValueError(f"label {label!r} is more than one line; write each label alone")
             if not name:
                 raise ValueError(f"label {label!r} has no letter or digit to name a column with")
             if name in RESERVED_SLUGS:
@@ -128,5 +127,11 @@ class ZeroShot(Section):
             raise ValueError(
                 "shortlist_model has nothing to do: say with `shortlist` how many labels a "
                 "document it is to choose"
+            )
+        if len(self.labels) == 1 and not self.multi_label:
+            raise ValueError(
+                f"labels are understood as one, {shown_list(self.labels)}: every document would "
+                "get it; separate labels with commas, or score one by itself with `multi_label` "
+                "and method nli"
             )
         return self

@@ -1,10 +1,9 @@
 """What must hold before a run is published."""
 
-from typing import Any
-
 from pydantic import Field, field_validator
 
-from tasks.sections.base import Section, option, split_list
+from tasks.sections.base import Section, option
+from tasks.sections.listed import Texts
 
 SOFT_CHECKS = (
     "max_quarantined",
@@ -48,6 +47,12 @@ class Quality(Section):
         le=1,
         description="Largest share of documents in a known language other than the job's.",
     )
+    max_shrink: float | None = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="Largest share by which the corpus may shrink from one night to the next.",
+    )
     warn_shift: float | None = Field(
         0.03,
         ge=0,
@@ -72,14 +77,9 @@ class Quality(Section):
     max_saturated: float | None = Field(
         None, ge=0, le=1, description="Largest share of top scores above 0.999."
     )
-    warn_only: tuple[str, ...] = Field(
+    warn_only: Texts = Field(
         (), description="Names of checks that warn and never refuse to publish."
     )
-
-    @field_validator("warn_only", mode="before")
-    @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split_list(value)
 
     @field_validator("warn_only")
     @classmethod

@@ -1,10 +1,11 @@
 """Where documents come from."""
 
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.sections.base import Section, option, split_list
+from tasks.sections.base import Section, option
+from tasks.sections.listed import Texts
 
 
 class Source(Section):
@@ -48,7 +49,7 @@ class Source(Section):
     encoding: str = Field(
         "utf-8", description="Encoding of text files.", json_schema_extra=option("--encoding")
     )
-    keep: tuple[str, ...] = Field(
+    keep: Texts = Field(
         (),
         description="Source columns to carry to the results.",
         json_schema_extra=option("--keep"),
@@ -59,10 +60,10 @@ class Source(Section):
         description="Longest document, in characters; longer ones keep their row, unscored.",
     )
 
-    @field_validator("keep", mode="before")
+    @field_validator("keep")
     @classmethod
-    def _split(cls, value: Any) -> Any:
-        return split_list(value)
+    def _each_once(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(keep))
 
     @model_validator(mode="after")
     def _one_origin(self) -> Self:

@@ -3,10 +3,11 @@
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 
 import pyarrow as pa
 
-from tasks.corpus.index import build_index
+from tasks.corpus.index import build_index, kept_schema
 from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
@@ -27,6 +28,7 @@ from tasks.results.schema import results_schema
 from tasks.results.snapshots import current_snapshot
 from tasks.results.store import check_table
 from tasks.results.table_columns import table_schema
+from tasks.steps.accidents import identity_for, refuse_accidents
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
 from tasks.steps.precision import choose_precision
@@ -97,7 +99,11 @@ def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]
     if job.output.table:
         check_table(job.output.table, layout)
     running(job.compute, job.compute.precision)
-    return plan_inference(job), tuple(freeze_inputs(job.source))
+    inference = plan_inference(job)
+    names = pa.schema([pa.field(name, pa.null()) for name in job.source.keep])
+    schema = results_schema(columns_of(job, inference, names), job.name)
+    refuse_accidents(layout, job, identity_for(job, schema))
+    return inference, tuple(freeze_inputs(job.source))
 
 
 def _new_plan(
@@ -112,16 +118,22 @@ def _new_plan(
     shards = tuple(cut_shards(job.source, inputs, job.shard_size))
     with files.clear_errors(layout.root):
         index = build_index(job.source, inputs, shards, layout.index(run_id))
+    kept = kept_schema(layout.index(run_id))
+    schema = results_schema(columns_of(job, inference, kept), job.name)
     if job.output.table:
-        table_schema(results_schema(columns_of(job, inference, layout.index(run_id)), job.name))
+        table_schema(schema)
     config_id = config_id_of(job, inference)
-    delta = find_delta(
-        layout,
-        run_id,
-        config_id,
-        full=job.full or _lacks_columns(job, inference, layout, run_id),
-        drop_vanished=job.output.deletions == "drop",
+    compare = partial(
+        find_delta, layout, run_id, config_id, full=job.full or _lacks_columns(layout, schema)
     )
+    delta = compare(drop_vanished=job.output.deletions == "drop")
+    try:
+        allowed = refuse_accidents(layout, job, identity_for(job, schema, index.documents), delta)
+    except UsageError:
+        files.remove_folder(layout.work(run_id))
+        raise
+    if job.once.replace and any(accident.strange_rows for accident in allowed):
+        delta = compare(drop_vanished=True)
     plan = Plan(
         run_id=run_id,
         started_at=utc_now(),
@@ -153,13 +165,12 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
     return None
 
 
-def _lacks_columns(job: Job, inference: InferencePlan, layout: Layout, run_id: str) -> bool:
+def _lacks_columns(layout: Layout, schema: pa.Schema) -> bool:
     """Whether the rows so far lack a column of the job, so that none can be carried over."""
     snapshot = current_snapshot(layout)
     if snapshot is None or not snapshot.parts:
         return False
-    wanted = results_schema(columns_of(job, inference, layout.index(run_id)), job.name)
-    return not set(wanted.names) <= set(schema_of(snapshot.parts[0].path).names)
+    return not set(schema.names) <= set(schema_of(snapshot.parts[0].path).names)
 
 
 def _refuse_unreadable(plan: Plan) -> None:

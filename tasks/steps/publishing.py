@@ -16,6 +16,7 @@ from tasks.results.report import Summary, summarise
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard
 from tasks.results.snapshots import committed_snapshot, flip, publish
+from tasks.steps.accidents import identity_for
 from tasks.steps.describe import planned_manifest
 from tasks.steps.mirroring import mirror_run
 from tasks.steps.precision import measure_precision
@@ -62,7 +63,7 @@ def publish_run(
         parts,
         schema,
         counts,
-        Limits(**plan.job.quality.model_dump(), language=plan.job.language),
+        Limits(**plan.job.quality.model_dump(exclude={"max_shrink"}), language=plan.job.language),
         single_label=not columns.multi_label,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
@@ -84,7 +85,8 @@ def publish_run(
     )
     write_manifest(layout, manifest)
     refuse(layout, run_id, checked)
-    publish(layout, run_id, together, schema)
+    identity = identity_for(plan.job, schema, plan.index.documents)
+    publish(layout, run_id, together, schema, identity=identity)
     return _published(layout, run_id)
 
 
@@ -117,7 +119,8 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
             "damaged; score the corpus again"
         )
     together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
-    publish(layout, run_id, together, schema, note=reason.strip())
+    identity = identity_for(plan.job, schema, plan.index.documents)
+    publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
     return mirror_run(layout, plan.job, _published(layout, run_id))
 
 

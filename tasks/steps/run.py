@@ -8,6 +8,7 @@ from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
+import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.corpus.index import IndexSummary, kept_schema
@@ -101,17 +102,17 @@ def without_secrets(job: Job) -> Job:
 
 def results_columns(plan: Plan, layout: Layout) -> Columns:
     """What decides the columns of the run's results."""
-    return columns_of(plan.job, plan.inference, layout.index(plan.run_id))
+    return columns_of(plan.job, plan.inference, kept_schema(layout.index(plan.run_id)))
 
 
-def columns_of(job: Job, inference: InferencePlan, index: Path) -> Columns:
-    """What decides the columns of a job's results, given the index of its corpus."""
+def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
+    """What decides the columns of a job's results, given the kept columns of its corpus."""
     sentiment, topics = inference.sentiment, inference.topics
     return Columns(
         sentiment_labels=sentiment.labels if sentiment else (),
         topic_labels=topics.labels if topics else (),
         multi_label=bool(topics and not topics.adds_up),
-        keep=kept_schema(index),
+        keep=kept,
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
         shortlist=topics.shortlist.size if topics and topics.shortlist else None,

@@ -69,12 +69,12 @@ def test_the_readmes_seed_command_pins_and_loads_the_commits_of_the_hub(repos, f
         done = run([*words[1:], "--json"], folder, endpoint)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    sentiment, topic = manifest(folder, "opiniones", summary["run_id"])["models"]
+    sentiment, topic = manifest(folder, "semilla", summary["run_id"])["models"]
     assert (sentiment["name"], sentiment["revision"]) == (SENTIMENT, NEW)
     assert sentiment["weights"].startswith("torch")
     assert (topic["name"], topic["revision"], topic["weights"]) == (TOPICS, OTHER, "safetensors")
     assert topic["settings"]["hypotheses"][0] == "Este ejemplo es política."
-    rows = pd.read_parquet(folder / "out" / "opiniones" / "results")
+    rows = pd.read_parquet(folder / "out" / "semilla" / "results")
     assert set(rows.sentiment_model) == {f"{SENTIMENT}@{NEW}"}
     assert any(f"/resolve/{NEW}/pytorch_model.bin" in request for request in seen)
     assert not any("evil.py" in request or "telemetry" in request for request in seen)

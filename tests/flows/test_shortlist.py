@@ -79,7 +79,7 @@ def test_scores_that_need_not_add_up_are_published(nocturna, arguments, tmp_path
 
 def test_a_job_with_a_single_label_is_published(nocturna, small_models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
-    topics = ["--topic-model", small_models["nli"], "--labels", "salud"]
+    topics = ["--topic-model", small_models["nli"], "--labels", "salud", "--multi-label"]
     done = nocturna("score", corpus, "--no-sentiment", *topics)
     assert done.code == 0, done.err
     scores = pd.read_parquet(tmp_path / "out" / "prensa" / "results").topic_salud

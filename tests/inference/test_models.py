@@ -215,8 +215,8 @@ def test_config_id_changes_with_what_decides_a_score_and_with_nothing_else(tmp_p
 
 def test_nli_in_a_language_without_a_default_template_asks_for_one(tmp_path):
     model = str(bert_classifier(tmp_path / "a", labels=("entailment", "neutral", "contradiction")))
-    topics = {"labels": ["a"], "model": model}
+    topics = {"labels": ["a", "b"], "model": model}
     with pytest.raises(UsageError, match=r"zero_shot\.template.*'fr'"):
         plan_inference(job(language="fr", sentiment={"enabled": False}, zero_shot=topics))
     english = plan_inference(job(language="en", sentiment={"enabled": False}, zero_shot=topics))
-    assert english.topics.hypotheses == ("This example is a.",)
+    assert english.topics.hypotheses == ("This example is a.", "This example is b.")

@@ -152,7 +152,7 @@ def test_a_shortlist_of_one_is_scored_as_a_single_label_is(folders):
     assert not plan.topics.adds_up
     assert (np.isfinite(found).sum(axis=1) == 1).all()
     for text, labels, row in zip(TEXTS, listed(found), found, strict=True):
-        only = plan_of(folders, labels=labels, size=None)
+        only = plan_of(folders, labels=labels, size=None, multi_label=True)
         assert not only.topics.adds_up
         assert np.nanmax(row) == pytest.approx(
             score_texts(only, [text], RUN).topics[0, 0], abs=1e-5

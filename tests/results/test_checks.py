@@ -217,7 +217,7 @@ def test_a_snapshot_must_have_the_rows_that_it_should(layout, table):
     parts = {"snapshot": [new, old]}
     passed = check_run(layout, [new], SCHEMA, counts, Limits(), snapshot_rows=12, **parts)
     assert passed.failed == ()
-    assert passed.metrics["snapshot_rows"] == 12
+    assert passed.metrics["snapshot"]["rows"] == 12
     short = check_run(layout, [new], SCHEMA, counts, Limits(), snapshot_rows=13, **parts)
     assert failed_names(short) == ["accounting"]
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import duckdb
 import pandas as pd
+import pyarrow.parquet as pq
 
 from tasks.results.checks import Limits, check_run
 from tasks.results.layout import layout_of
@@ -72,6 +73,28 @@ def test_a_night_that_scored_nothing_has_no_shares_and_says_what_it_carried(layo
     summary = summarise(layout, manifest, checked.metrics)
     assert summary.shares == {}
     assert dict(table_rows(summary))["carried over"] == "10"
+
+
+def test_a_night_of_few_documents_shows_the_shares_of_all_with_its_own_beside_them(layout):
+    old = part_of(layout, "night-0", 0, documents(f"d{i}" for i in range(30)))
+    rows = documents(["new-0", "new-1"])
+    labels = sorted(set(old_labels := pq.read_table(old.path)["topic"].to_pylist()))
+    new = part_of(layout, "night-1", 0, rows)
+    counts = Counts(read=32, scored=2, carried=30)
+    checked = check_run(
+        layout, [new], SCHEMA, counts, Limits(), snapshot=[old, new], snapshot_rows=32
+    )
+    manifest = manifest_of("night-1", status="published", counts=counts)
+    summary = summarise(layout, manifest, checked.metrics)
+    assert summary.published == {"rows": 32, "scored": 32, "failed": 0}
+    new_labels = pq.read_table(new.path)["topic"].to_pylist()
+    for label in labels:
+        n, few = (old_labels + new_labels).count(label), new_labels.count(label)
+        assert summary.shares["topic"][label] == n / 32
+        assert summary.new_shares["topic"][label] == few / 2
+        said = dict(table_rows(summary))[f"topic {label}"]
+        assert said == f"{n / 32:.1%} ({few / 2:.1%} of the new)"
+    assert dict(table_rows(summary))["published"] == "32, 32 scored and 0 failed"
 
 
 def test_the_table_shows_counts_rate_and_every_share(layout):

@@ -1,0 +1,91 @@
+"""Refusing to publish something else than last night without being asked."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import pyarrow as pa
+
+from tasks.corpus.storage import is_remote, redact
+from tasks.errors import UsageError
+from tasks.job import Job, Source
+from tasks.results.delta import Delta
+from tasks.results.identity import Accident, Identity, accidents, identity_of
+from tasks.results.layout import Layout
+from tasks.results.parts import schema_of
+from tasks.results.snapshots import Snapshot, current_snapshot
+
+
+def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:
+    """What a job's snapshot is made from.
+
+    Args:
+        schema: the columns of its results.
+        documents: how many its corpus has, where that is known.
+    """
+    return replace(
+        identity_of(schema),
+        source=place_of(job.source),
+        id=job.source.id or "",
+        text=job.source.text,
+        documents=documents,
+    )
+
+
+def refuse_accidents(
+    layout: Layout, job: Job, tonight: Identity, delta: Delta | None = None
+) -> list[Accident]:
+    """Compares a job with what is published, as far as tonight's identity is known.
+
+    Args:
+        delta: how the corpus differs from the snapshot; before that is known, nothing is said of
+            the source and its size.
+
+    Returns:
+        what would be lost and is allowed.
+
+    Raises:
+        UsageError: something would be lost that the job does not allow; the line names the option.
+    """
+    snapshot = current_snapshot(layout)
+    published = _published(snapshot)
+    if published is None:
+        return []
+    known_again = None if delta is None else _known_again(published, delta)
+    found = accidents(published, tonight, known_again, job.quality.max_shrink)
+    if job.once.replace and any(a.strange_rows for a in found):
+        found = [a for a in found if a.options != ("--allow-shrink",)]
+    refused = [a for a in found if not job.once.options & set(a.options)]
+    if refused:
+        what = "; ".join(a.what for a in refused)
+        ways = "; ".join(dict.fromkeys(a.advice for a in refused))
+        raise UsageError(f"{layout.root}: {what}; {ways}")
+    return found
+
+
+def place_of(source: Source) -> str:
+    """Where a corpus is, so that the same place has one name; without secrets."""
+    if source.dataset is not None:
+        return f"hub:{source.dataset}/{source.config or 'default'}/{source.split}"
+    path = source.path or ""
+    local = path.removeprefix("file://").removeprefix("local://")
+    if is_remote(local):
+        return redact(path).rstrip("/")
+    return os.path.normpath(Path(local).expanduser().absolute())
+
+
+def _published(snapshot: Snapshot | None) -> Identity | None:
+    if snapshot is None or not snapshot.parts:
+        return None
+    if snapshot.identity is not None:
+        return snapshot.identity
+    try:
+        return identity_of(schema_of(snapshot.parts[0].path))
+    except (OSError, pa.ArrowException):
+        return None
+
+
+def _known_again(published: Identity, delta: Delta) -> float:
+    """Share of the published documents that the corpus has with the same text."""
+    same = delta.unchanged + delta.reconfigured + delta.retried
+    return min(1.0, same / published.documents) if published.documents else 1.0

@@ -1,0 +1,95 @@
+"""Every command with names that a terminal would obey or a table would read as markup.
+
+What is printed shows them escaped or as they are; what is published holds them exactly.
+"""
+
+import json
+
+import pandas as pd
+import pytest
+
+from tests.models import TEXTS
+
+pytestmark = pytest.mark.usefixtures("engine")
+
+ODD = "\x1b]0;hola\x07\x1b[31m\x9b1m\u202e"
+SHOWN = "\\x1b]0;hola\\x07\\x1b[31m\\u009b1m\\u202e"
+OBEYED = set("\x1b\x07\x9b\u202e\x7f")
+
+
+@pytest.fixture
+def encoder(small_models) -> list[str]:
+    return ["--topic-model", str(small_models["encoder"]), "--method", "embedding"]
+
+
+def test_escape_in_text(nocturna, encoder, tmp_path, monkeypatch):
+    source = tmp_path / f"no{ODD}tas.jsonl"
+    ids = [f"{ODD}{i}\n{i}" for i in range(len(TEXTS) - 1)]
+    rows = [{"id": i, "text": t, ODD: "x"} for i, t in zip([*ids, ids[0]], TEXTS, strict=True)]
+    lines = [*map(json.dumps, rows), "{roto" + ODD]
+    source.write_text("\n".join(lines) + "\n", "utf-8")
+    (tmp_path / f"fi{ODD}n.yaml").write_text(f"fuente{json.dumps(ODD)}: 1\n", "utf-8")
+    labels = ["--labels", f"{ODD}rojo,normal"]
+    job = ["score", source, "--id", "id", "--no-sentiment", *encoder, *labels, "--name", "x"]
+    job += ["--keep", f"'{ODD}'", "--max-quarantined"]
+    gold = ["evaluate", source, "--task", "topic", "--gold", "id", "--labels", f"{ODD}a,b"]
+    gold += ["--model", encoder[1], "--method", "embedding"]
+    commands = {
+        "missing file": (["score", f"fal{ODD}ta.jsonl", *labels], 2),
+        "unknown column": (["score", source, "--id", f"co{ODD}d", *labels], 2),
+        "unknown model": (["score", source, "--sentiment-model", f"./{ODD}"], 2),
+        "wrong name": (["score", source, "--name", ODD], 2),
+        "wrong label": (["score", source, *encoder, "--labels", f"{ODD},{ODD}"], 2),
+        "bad lines": ([*job, "0.01"], 2),
+        "published": ([*job, "1"], 0),
+        "published, as JSON": ([*job, "1", "--full", "--json"], 0),
+        "replaced": ([*job, "1", "--labels", f"{ODD}más"], 2),
+        "runs": (["runs"], 0),
+        "runs as JSON": (["runs", "--json"], 0),
+        "columns": (["columns", "out/x"], 0),
+        "columns as JSON": (["columns", "out/x", "--json"], 0),
+        "jobs": (["jobs", f"fi{ODD}n.yaml"], 2),
+        "publish": (["publish", f"no{ODD}", "--accept", ODD], 2),
+        "evaluate": (gold, 2),
+        "map": ([*gold, "--map", ODD], 2),
+    }
+    said = {}
+    for kind, (command, code) in commands.items():
+        said[kind] = done = nocturna(*command)
+        assert done.code == code, (kind, done.out, done.err)
+        assert not OBEYED & set(done.out + done.err), kind
+        if code == 2:
+            assert (done.out + done.err).count("\n") == 1, (kind, done.err)
+    assert f"fal{SHOWN}ta.jsonl" in said["missing file"].err
+    assert f"topic {SHOWN}rojo" in said["published"].out
+    assert f"{ODD}rojo" in said["published, as JSON"].json["shares"]["topic"]
+    assert said["columns"].out.count(SHOWN) == 2, "a label and a kept column"
+    frame = pd.read_parquet(tmp_path / "out" / "x" / "results")
+    assert sorted(frame.doc_id) == sorted(ids)
+    assert set(frame.topic) <= {f"{ODD}rojo", "normal"}
+    assert list(frame[ODD]) == ["x"] * len(ids)
+
+    monkeypatch.setenv("NOCTURNA_DEBUG", "1")
+    monkeypatch.setattr("flows.cli.app", lambda **_: 1 / len(ODD[:0]) or ODD)
+    trace = nocturna("runs")
+    assert trace.code == 1 and "Traceback" in trace.err
+    assert not OBEYED & set(trace.err)
+
+
+def test_markup_in_labels(nocturna, encoder, tmp_path):
+    source = tmp_path / "textos[b].jsonl"
+    rows = [{"id": f"[/b]{i}", "text": t, "[red]": ":smile:"} for i, t in enumerate(TEXTS)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    written = ("[red]alerta", "[/b]fin", "[link=x]a", "b [bold]", ":smile: c")
+    done = nocturna(
+        *("score", source, "--id", "id", "--no-sentiment", *encoder, "--name", "marcas"),
+        *("--labels", ",".join(written), "--keep", "[red]"),
+    )
+    assert done.code == 0, done.err
+    columns = nocturna("columns", "out/marcas")
+    assert columns.code == 0, columns.err
+    for label in written:
+        assert label in done.out
+        assert label in columns.out
+    assert "'[red]'" in columns.out
+    assert nocturna("runs").code == 0
