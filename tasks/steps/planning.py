@@ -19,7 +19,7 @@ from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.running import running
 from tasks.job import Job
 from tasks.results import files
-from tasks.results.delta import Delta, find_delta
+from tasks.results.delta import Delta, base_is_whole, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
 from tasks.results.parts import schema_of
@@ -148,7 +148,8 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan = load_plan(layout.plan(stopped.run_id))
         except NocturnaError:
             continue
-        if work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted:
+        same = work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted
+        if same and base_is_whole(layout, plan.delta):
             return plan
     return None
 
