@@ -10,7 +10,7 @@ from typer.core import TyperGroup
 
 from tasks.errors import NocturnaError
 
-COMMANDS = ("score", "jobs", "runs", "publish", "columns", "evaluate", "serve")
+COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
 
 

@@ -189,7 +189,7 @@ def list_runs(layout: Layout) -> list[Manifest]:
     it was interrupted. A run whose manifest cannot be read is there too, with the reason why.
     Never raises for what is on the disk.
     """
-    published = {s.run_id: s for s in committed(layout)}
+    published = {s.run_id: s for s in committed(layout) if s.back_to is None}
     line = {s.number for s in line_of(layout)}
     holder = holder_of(layout)
     running = holder.run_id if holder else None
