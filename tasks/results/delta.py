@@ -101,7 +101,7 @@ def find_delta(
     if not drop_vanished:
         leaving = leaving.replace(", 'vanished'", "")
     with files.clear_errors(layout.root):
-        files.make_folder(wanted.parent)
+        files.make_folder(wanted.parent, private=True)
         with connect(layout, MEMORY) as database:
             _compare(database, layout.index(run_id), snapshot, config_id, full, bucket_rows)
             counts = dict(

@@ -30,11 +30,12 @@ def make_folder(path: Path, private: bool = False) -> None:
     """Makes a folder and its parents, each durable; an existing folder is left as it is.
 
     Args:
-        private: whether it holds text, so that only its owner may look into it.
+        private: whether it holds text, so that only its owner may look into it, and into those of
+            its parents that are made.
     """
     if path.is_dir():
         return
-    make_folder(path.parent)
+    make_folder(path.parent, private)
     path.mkdir(0o700 if private else 0o777, exist_ok=True)
     fsync(path.parent)
 
@@ -152,6 +153,16 @@ def write_durable(path: Path, data: bytes) -> None:
     """Writes a file and waits until it is on the disk."""
     new_file(path).write_bytes(data)
     fsync(path)
+
+
+def put_folder(temporary: Path, path: Path) -> None:
+    """Gives a folder of files that was made under another name its own; durable, and whole."""
+    for child in listed(temporary):
+        fsync(child)
+    fsync(temporary)
+    remove_folder(path)
+    rename(temporary, path)
+    fsync(path.parent)
 
 
 def new_file(path: Path, private: bool = False) -> Path:

@@ -68,9 +68,10 @@ def write_streamed(
             no space or permission.
     """
     with files.clear_errors(folder):
-        files.make_folder(folder)
+        files.make_folder(folder, private=True)
         stem = f"part-{short_run_id(run_id)}-{shard:05d}"
         temporary = files.temporary_of(folder / stem)
+        files.new_file(temporary, private="text" in schema.names)
         write_tables(tables, schema, temporary)
         files.fsync(temporary)
         _read_back(temporary, rows, schema)

@@ -24,12 +24,10 @@ def write_rejects(table: pa.Table, layout: Layout, run_id: str, shard: int) -> P
         files.unlink(path)
         return None
     with files.clear_errors(path):
-        files.make_folder(path.parent)
-        temporary = files.temporary_of(path)
+        files.make_folder(path.parent, private=True)
+        temporary = files.new_file(files.temporary_of(path), private=True)
         write_tables([table], table.schema, temporary)
-        files.fsync(temporary)
-        files.rename(temporary, path)
-        files.fsync(path.parent)
+        files.put_whole(temporary, path)
     return path
 
 
