@@ -16,7 +16,7 @@ from tasks.control import stop_signal
 from tasks.errors import STOPPED, NocturnaError, Stopped
 from tasks.visible import visible
 
-COMMANDS = ("score", "jobs", "runs", "publish", "columns", "evaluate", "serve")
+COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
 
 

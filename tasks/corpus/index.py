@@ -104,6 +104,11 @@ def kept_schema(folder: Path) -> pa.Schema:
     return pq.read_schema(folder / _KEPT).remove_metadata()
 
 
+def read_rejects(folder: Path, shard: int) -> pa.Table:
+    """The rows of a shard that could not be read, or whose id another row has."""
+    return pq.read_table(_rejects_path(folder, shard))
+
+
 def open_shard(
     source: Source,
     inputs: Sequence[InputFile],
@@ -128,7 +133,7 @@ def open_shard(
     documents = rows.documents.set_column(0, DOCUMENT_SCHEMA.field("doc_id"), named["doc_id"])
     documents = documents.filter(pc.not_equal(named["disposition"], "duplicate_id"))
     documents = documents.cast(pa.schema([*DOCUMENT_SCHEMA, *kept_schema(folder)]))
-    return ShardRows(documents, pq.read_table(_rejects_path(folder, shard.index)), rows.digest)
+    return ShardRows(documents, read_rejects(folder, shard.index), rows.digest)
 
 
 def _write(table: pa.Table, path: Path) -> None:

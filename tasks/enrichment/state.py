@@ -2,6 +2,7 @@
 
 import contextlib
 import fcntl
+import logging
 import secrets
 import sqlite3
 from collections.abc import Iterator
@@ -38,6 +39,8 @@ CREATE TABLE IF NOT EXISTS job_calls (
 ) WITHOUT ROWID;
 """
 
+_log = logging.getLogger(__name__)
+
 
 class State:
     """An open state folder. Use as a context manager; belongs to the thread that opened it.
@@ -55,14 +58,18 @@ class State:
         self.owner = secrets.token_hex(8)
         self.path = folder / "summaries.sqlite"
         try:
-            (folder / "owners").mkdir(parents=True, exist_ok=True)
+            folder.parent.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(0o700, exist_ok=True)
+            (folder / "owners").mkdir(0o700, exist_ok=True)
             self._lock: IO[bytes] = self._lock_file(self.owner).open("wb")
             fcntl.flock(self._lock, fcntl.LOCK_EX)
-            self.db = sqlite3.connect(self.path, timeout=60, isolation_level=None)
-            self.db.row_factory = sqlite3.Row
-            self.db.execute("PRAGMA journal_mode=WAL")
-            self.db.execute("PRAGMA synchronous=FULL")
-            self.db.executescript(SCHEMA)
+            try:
+                self.db = _open(self.path)
+            except sqlite3.OperationalError:
+                raise
+            except sqlite3.DatabaseError as error:
+                _set_aside(self.path, error)
+                self.db = _open(self.path)
         except (OSError, sqlite3.Error) as error:
             raise NocturnaError(
                 f"{self.path}: cannot open the state of the summaries: {error}"
@@ -112,3 +119,30 @@ class State:
 
     def _lock_file(self, owner: str) -> Path:
         return self.folder / "owners" / f"{owner}.lock"
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=60, isolation_level=None)
+    db.row_factory = sqlite3.Row
+    try:
+        db.execute("PRAGMA journal_mode=WAL")
+        db.execute("PRAGMA synchronous=FULL")
+        db.executescript(SCHEMA)
+    except sqlite3.Error:
+        db.close()
+        raise
+    return db
+
+
+def _set_aside(path: Path, error: sqlite3.Error) -> None:
+    """Moves a database that is none any more out of the way, so that a new one takes its place."""
+    damaged = path.with_name(f"{path.name}.damaged-{secrets.token_hex(4)}")
+    for ending in ("", "-wal", "-shm"):
+        with contextlib.suppress(FileNotFoundError):
+            path.with_name(f"{path.name}{ending}").rename(f"{damaged}{ending}")
+    _log.warning(
+        "%s: cannot be read (%s); kept as %s, and answers in it are paid for again",
+        path,
+        error,
+        damaged.name,
+    )

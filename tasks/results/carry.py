@@ -11,10 +11,10 @@ import pyarrow.parquet as pq
 from tasks.errors import NocturnaError, UsageError
 from tasks.results.delta import Delta, dead_rows
 from tasks.results.layout import Layout
+from tasks.results.log_entries import current_snapshot
 from tasks.results.parts import is_whole, schema_of, write_streamed
 from tasks.results.records import PartFile
 from tasks.results.schema import differing_columns, fitted, same_columns
-from tasks.results.snapshots import last_number, read_entry
 
 BATCH_ROWS = 65_536
 
@@ -75,7 +75,8 @@ def next_parts(
         NocturnaError: another run published meanwhile, or a carried part is damaged.
         UsageError: rows with other columns would be carried and `fill` is off.
     """
-    if delta.base != last_number(layout):
+    snapshot = current_snapshot(layout)
+    if delta.base != (snapshot.number if snapshot else 0):
         raise NocturnaError(
             f"{layout.root}: another run published since this one was planned; "
             "run the same command again"
@@ -83,7 +84,7 @@ def next_parts(
     sizes = sizes or Sizes()
     dead = dead_rows(layout, run_id)
     nothing = np.array([], dtype=np.int64)
-    base = read_entry(layout, delta.base).parts if delta.base else ()
+    base = [part for part in (snapshot.parts if snapshot else ()) if part.name not in delta.damaged]
     sources = [
         *(_source(part, dead.get(part.name, nothing), schema) for part in base),
         *(_Source(part, nothing, True) for part in new),
@@ -131,8 +132,8 @@ def _join(
 def _live_rows(source: _Source, schema: pa.Schema) -> Iterator[pa.Table]:
     if not is_whole(source.part):
         raise NocturnaError(
-            f"{source.part.path}: a published part was damaged; restore it from a copy, "
-            "or score again into another folder"
+            f"{source.part.path}: was damaged since the run was planned; "
+            "run the same command again, it scores that part once more"
         )
     first = 0
     with pq.ParquetFile(source.part.path, buffer_size=1 << 20, pre_buffer=False) as content:

@@ -4,9 +4,8 @@ Hard checks say that the pipeline itself went wrong and cannot be waived; soft o
 input or the models did, and have limits in the job.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pyarrow as pa
@@ -18,16 +17,17 @@ from tasks.results.layout import Layout
 from tasks.results.limits import Check, Limits, soft_checks
 from tasks.results.measures import measure, measure_whole
 from tasks.results.parts import schema_of
-from tasks.results.records import Counts, PartFile, to_json
+from tasks.results.records import Counts, PartFile
 from tasks.results.schema import same_columns
+from tasks.results.stored import as_record, read_record
 
 
 @dataclass(frozen=True)
 class Checked:
     """All gates of a run, and its metrics: what `runs/<run_id>/metrics.json` holds."""
 
-    checks: tuple[Check, ...]
-    metrics: dict[str, Any]
+    checks: tuple[Check, ...] = ()
+    metrics: dict[str, Any] = field(default_factory=dict)
 
     @property
     def failed(self) -> tuple[Check, ...]:
@@ -97,7 +97,7 @@ def check_run(
 def write_metrics(layout: Layout, run_id: str, checked: Checked) -> None:
     """Writes `runs/<run_id>/metrics.json`: the checks, passed or not, and the metrics."""
     with files.clear_errors(layout.root):
-        files.write_whole(layout.metrics(run_id), to_json(asdict(checked)))
+        files.write_whole(layout.metrics(run_id), as_record(asdict(checked)))
 
 
 def read_metrics(layout: Layout, run_id: str) -> dict[str, Any]:
@@ -106,12 +106,9 @@ def read_metrics(layout: Layout, run_id: str) -> dict[str, Any]:
 
 
 def read_checked(layout: Layout, run_id: str) -> Checked:
-    """The checks and metrics of a run; both empty where it did not come that far."""
-    path = layout.metrics(run_id)
-    if not path.exists():
-        return Checked((), {})
-    values = json.loads(path.read_bytes())
-    return Checked(tuple(Check(**check) for check in values["checks"]), values["metrics"])
+    """The checks and metrics of a run; empty where it did not come that far or they are lost."""
+    found = read_record(layout.metrics(run_id), Checked)
+    return found.value if found and found.value else Checked()
 
 
 def refuse(layout: Layout, run_id: str, checked: Checked, accepted: str | None = None) -> None:

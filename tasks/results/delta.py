@@ -4,8 +4,9 @@ Documents and rows are compared in buckets, by a hash of their id: what is joine
 the same however many there are.
 """
 
+import logging
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,17 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.results import files
+from tasks.results.damaged import Bad, set_aside
 from tasks.results.layout import Layout
-from tasks.results.snapshots import Snapshot, current_snapshot
+from tasks.results.log_entries import Snapshot, current_snapshot
+from tasks.results.parts import is_whole
+from tasks.results.records import PartFile
 from tasks.results.sql import connect, literal
 
 if TYPE_CHECKING:
     import duckdb
+
+_log = logging.getLogger(__name__)
 
 MEMORY = "1GB"
 BUCKET_ROWS = 5_000_000
@@ -41,6 +47,8 @@ class Delta:
         unchanged: documents whose rows are carried over.
         vanished: rows whose document is no longer in the corpus.
         drop_vanished: whether those leave the results.
+        damaged: names of parts of the snapshot that are not what was published; their documents
+            are new.
     """
 
     base: int
@@ -51,6 +59,7 @@ class Delta:
     unchanged: int
     vanished: int
     drop_vanished: bool
+    damaged: tuple[str, ...] = ()
 
     @property
     def to_score(self) -> int:
@@ -85,13 +94,14 @@ def find_delta(
         the counts; which documents and rows they are is kept in the run's work folder, for
         `wanted_ids` and `dead_rows`.
     """
-    snapshot = current_snapshot(layout)
+    snapshot, damaged = _readable(current_snapshot(layout))
+    _tell_damaged(layout, damaged)
     wanted, dead = _files(layout, run_id)
     leaving = "('changed', 'reconfigured', 'retried', 'vanished')"
     if not drop_vanished:
         leaving = leaving.replace(", 'vanished'", "")
     with files.clear_errors(layout.root):
-        files.make_folder(wanted.parent)
+        files.make_folder(wanted.parent, private=True)
         with connect(layout, MEMORY) as database:
             _compare(database, layout.index(run_id), snapshot, config_id, full, bucket_rows)
             counts = dict(
@@ -114,8 +124,25 @@ def find_delta(
     return Delta(
         base=snapshot.number if snapshot else 0,
         drop_vanished=drop_vanished,
+        damaged=tuple(part.name for part in damaged),
         **{fate: counts.get(fate, 0) for fate in FATES},
     )
+
+
+def base_is_whole(layout: Layout, delta: Delta) -> bool:
+    """Whether what a run was compared with, some time ago, is still what is published."""
+    snapshot = current_snapshot(layout)
+    if snapshot is None:
+        return delta.base == 0
+    parts = [part for part in snapshot.parts if part.name not in delta.damaged]
+    return delta.base == snapshot.number and all(map(is_whole, parts))
+
+
+def set_damaged_aside(layout: Layout, delta: Delta) -> None:
+    """Moves the damaged parts of the snapshot before to `damaged/`, once another took its place."""
+    folder = layout.snapshot(delta.base)
+    bad = [Bad(folder / name, "was damaged and is replaced") for name in delta.damaged]
+    set_aside(layout, "parts", [one for one in bad if files.is_there(one.path)])
 
 
 def describe(delta: Delta) -> str:
@@ -154,6 +181,28 @@ def dead_rows(layout: Layout, run_id: str) -> dict[str, npt.NDArray[np.int64]]:
             for name, some in zip(parts, np.split(rows, starts[1:]), strict=True):
                 found.setdefault(name, []).append(some)
     return {name: np.concatenate(some) for name, some in found.items()}
+
+
+def _readable(snapshot: Snapshot | None) -> tuple[Snapshot | None, list[PartFile]]:
+    """The snapshot without the parts that are not what was published, and those."""
+    if snapshot is None:
+        return None, []
+    damaged = [part for part in snapshot.parts if not is_whole(part)]
+    whole = tuple(part for part in snapshot.parts if part not in damaged)
+    return replace(snapshot, parts=whole), damaged
+
+
+def _tell_damaged(layout: Layout, damaged: list[PartFile]) -> None:
+    if not damaged:
+        return
+    others = f" and {len(damaged) - 1:,} other parts" if len(damaged) > 1 else ""
+    _log.warning(
+        "%s%s: not what was published (damaged or gone): those documents are scored again; "
+        "`nocturna rollback %s` shows an earlier snapshot instead",
+        damaged[0].path,
+        others,
+        layout.root,
+    )
 
 
 def _files(layout: Layout, run_id: str) -> tuple[Path, Path]:
@@ -230,5 +279,6 @@ def _list(texts: Iterable[str]) -> str:
 
 
 def _save(database: "duckdb.DuckDBPyConnection", query: str, path: Path) -> None:
-    database.execute(f"COPY ({query}) TO {literal(str(path))} (FORMAT parquet)")
-    files.fsync(path)
+    temporary = files.temporary_of(path)
+    database.execute(f"COPY ({query}) TO {literal(str(temporary))} (FORMAT parquet)")
+    files.put_whole(temporary, path)

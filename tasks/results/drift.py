@@ -5,13 +5,13 @@ nothing, and the usual limit of PSI sleeps through ten points: the gate is the l
 share in points. PSI is kept as a figure.
 """
 
-import json
 import math
 from collections import Counter
 from typing import Any
 
-from tasks.results.layout import Layout
-from tasks.results.snapshots import committed_numbers, read_entry
+from tasks.results.layout import Layout, is_safe
+from tasks.results.log_entries import line_of
+from tasks.results.stored import read_values
 
 NIGHTS = 7
 Counts = dict[str, int]
@@ -40,7 +40,7 @@ def label_drift(
         if kind not in metrics:
             continue
         now: Counts = metrics[kind]["counts"]
-        past: list[Counts] = [m[kind]["counts"] for m in before if kind in m]
+        past = [counts for m in before if (counts := _counts(m, kind)) is not None]
         if kind != "language":
             past = [counts for counts in past if list(counts) == list(now)]
         then = Counter[str]()
@@ -73,7 +73,20 @@ def _psi(now: Counts, then: Counts) -> float:
 
 
 def _earlier(layout: Layout) -> list[dict[str, Any]]:
-    """Metrics of published runs, newest first; runs whose metrics are gone are left out."""
-    runs = [read_entry(layout, number).run_id for number in reversed(committed_numbers(layout))]
-    paths = [layout.metrics(run_id) for run_id in runs]
-    return [json.loads(path.read_bytes())["metrics"] for path in paths if path.exists()]
+    """Metrics of the runs that led to the current snapshot, newest first.
+
+    Runs whose metrics are gone or cannot be read are left out.
+    """
+    runs = dict.fromkeys(snapshot.run_id for snapshot in line_of(layout))
+    found = [read_values(layout.metrics(run_id)) for run_id in runs if is_safe(run_id)]
+    values = [stored.value.get("metrics") for stored in found if stored and stored.value]
+    return [metrics for metrics in values if isinstance(metrics, dict)]
+
+
+def _counts(metrics: dict[str, Any], kind: str) -> Counts | None:
+    """Documents by label, as an earlier night counted them; None if that cannot be read."""
+    measured = metrics.get(kind)
+    counts = measured.get("counts") if isinstance(measured, dict) else None
+    if not isinstance(counts, dict):
+        return None
+    return counts if all(type(n) is int for n in counts.values()) else None

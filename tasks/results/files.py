@@ -8,6 +8,7 @@ import errno
 import os
 import re
 import shutil
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -25,13 +26,53 @@ _ADVICE = {
 }
 
 
-def make_folder(path: Path) -> None:
-    """Makes a folder and its parents, each durable; an existing folder is left as it is."""
+def make_folder(path: Path, private: bool = False) -> None:
+    """Makes a folder and its parents, each durable; an existing folder is left as it is.
+
+    Args:
+        private: whether it holds text, so that only its owner may look into it, and into those of
+            its parents that are made.
+    """
     if path.is_dir():
         return
-    make_folder(path.parent)
-    path.mkdir(exist_ok=True)
+    make_folder(path.parent, private)
+    path.mkdir(0o700 if private else 0o777, exist_ok=True)
     fsync(path.parent)
+
+
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, sorted; nothing where there is none or it cannot be read.
+
+    A link to a folder is none: what is behind it is not ours.
+    """
+    if not is_folder(folder):
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError:
+        return []
+
+
+def is_folder(path: Path) -> bool:
+    """Whether there is a folder, and not a link to one."""
+    return stat.S_ISDIR(_mode(path))
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is a file, and not a link to one."""
+    return stat.S_ISREG(_mode(path))
+
+
+def is_there(path: Path) -> bool:
+    """Whether there is anything of that name: a file, a folder, a link, whatever it points to."""
+    return _mode(path) != 0
+
+
+def _mode(path: Path) -> int:
+    try:
+        return path.lstat().st_mode
+    except OSError:
+        return 0
 
 
 def fsync(path: Path) -> None:
@@ -68,11 +109,14 @@ def unlink(path: Path) -> None:
 
 
 def remove_folder(path: Path) -> None:
-    """Removes a folder and what is in it, file by file; symlinks are removed, not followed."""
-    if not path.is_dir():
+    """Removes a folder and what is in it, file by file; symlinks are removed, not followed.
+
+    A link in the place of the folder itself is left alone, with what is behind it.
+    """
+    if not is_folder(path):
         return
     for child in sorted(path.iterdir()):
-        if child.is_dir() and not child.is_symlink():
+        if is_folder(child):
             remove_folder(child)
         else:
             unlink(child)
@@ -93,16 +137,44 @@ def link_or_copy(source: Path, target: Path) -> None:
 def write_whole(path: Path, data: bytes) -> None:
     """Writes a file so that readers find the old content or the new, never a part of it."""
     make_folder(path.parent)
-    temporary = temporary_of(path)
-    write_durable(temporary, data)
+    temporary = new_file(temporary_of(path))
+    temporary.write_bytes(data)
+    put_whole(temporary, path)
+
+
+def put_whole(temporary: Path, path: Path) -> None:
+    """Gives a file that was written under another name, in the same folder, its own; durable."""
+    fsync(temporary)
     rename(temporary, path)
     fsync(path.parent)
 
 
 def write_durable(path: Path, data: bytes) -> None:
     """Writes a file and waits until it is on the disk."""
-    path.write_bytes(data)
+    new_file(path).write_bytes(data)
     fsync(path)
+
+
+def put_folder(temporary: Path, path: Path) -> None:
+    """Gives a folder of files that was made under another name its own; durable, and whole."""
+    for child in listed(temporary):
+        fsync(child)
+    fsync(temporary)
+    remove_folder(path)
+    rename(temporary, path)
+    fsync(path.parent)
+
+
+def new_file(path: Path, private: bool = False) -> Path:
+    """An empty file to be written, in place of what a run that died left there of it.
+
+    Args:
+        private: whether it will hold text, so that only its owner may read it.
+    """
+    unlink(path)
+    mode = 0o600 if private else 0o666
+    os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, mode))
+    return path
 
 
 def temporary_of(path: Path) -> Path:

@@ -5,6 +5,7 @@ out/<job>/
   snapshots/00000042/                the parts of one snapshot
   log/00000042.json                  its existence commits the snapshot
   runs/<run_id>/                     plan, manifest, metrics, lineage events
+  damaged/                           what could not be read, under the path that it had
   quarantine/<run_id>/               rows that could not be read
   work/<run_id>/                     what a run needs to go on: the index of its documents and
                                      the shards that are done; removed once it is published
@@ -19,8 +20,9 @@ from secrets import token_hex
 
 from tasks.errors import UsageError
 
-_RUN_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,79}$")
-_NUMBER = re.compile(r"^\d{8}$")
+_SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
+_RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
+_NUMBER = re.compile(r"[0-9]{8}")
 _SNAPSHOT_ENDING = re.compile(r"(?<=-[0-9a-f]{8})(-\d{8})?\.parquet$")
 
 
@@ -49,6 +51,10 @@ class Layout:
     @property
     def runs(self) -> Path:
         return self.root / "runs"
+
+    @property
+    def damaged(self) -> Path:
+        return self.root / "damaged"
 
     @property
     def lock(self) -> Path:
@@ -128,19 +134,37 @@ def checked_run_id(run_id: str) -> str:
     Raises:
         UsageError: if it is not; `nocturna runs` lists the ids that exist.
     """
-    if not is_run_id(run_id):
+    if not is_safe(run_id):
         raise UsageError(
             f"run id {run_id!r}: expected letters, digits, - and _; `nocturna runs` lists them"
         )
     return run_id
 
 
+def start_of(run_id: str) -> str:
+    """When the run of an id started, ISO 8601 in UTC.
+
+    >>> start_of("20260131T020000-1a2b3c4d")
+    '2026-01-31T02:00:00+00:00'
+    """
+    try:
+        start = datetime.strptime(run_id[:15], "%Y%m%dT%H%M%S")
+    except ValueError:
+        start = datetime(1970, 1, 1)
+    return start.replace(tzinfo=UTC).isoformat(timespec="seconds")
+
+
+def is_safe(run_id: str) -> bool:
+    """Whether a run id names a folder in its place, and nothing elsewhere."""
+    return _SAFE.fullmatch(run_id) is not None
+
+
 def is_run_id(name: str) -> bool:
-    """Whether a name could be that of a run: letters, digits, - and _."""
+    """Whether a name is one that `new_run_id` makes; a folder of another name is not ours."""
     return _RUN_ID.fullmatch(name) is not None
 
 
 def number_of(name: str) -> int | None:
     """The snapshot number that a folder or log entry is named for; None for any other name."""
     stem = name.removesuffix(".json")
-    return int(stem) if _NUMBER.fullmatch(stem) else None
+    return int(stem) or None if _NUMBER.fullmatch(stem) else None

@@ -6,14 +6,17 @@ https://openlineage.io/spec and hold names, counts and types, never rows.
 
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
 from tasks.results import files
+from tasks.results.damaged import Bad, set_aside
 from tasks.results.layout import Layout
+from tasks.results.log_entries import committed_snapshot
 from tasks.results.parts import schema_of
-from tasks.results.snapshots import committed_snapshot
+from tasks.results.stored import parsed, read_regular
 
 SPEC = "https://openlineage.io/spec"
 NAMESPACE = "nocturna"
@@ -37,12 +40,26 @@ def note_event(layout: Layout, manifest: dict[str, Any], now: datetime | None = 
         now: time of the event; the present by default.
     """
     path = layout.lineage(manifest["run_id"])
-    before = path.read_bytes() if path.exists() else b""
+    before, last = _events(layout, path)
     event = lineage_event(layout, manifest, now or datetime.now(UTC))
-    lines = before.splitlines()
-    if lines and json.loads(lines[-1])["eventType"] == event["eventType"]:
+    if last.get("eventType") == event["eventType"]:
         return
     files.write_whole(path, before + json.dumps(event, ensure_ascii=False).encode() + b"\n")
+
+
+def _events(layout: Layout, path: Path) -> tuple[bytes, dict[str, Any]]:
+    """The events so far and the last of them; a file that cannot be read is set aside."""
+    if not files.is_there(path):
+        return b"", {}
+    try:
+        content = read_regular(path)
+    except OSError:
+        content = b"?"
+    lines = [parsed(line) for line in content.splitlines()]
+    if any(line.value is None for line in lines):
+        set_aside(layout, "lineage events", [Bad(path, "cannot be read")])
+        return b"", {}
+    return content, (lines[-1].value or {}) if lines else {}
 
 
 def lineage_event(layout: Layout, manifest: dict[str, Any], now: datetime) -> dict[str, Any]:

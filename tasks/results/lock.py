@@ -1,7 +1,6 @@
 """One writer at a time, by a lock that the system frees when its holder dies."""
 
 import fcntl
-import json
 import os
 import socket
 import time
@@ -12,17 +11,19 @@ from datetime import UTC, datetime
 
 from tasks.errors import RunLocked
 from tasks.results import files
+from tasks.results.damaged import Bad, set_aside
 from tasks.results.layout import Layout
+from tasks.results.stored import as_record, made_of, parsed
 
 
 @dataclass(frozen=True)
 class Holder:
     """Who holds an output folder: process id, host, run id and start time (ISO 8601, UTC)."""
 
-    pid: int
-    host: str
-    run_id: str
-    since: str
+    pid: int = 0
+    host: str = "unknown"
+    run_id: str = "unknown"
+    since: str = "unknown"
 
 
 @contextmanager
@@ -37,7 +38,9 @@ def hold_lock(layout: Layout, run_id: str) -> Iterator[Callable[[str], None]]:
     """
     with files.clear_errors(layout.root):
         files.make_folder(layout.root)
-        handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT, 0o644)
+        if files.is_there(layout.lock) and not files.is_file(layout.lock):
+            set_aside(layout, "locks", [Bad(layout.lock, "is not a file that can be locked")])
+        handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         if not _taken(handle):
             raise RunLocked(f"{layout.root}: {_held_by(_read(handle))}")
@@ -56,13 +59,13 @@ def hold_lock(layout: Layout, run_id: str) -> Iterator[Callable[[str], None]]:
 def holder_of(layout: Layout) -> Holder | None:
     """Who writes to the output folder right now; None if nobody does."""
     try:
-        handle = os.open(layout.lock, os.O_RDONLY)
-    except FileNotFoundError:
+        handle = os.open(layout.lock, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
         return None
     try:
         fcntl.flock(handle, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
-        return _read(handle) or Holder(0, "unknown", "unknown", "unknown")
+        return _read(handle)
     finally:
         os.close(handle)
     return None
@@ -81,18 +84,16 @@ def _taken(handle: int) -> bool:
 
 def _write(handle: int, holder: Holder) -> None:
     os.ftruncate(handle, 0)
-    os.pwrite(handle, json.dumps(asdict(holder)).encode(), 0)
+    os.pwrite(handle, as_record(asdict(holder)), 0)
 
 
-def _read(handle: int) -> Holder | None:
-    try:
-        return Holder(**json.loads(os.pread(handle, 4096, 0)))
-    except (ValueError, TypeError):
-        return None
+def _read(handle: int) -> Holder:
+    found = parsed(os.pread(handle, 4096, 0))
+    return made_of(Holder, found).value or Holder()
 
 
-def _held_by(holder: Holder | None) -> str:
-    if holder is None:
+def _held_by(holder: Holder) -> str:
+    if holder == Holder():
         return "another run holds this folder; wait for it to end"
     return (
         f"run {holder.run_id} holds this folder since {holder.since} "

@@ -9,14 +9,20 @@ from typing import Any
 from tasks.corpus.records import InputFile, Shard
 from tasks.errors import NocturnaError
 from tasks.results import files
-from tasks.results.layout import Layout
+from tasks.results.damaged import aside
+from tasks.results.layout import Layout, is_run_id, start_of
 from tasks.results.lineage import note_event
 from tasks.results.lock import holder_of
+from tasks.results.log_entries import Snapshot, committed, current_snapshot, line_of
 from tasks.results.records import Counts, to_json
-from tasks.results.snapshots import Snapshot, committed_numbers, last_number, read_entry
+from tasks.results.stored import Stored, as_record, read_record
 
 RUNNING, READY, PUBLISHED = "running", "ready", "published"
 REFUSED, FAILED, STOPPED, INTERRUPTED = "refused", "failed", "stopped", "interrupted"
+WITHDRAWN, UNREADABLE = "withdrawn", "unreadable"
+"""What only `list_runs` says: it was published and rolled back; nothing tells how it ended."""
+
+NO_MANIFEST = "it ended before it had a manifest, or that is lost"
 
 
 @dataclass(frozen=True)
@@ -84,6 +90,7 @@ class Manifest:
         timings: seconds by stage, added up over shards.
         seconds: wall-clock time of this attempt.
         peak_rss_bytes: most memory that the process held.
+        problem: what of the file could not be read, in words; not in the file.
     """
 
     run_id: str
@@ -112,6 +119,7 @@ class Manifest:
     base: int | None = None
     table: dict[str, Any] | None = None
     unrecorded: str | None = None
+    problem: str | None = None
 
     @property
     def documents_per_second(self) -> float:
@@ -141,46 +149,57 @@ def write_manifest(layout: Layout, manifest: Manifest) -> None:
         "padding": round(manifest.counts.padding, 5),
     }
     values = json.loads(to_json(manifest)) | rates
+    del values["problem"]
     with files.clear_errors(layout.root):
         note_event(layout, values)
-        files.write_whole(layout.manifest(manifest.run_id), to_json(values))
+        files.write_whole(layout.manifest(manifest.run_id), as_record(values))
+
+
+def stored_manifest(layout: Layout, run_id: str) -> Stored[Manifest] | None:
+    """What can be read of the manifest of a run; None if there is none."""
+    found = read_record(layout.manifest(run_id), Manifest, _known(layout, run_id))
+    if found is None or found.value is None:
+        return found
+    value = replace(found.value, run_id=run_id, problem=found.problem)
+    return replace(found, value=value)
 
 
 def read_manifest(layout: Layout, run_id: str) -> Manifest:
-    """The manifest of a run.
+    """The manifest of a run, as far as it can be read.
 
     Raises:
-        NocturnaError: if there is none or it cannot be read; `nocturna runs` lists the runs.
+        NocturnaError: if there is none, or nothing of it can be read.
     """
-    path = layout.manifest(run_id)
-    try:
-        values = json.loads(path.read_bytes())
-        for rate in ("documents_per_second", "tokens_per_second", "padding"):
-            del values[rate]
-        values["inputs"] = tuple(InputUsed(**i) for i in values["inputs"])
-        values["models"] = tuple(ModelUsed(**m) for m in values["models"])
-        values["counts"] = Counts(**values["counts"])
-        return Manifest(**values)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NocturnaError(
-            f"{path}: no readable manifest ({error}); `nocturna runs` lists the runs"
-        ) from error
+    found = stored_manifest(layout, run_id)
+    if found is None or found.value is None:
+        problem = found.problem if found else "is not there"
+        raise NocturnaError(f"{layout.manifest(run_id)}: {problem}; `nocturna runs` lists the runs")
+    return found.value
+
+
+def run_folders(layout: Layout) -> list[str]:
+    """The ids of the runs that have a folder, oldest first; what a user put there is no run."""
+    found = (f.name for f in files.listed(layout.runs) if files.is_folder(f))
+    return [name for name in found if is_run_id(name)]
 
 
 def list_runs(layout: Layout) -> list[Manifest]:
-    """The manifests of every run, oldest first, with the status that is true now.
+    """What can be read of every run, oldest first, with the status that is true now.
 
-    A run that the log commits is published, whatever its manifest had time to say; one that says
-    running while nobody holds the lock for it was interrupted.
+    A run that the log commits is published, whatever its manifest had time to say, or withdrawn
+    if `results` was rolled back behind it; one that says running while nobody holds the lock for
+    it was interrupted. A run whose manifest cannot be read is there too, with the reason why.
+    Never raises for what is on the disk.
     """
-    if not layout.runs.is_dir():
-        return []
-    published = {s.run_id: s for s in (read_entry(layout, n) for n in committed_numbers(layout))}
+    published = {s.run_id: s for s in committed(layout) if s.back_to is None}
+    line = {s.number for s in line_of(layout)}
     holder = holder_of(layout)
     running = holder.run_id if holder else None
-    folders = [f for f in layout.runs.iterdir() if layout.manifest(f.name).exists()]
-    found = [_now(read_manifest(layout, f.name), published.get(f.name), running) for f in folders]
-    return sorted(found, key=lambda m: (m.started_at, m.run_id))
+    runs = [
+        _now(_listed(layout, run_id), published.get(run_id), line, running)
+        for run_id in run_folders(layout)
+    ]
+    return sorted(runs, key=lambda m: (m.started_at, m.run_id))
 
 
 def resumable_runs(layout: Layout) -> list[Manifest]:
@@ -190,10 +209,11 @@ def resumable_runs(layout: Layout) -> list[Manifest]:
     unchanged may have changed since. Whether one of the others may is for the caller to say: its
     inputs and configuration must be the same.
     """
-    ended = {PUBLISHED, RUNNING, READY}
-    bases = {None, last_number(layout)}
+    ended = {PUBLISHED, WITHDRAWN, RUNNING, READY}
+    current = current_snapshot(layout)
+    bases = {None, current.number if current else 0}
     runs = [m for m in list_runs(layout) if m.status not in ended and m.base in bases]
-    return [m for m in reversed(runs) if layout.plan(m.run_id).exists()]
+    return [m for m in reversed(runs) if files.is_file(layout.plan(m.run_id))]
 
 
 def settled(manifest: Manifest, snapshot: Snapshot) -> Manifest:
@@ -207,9 +227,48 @@ def settled(manifest: Manifest, snapshot: Snapshot) -> Manifest:
     )
 
 
-def _now(manifest: Manifest, snapshot: Snapshot | None, running: str | None) -> Manifest:
+def _known(layout: Layout, run_id: str) -> dict[str, Any]:
+    """What follows of a run from where its manifest is."""
+    return {
+        "run_id": run_id,
+        "job_name": layout.job_name,
+        "config_id": "",
+        "status": UNREADABLE,
+        "started_at": start_of(run_id),
+        "job": {},
+    }
+
+
+def _listed(layout: Layout, run_id: str) -> Manifest:
+    found = stored_manifest(layout, run_id)
+    if found is not None and found.value is not None:
+        return found.value
+    unread = Manifest(**_known(layout, run_id))
+    if found is not None:
+        return replace(unread, reason=f"its manifest cannot be read: it {found.problem}")
+    place = aside(layout, layout.manifest(run_id))
+    if place is not None:
+        return replace(unread, reason=f"its manifest cannot be read: see {place}")
+    return replace(unread, status=INTERRUPTED, reason=NO_MANIFEST)
+
+
+def _now(
+    manifest: Manifest, snapshot: Snapshot | None, line: set[int], running: str | None
+) -> Manifest:
     if snapshot is not None:
-        return settled(manifest, snapshot)
+        now = settled(manifest, snapshot)
+        if snapshot.number not in line:
+            now = replace(now, status=WITHDRAWN)
+        return replace(now, reason=now.reason or _unread(manifest))
+    if manifest.run_id == running and manifest.reason == NO_MANIFEST:
+        return replace(manifest, status=RUNNING, reason=None)
     if manifest.status in {RUNNING, READY} and manifest.run_id != running:
-        return replace(manifest, status=INTERRUPTED)
-    return manifest
+        manifest = replace(manifest, status=INTERRUPTED)
+    return replace(manifest, reason=manifest.reason or _unread(manifest))
+
+
+def _unread(manifest: Manifest) -> str | None:
+    """Why not all is known of a run."""
+    if manifest.status == UNREADABLE and manifest.reason:
+        return manifest.reason
+    return f"of its manifest, {manifest.problem}" if manifest.problem else None

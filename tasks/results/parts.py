@@ -1,6 +1,7 @@
 """Parts: the Parquet files that shards become, written whole or not at all."""
 
 import hashlib
+import stat
 from collections.abc import Iterable, Iterator
 from itertools import chain
 from pathlib import Path
@@ -67,9 +68,10 @@ def write_streamed(
             no space or permission.
     """
     with files.clear_errors(folder):
-        files.make_folder(folder)
+        files.make_folder(folder, private=True)
         stem = f"part-{short_run_id(run_id)}-{shard:05d}"
         temporary = files.temporary_of(folder / stem)
+        files.new_file(temporary, private="text" in schema.names)
         write_tables(tables, schema, temporary)
         files.fsync(temporary)
         _read_back(temporary, rows, schema)
@@ -110,14 +112,34 @@ def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> N
 def is_whole(part: PartFile) -> bool:
     """Whether a part is still, byte for byte, the file that was written.
 
-    False if it is missing, cut short, emptied, changed or swapped for another.
+    False if it is missing, cut short, emptied, changed, swapped for another, a link or a folder,
+    or cannot be read.
     """
     try:
-        if part.path.stat().st_size != part.bytes:
-            return False
-        return sha256_of(part.path) == part.sha256
-    except FileNotFoundError:
+        return _has_size(part) and sha256_of(part.path) == part.sha256
+    except OSError:
         return False
+
+
+def is_sound(part: PartFile) -> bool:
+    """Whether a part has the size and the rows that were written: the look that costs nothing."""
+    try:
+        return _has_size(part) and has_rows(part.path, part.rows)
+    except OSError:
+        return False
+
+
+def has_rows(path: Path, rows: int) -> bool:
+    """Whether a Parquet file, and no link to one, can be read and holds so many rows."""
+    try:
+        return files.is_file(path) and pq.read_metadata(path).num_rows == rows
+    except (OSError, pa.ArrowException):
+        return False
+
+
+def _has_size(part: PartFile) -> bool:
+    found = part.path.lstat()
+    return stat.S_ISREG(found.st_mode) and found.st_size == part.bytes
 
 
 def sha256_of(path: Path) -> str:

@@ -109,14 +109,3 @@ def to_json(record: Any) -> bytes:
     """A record as indented UTF-8 JSON; paths become text."""
     values = asdict(record) if hasattr(record, "__dataclass_fields__") else record
     return (json.dumps(values, ensure_ascii=False, indent=1, default=str) + "\n").encode()
-
-
-def part_from(values: dict[str, Any]) -> PartFile:
-    """The part that `to_json` wrote."""
-    return PartFile(**{**values, "path": Path(values["path"])})
-
-
-def shard_from(values: dict[str, Any]) -> ScoredShard:
-    """The scored shard that `to_json` wrote."""
-    part = values["part"]
-    return ScoredShard(**{**values, "part": part_from(part) if part else None})

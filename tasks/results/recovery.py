@@ -1,21 +1,26 @@
-"""Putting an output folder right after a run died, and removing what is no longer needed."""
+"""Putting an output folder right after a run died or something was lost, and freeing its disk."""
 
+import logging
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 
-from tasks.errors import NocturnaError
 from tasks.results import files
-from tasks.results.layout import Layout, is_run_id, number_of
-from tasks.results.manifest import PUBLISHED, list_runs, read_manifest, settled, write_manifest
-from tasks.results.snapshots import (
+from tasks.results.checking import check_homes, check_records
+from tasks.results.damaged import Bad, aside, set_aside
+from tasks.results.layout import Layout, is_run_id, number_of, start_of
+from tasks.results.log_entries import (
     Snapshot,
-    committed_numbers,
+    committed,
     current_snapshot,
-    flip,
-    read_entry,
+    find_snapshot,
+    logged_numbers,
 )
+from tasks.results.manifest import PUBLISHED, run_folders, settled, stored_manifest, write_manifest
+from tasks.results.rebuilding import is_part_of, restore_log
+from tasks.results.snapshots import flip
 from tasks.results.sql import spill_folder
 
 KEEP_SNAPSHOTS = 3
@@ -23,16 +28,22 @@ KEEP_FOR = timedelta(hours=24)
 KEEP_WORK = timedelta(days=7)
 """How long the work of a run that was not published is kept, to go on with or to look at."""
 
+_BUILDING = re.compile(r"[0-9]{8}\.tmp")
+_WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|\..*\.tmp")
+"""What a run puts into its work folder."""
+
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Recovery:
     """What `recover` found and put right; all empty after a run that ended well.
 
     Attributes:
-        flipped: `results` did not show the newest committed snapshot.
+        flipped: `results` did not show the newest snapshot.
         finished: the run that was committed, but had not been closed.
-        dropped: snapshots that were never committed or were half removed, and runs that died before
-            they had a plan.
+        dropped: snapshots that were never committed or were half removed, and the work of runs
+            that died before they had a plan.
     """
 
     flipped: bool = False
@@ -43,18 +54,21 @@ class Recovery:
 def recover(layout: Layout) -> Recovery:
     """Puts an output folder right: call it at the start of a run, with the lock held.
 
-    Points `results` at the newest committed snapshot, closes the run that published it, and
-    removes snapshots that were never committed and temporary files. Shards that are done stay, so
-    that their run can go on. Dying during recovery does no harm: the next one does the rest.
-
-    Raises:
-        NocturnaError: if the newest committed snapshot is missing from the disk.
+    Sets aside what cannot be read, writes lost log entries anew, points `results` at the newest
+    snapshot that is there, closes the run that published it, and removes snapshots that were
+    never committed and temporary files. Shards that are done stay, so that their run can go on.
+    Dying during recovery does no harm: the next one does the rest. Only what a run made is
+    removed, by its name, and never through a link.
     """
     with files.clear_errors(layout.root):
-        snapshot = current_snapshot(layout)
-        flipped = _point_at(layout, snapshot)
+        check_homes(layout)
+        check_records(layout)
         dropped = _drop_uncommitted(layout)
-        dropped += _drop_unplanned(layout)
+        restore_log(layout)
+        snapshot = current_snapshot(layout)
+        _tell_lost(layout, snapshot)
+        flipped = snapshot is not None and flip(layout, snapshot)
+        dropped += _drop_work(layout)
         files.remove_folder(spill_folder(layout))
         for temporary in _temporaries(layout):
             files.unlink(temporary)
@@ -69,13 +83,15 @@ def close_run(layout: Layout, snapshot: Snapshot) -> bool:
     Returns:
         whether there was anything left to do.
     """
-    left = layout.work(snapshot.run_id).is_dir()
-    if layout.manifest(snapshot.run_id).exists():
-        manifest = read_manifest(layout, snapshot.run_id)
-        if manifest.status != PUBLISHED:
-            write_manifest(layout, settled(manifest, snapshot))
-            left = True
-    files.remove_folder(layout.work(snapshot.run_id))
+    if not is_run_id(snapshot.run_id):
+        return False
+    left = files.is_folder(layout.work(snapshot.run_id))
+    found = stored_manifest(layout, snapshot.run_id)
+    manifest = found.value if found and not found.newer else None
+    if manifest is not None and manifest.status != PUBLISHED:
+        write_manifest(layout, settled(manifest, snapshot))
+        left = True
+    discard_work(layout, snapshot.run_id)
     return left
 
 
@@ -95,68 +111,96 @@ def prune(
         the numbers of the snapshots that were removed.
     """
     now = now or datetime.now(UTC)
-    numbers = committed_numbers(layout)
+    numbers = logged_numbers(layout)
     removed = []
     with files.clear_errors(layout.root):
         for number, successor in pairwise(numbers[: len(numbers) - keep + 1]):
-            folder = layout.snapshot(number)
-            replaced_at = datetime.fromisoformat(read_entry(layout, successor).published_at)
-            if folder.is_dir() and now - replaced_at >= keep_for:
-                _remove_snapshot(layout, folder)
+            replaced_at = _published_at(layout, successor)
+            if replaced_at is None or not files.is_folder(layout.snapshot(number)):
+                continue
+            if now - replaced_at >= keep_for:
+                _remove_snapshot(layout, number)
                 removed.append(number)
-        for run in list_runs(layout):
-            if now - datetime.fromisoformat(run.started_at) >= KEEP_WORK:
-                files.remove_folder(layout.work(run.run_id))
+        for run_id in _run_folders_in(layout.root / "work"):
+            if now - datetime.fromisoformat(start_of(run_id)) >= KEEP_WORK:
+                discard_work(layout, run_id)
     return removed
 
 
-def _point_at(layout: Layout, snapshot: Snapshot | None) -> bool:
-    if snapshot is None:
-        return False
-    folder = layout.snapshot(snapshot.number)
-    missing = next((p.path for p in snapshot.parts if not p.path.exists()), None)
-    if missing is not None:
-        raise NocturnaError(
-            f"{missing}: a part of the published snapshot is missing; "
-            "restore it from a copy, or score again into another folder"
-        )
-    before = layout.results.readlink().name if layout.results.is_symlink() else None
-    flip(layout, snapshot.number)
-    return before != folder.name
+def discard_work(layout: Layout, run_id: str) -> None:
+    """Removes the work of a run; what it did not put there is set aside."""
+    folder = layout.work(run_id)
+    strange = [path for path in files.listed(folder) if not _WORK.fullmatch(path.name)]
+    _keep_strange(layout, strange)
+    files.remove_folder(folder)
+
+
+def _keep_strange(layout: Layout, paths: list[Path]) -> None:
+    reason = "is not from a run, and the folder that it is in is removed"
+    set_aside(layout, "things", [Bad(path, reason) for path in paths])
+
+
+def _published_at(layout: Layout, number: int) -> datetime | None:
+    snapshot = find_snapshot(layout, number)
+    try:
+        found = datetime.fromisoformat(snapshot.published_at) if snapshot else None
+    except ValueError:
+        return None
+    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
+
+
+def _tell_lost(layout: Layout, snapshot: Snapshot | None) -> None:
+    """Says where the newest snapshot is gone, and what results show in its place."""
+    logged = committed(layout)
+    newest = logged[-1] if logged else None
+    if newest is None or (snapshot is not None and snapshot.number == newest.number):
+        return
+    instead = "nothing is published, everything is scored anew"
+    if snapshot is not None:
+        instead = f"results show snapshot {snapshot.number} again, what it lacks is scored anew"
+    _log.warning("%s: the current snapshot is gone; %s", layout.snapshot(newest.number), instead)
 
 
 def _drop_uncommitted(layout: Layout) -> list[str]:
-    committed = set(committed_numbers(layout))
-    if not layout.snapshots.is_dir():
-        return []
+    """Removes snapshots that were being made or removed when their run died."""
     dropped = []
-    for folder in sorted(layout.snapshots.iterdir()):
-        number = number_of(folder.name)
-        if folder.suffix == ".tmp" or (number is not None and number not in committed):
+    for folder in files.listed(layout.snapshots):
+        if _BUILDING.fullmatch(folder.name) and files.is_folder(folder):
+            _keep_strange(layout, _strange(folder, number_of(folder.stem) or 0))
             files.remove_folder(folder)
             dropped.append(folder.name)
     return dropped
 
 
-def _drop_unplanned(layout: Layout) -> list[str]:
-    """Removes what is left of runs that died so early that nothing says what they were about."""
-    committed = {read_entry(layout, number).run_id for number in committed_numbers(layout)}
-    homes = [layout.runs, layout.root / "work", layout.root / "quarantine"]
-    folders = [f for home in homes if home.is_dir() for f in sorted(home.iterdir()) if f.is_dir()]
-    early = [
-        f
-        for f in folders
-        if is_run_id(f.name)
-        and f.name not in committed
-        and not (layout.runs / f.name / "manifest.json").exists()
-    ]
-    for folder in early:
-        files.remove_folder(folder)
-    return list(dict.fromkeys(folder.name for folder in early))
+def _drop_work(layout: Layout) -> list[str]:
+    """Removes the work of runs that are published, or died before they had a plan."""
+    published = {snapshot.run_id for snapshot in committed(layout)}
+    dropped = []
+    for run_id in _run_folders_in(layout.root / "work"):
+        planned = files.is_there(layout.plan(run_id)) or files.is_there(layout.manifest(run_id))
+        planned = planned or aside(layout, layout.run(run_id)) is not None
+        if run_id in published or not planned:
+            discard_work(layout, run_id)
+            dropped += [] if planned else [run_id]
+    for home in (layout.runs, layout.root / "quarantine"):
+        for run_id in _run_folders_in(home):
+            if not files.listed(home / run_id):
+                files.remove_folder(home / run_id)
+    return dropped
 
 
-def _remove_snapshot(layout: Layout, folder: Path) -> None:
+def _run_folders_in(home: Path) -> list[str]:
+    return [f.name for f in files.listed(home) if is_run_id(f.name) and files.is_folder(f)]
+
+
+def _strange(folder: Path, number: int) -> list[Path]:
+    return [path for path in files.listed(folder) if not is_part_of(path.name, number)]
+
+
+def _remove_snapshot(layout: Layout, number: int) -> None:
+    folder = layout.snapshot(number)
     leaving = folder.with_suffix(".tmp")
+    _keep_strange(layout, _strange(folder, number))
     files.rename(folder, leaving)
     files.fsync(layout.snapshots)
     files.remove_folder(leaving)
@@ -164,6 +208,10 @@ def _remove_snapshot(layout: Layout, folder: Path) -> None:
 
 def _temporaries(layout: Layout) -> list[Path]:
     """What a run that died left of files that it was writing, in the work folders excepted."""
-    homes = [layout.log.glob(".*.tmp")]
-    homes += [home.glob("*/.*.tmp") for home in (layout.runs, layout.root / "quarantine")]
-    return [files.temporary_of(layout.results), *(path for home in homes for path in sorted(home))]
+    folders = [layout.log]
+    folders += [layout.run(run_id) for run_id in run_folders(layout)]
+    quarantine = layout.root / "quarantine"
+    folders += [quarantine / run_id for run_id in _run_folders_in(quarantine)]
+    found = [p for folder in folders for p in files.listed(folder)]
+    ours = [p for p in found if p.name.startswith(".") and p.suffix == ".tmp"]
+    return [files.temporary_of(layout.results), *(p for p in ours if not files.is_folder(p))]

@@ -1,15 +1,16 @@
 """Shards that are done: their parts, their quarantined rows and the record that says so."""
 
-import json
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pyarrow as pa
 
 from tasks.results import files
 from tasks.results.layout import Layout
-from tasks.results.parts import is_whole, schema_of, write_tables
-from tasks.results.records import ScoredShard, shard_from, to_json, total
+from tasks.results.parts import has_rows, is_whole, schema_of, write_tables
+from tasks.results.records import ScoredShard, total
 from tasks.results.schema import same_columns
+from tasks.results.stored import as_record, read_record
 
 
 def write_rejects(table: pa.Table, layout: Layout, run_id: str, shard: int) -> Path | None:
@@ -23,19 +24,17 @@ def write_rejects(table: pa.Table, layout: Layout, run_id: str, shard: int) -> P
         files.unlink(path)
         return None
     with files.clear_errors(path):
-        files.make_folder(path.parent)
-        temporary = files.temporary_of(path)
+        files.make_folder(path.parent, private=True)
+        temporary = files.new_file(files.temporary_of(path), private=True)
         write_tables([table], table.schema, temporary)
-        files.fsync(temporary)
-        files.rename(temporary, path)
-        files.fsync(path.parent)
+        files.put_whole(temporary, path)
     return path
 
 
 def save_shard(layout: Layout, run_id: str, done: ScoredShard) -> None:
     """Records that a shard is done. Written last: a shard without its record is done again."""
     with files.clear_errors(layout.root):
-        files.write_whole(_record(layout, run_id, done.shard), to_json(done))
+        files.write_whole(_record(layout, run_id, done.shard), as_record(asdict(done)))
 
 
 def load_shard(
@@ -50,17 +49,19 @@ def load_shard(
         rows: rows that the plan says the shard has.
         schema: the results schema of the run.
     """
-    try:
-        done = shard_from(json.loads(_record(layout, run_id, shard).read_bytes()))
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
+    found = read_record(_record(layout, run_id, shard), ScoredShard)
+    if found is None or found.value is None or found.problem or found.newer:
         return None
-    if done.read != rows or not total([done]).accounted:
+    done = found.value
+    if done.shard != shard or done.read != rows or not total([done]).accounted:
         return None
-    if done.quarantined and not (layout.quarantine(run_id) / f"shard-{shard:05d}.parquet").exists():
+    kept = layout.quarantine(run_id) / f"shard-{shard:05d}.parquet"
+    if done.quarantined and not has_rows(kept, done.quarantined):
         return None
     if done.part is None:
         return done if done.scored + done.failed == 0 else None
-    part = done.part
+    part = replace(done.part, path=layout.work(run_id) / done.part.name)
+    done = replace(done, part=part)
     if part.rows != done.scored + done.failed or not is_whole(part):
         return None
     return done if same_columns(schema_of(part.path), schema) else None

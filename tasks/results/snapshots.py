@@ -1,52 +1,35 @@
 """Snapshots: the set of parts that readers see, published in one step.
 
-The order is what makes it safe: the parts are complete and durable before the snapshot folder gets
-its name, the folder before the log entry exists, and the log entry, put only if it is absent,
-before the symlink moves. The log entry is the commit point: what it names is published, even if
-the process dies at once; what it does not name never was.
+The order is what makes it safe: the parts are complete and durable, and the log entry is written
+under a temporary name, before the snapshot folder gets its own; the link moves after that. The
+folder's name is the commit point: a snapshot that has it is published, even if the process dies at
+once; one that has not never was. The log says which run published it, and can be lost: `recover`
+writes it anew from the folder.
 """
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 
-from tasks.errors import NocturnaError, UsageError
+from tasks.errors import NocturnaError
 from tasks.results import files
-from tasks.results.identity import Identity, identity_from
-from tasks.results.layout import Layout, name_in_snapshot, number_of
-from tasks.results.parts import is_whole, schema_of, write_part
-from tasks.results.records import PartFile, to_json
+from tasks.results.damaged import Bad, set_aside
+from tasks.results.identity import Identity
+from tasks.results.layout import Layout, name_in_snapshot
+from tasks.results.log_entries import (
+    Snapshot,
+    committed_snapshot,
+    current_snapshot,
+    last_number,
+    prepare_entry,
+)
+from tasks.results.parts import is_sound, is_whole, schema_of, write_part
+from tasks.results.records import PartFile
 from tasks.results.schema import same_columns
 
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A committed snapshot.
-
-    Attributes:
-        number: its number; they only grow.
-        run_id: the run that published it.
-        published_at: when, ISO 8601 in UTC.
-        parts: its files, in the order they were given.
-        note: why it was published in spite of a quality gate, if it was.
-        identity: what it was made from; None where its entry does not say.
-    """
-
-    number: int
-    run_id: str
-    published_at: str
-    parts: tuple[PartFile, ...]
-    note: str | None = None
-    identity: Identity | None = None
-
-    @property
-    def rows(self) -> int:
-        return sum(part.rows for part in self.parts)
+__all__ = ["Snapshot", "commit", "committed_snapshot", "current_snapshot", "flip", "publish"]
 
 
 def publish(
@@ -76,95 +59,81 @@ def publish(
     """
     done = committed_snapshot(layout, run_id)
     if done is not None:
-        flip(layout, done.number)
+        flip(layout, done)
         return done
     with files.clear_errors(layout.root):
         parts = parts or [write_part(schema.empty_table(), layout.work(run_id), run_id, 0)]
         _check_parts(layout, parts, schema)
-        number = last_number(layout) + 1
-        _build_folder(layout, number, parts)
-        snapshot = Snapshot(
-            number=number,
-            run_id=run_id,
-            published_at=(now or datetime.now(UTC)).isoformat(timespec="microseconds"),
-            parts=tuple(_placed(part, layout.snapshot(number), number) for part in parts),
-            note=note,
-            identity=identity,
-        )
-        _commit(layout, snapshot)
-        flip(layout, number)
+        return commit(layout, run_id, parts, now, note, identity=identity)
+
+
+def commit(
+    layout: Layout,
+    run_id: str,
+    parts: Sequence[PartFile],
+    now: datetime | None = None,
+    note: str | None = None,
+    back_to: int | None = None,
+    identity: Identity | None = None,
+) -> Snapshot:
+    """Makes parts that are known to be whole the next snapshot, and shows it.
+
+    Without parts, nothing is published from then on: `results` is gone, as before the first run.
+    """
+    number = last_number(layout) + 1
+    snapshot = Snapshot(
+        number=number,
+        run_id=run_id,
+        published_at=(now or datetime.now(UTC)).isoformat(timespec="microseconds"),
+        parts=tuple(_placed(part, layout.snapshot(number), number) for part in parts),
+        note=note,
+        back_to=back_to,
+        identity=identity,
+    )
+    building = _build_folder(layout, number, parts)
+    waiting = prepare_entry(layout, snapshot)
+    try:
+        files.rename(building, layout.snapshot(number))
+    except OSError as error:
+        if not files.is_there(layout.snapshot(number)):
+            raise
+        raise NocturnaError(
+            f"{layout.snapshot(number)}: another run committed this snapshot meanwhile; "
+            "run the same command again"
+        ) from error
+    files.fsync(layout.snapshots)
+    files.rename(waiting, layout.entry(number))
+    files.fsync(layout.log)
+    flip(layout, snapshot)
     return snapshot
 
 
-def flip(layout: Layout, number: int) -> None:
-    """Points `results` at a committed snapshot; nothing happens if it does already."""
-    target = f"{layout.snapshots.name}/{layout.snapshot(number).name}"
-    if layout.results.is_symlink() and layout.results.readlink() == Path(target):
-        return
-    if layout.results.exists() and not layout.results.is_symlink():
-        raise UsageError(
-            f"{layout.results}: is a file or folder of its own, but results are published as a "
-            "link here; move it away and run again"
-        )
-    temporary = files.temporary_of(layout.results)
+def flip(layout: Layout, snapshot: Snapshot) -> bool:
+    """Points `results` at a snapshot; what is in its place and is no link is set aside.
+
+    Returns:
+        whether it pointed elsewhere.
+    """
+    target = f"{layout.snapshots.name}/{layout.snapshot(snapshot.number).name}"
+    link = layout.results
+    if link.is_symlink():
+        if not snapshot.parts:
+            files.unlink(link)
+            files.fsync(layout.root)
+            return True
+        if link.readlink() == Path(target):
+            return False
+    elif files.is_there(link):
+        reason = "is a file or folder of its own, where results are published as a link"
+        set_aside(layout, "things in the place of results", [Bad(link, reason)])
+    if not snapshot.parts:
+        return False
+    temporary = files.temporary_of(link)
     files.unlink(temporary)
     files.symlink(target, temporary)
-    files.rename(temporary, layout.results)
+    files.rename(temporary, link)
     files.fsync(layout.root)
-
-
-def current_snapshot(layout: Layout) -> Snapshot | None:
-    """The newest committed snapshot, for readers that want one view while others are published.
-
-    Its parts stay where they are for at least 24 hours after a later snapshot replaced them.
-    """
-    number = last_number(layout)
-    return read_entry(layout, number) if number else None
-
-
-def committed_snapshot(layout: Layout, run_id: str) -> Snapshot | None:
-    """The snapshot that a run published, or None if it has not."""
-    for number in reversed(committed_numbers(layout)):
-        snapshot = read_entry(layout, number)
-        if snapshot.run_id == run_id:
-            return snapshot
-    return None
-
-
-def committed_numbers(layout: Layout) -> list[int]:
-    """The numbers of every snapshot that was ever committed, growing."""
-    if not layout.log.is_dir():
-        return []
-    numbers = (number_of(entry.name) for entry in layout.log.iterdir())
-    return sorted(number for number in numbers if number is not None)
-
-
-def last_number(layout: Layout) -> int:
-    """The number of the newest committed snapshot, 0 if there is none."""
-    return max(committed_numbers(layout), default=0)
-
-
-def read_entry(layout: Layout, number: int) -> Snapshot:
-    """A snapshot as its log entry describes it.
-
-    Raises:
-        NocturnaError: if the entry cannot be read.
-    """
-    path = layout.entry(number)
-    try:
-        values: dict[str, Any] = json.loads(path.read_bytes())
-        folder = layout.snapshot(number)
-        parts = tuple(
-            PartFile(folder / p["name"], p["rows"], p["bytes"], p["sha256"])
-            for p in values["parts"]
-        )
-        identity = identity_from(values.get("identity"))
-        note = values.get("note")
-        return Snapshot(number, values["run_id"], values["published_at"], parts, note, identity)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise NocturnaError(
-            f"{path}: the log entry of a snapshot is unreadable: {error}"
-        ) from error
+    return True
 
 
 def _check_parts(layout: Layout, parts: Sequence[PartFile], schema: pa.Schema) -> None:
@@ -173,10 +142,11 @@ def _check_parts(layout: Layout, parts: Sequence[PartFile], schema: pa.Schema) -
     if twice is not None:
         raise NocturnaError(f"{layout.root}: part {twice} would be in the snapshot twice")
     for part in parts:
-        if not is_whole(part):
+        carried = part.path.is_relative_to(layout.snapshots)
+        if not (is_sound(part) if carried else is_whole(part)):
             raise NocturnaError(
-                f"{part.path}: was damaged after it was written; "
-                "run the same command again, it scores that shard once more"
+                f"{part.path}: was damaged after it was {'published' if carried else 'written'}; "
+                "run the same command again, it scores that part once more"
             )
         if not same_columns(schema_of(part.path), schema):
             raise NocturnaError(
@@ -185,47 +155,17 @@ def _check_parts(layout: Layout, parts: Sequence[PartFile], schema: pa.Schema) -
             )
 
 
-def _build_folder(layout: Layout, number: int, parts: Sequence[PartFile]) -> None:
-    folder = layout.snapshot(number)
-    building = folder.with_suffix(".tmp")
+def _build_folder(layout: Layout, number: int, parts: Sequence[PartFile]) -> Path:
+    """The folder of a snapshot under its temporary name; closed to others if its rows hold text."""
+    building = layout.snapshot(number).with_suffix(".tmp")
     files.make_folder(layout.snapshots)
     files.remove_folder(building)
-    building.mkdir()
+    private = bool(parts) and "text" in schema_of(parts[0].path).names
+    building.mkdir(0o700 if private else 0o777)
     for part in parts:
         files.link_or_copy(part.path, _placed(part, building, number).path)
     files.fsync(building)
-    files.rename(building, folder)
-    files.fsync(layout.snapshots)
-
-
-def _commit(layout: Layout, snapshot: Snapshot) -> None:
-    files.make_folder(layout.log)
-    entry = layout.entry(snapshot.number)
-    temporary = files.temporary_of(entry)
-    files.write_durable(temporary, to_json(_entry_values(snapshot)))
-    try:
-        files.link(temporary, entry)
-    except FileExistsError:
-        raise NocturnaError(
-            f"{entry}: another run committed this snapshot meanwhile; run the same command again"
-        ) from None
-    files.fsync(layout.log)
-    files.unlink(temporary)
-
-
-def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
-    return {
-        "snapshot": snapshot.number,
-        "run_id": snapshot.run_id,
-        "published_at": snapshot.published_at,
-        "rows": snapshot.rows,
-        "note": snapshot.note,
-        "identity": asdict(snapshot.identity) if snapshot.identity else None,
-        "parts": [
-            {"name": p.name, "rows": p.rows, "bytes": p.bytes, "sha256": p.sha256}
-            for p in snapshot.parts
-        ],
-    }
+    return building
 
 
 def _placed(part: PartFile, folder: Path, number: int) -> PartFile:

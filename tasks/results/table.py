@@ -16,9 +16,9 @@ import pyarrow as pa
 
 from tasks.errors import NocturnaError, Transient, UsageError
 from tasks.results.layout import Layout, bare_name
+from tasks.results.log_entries import Snapshot, committed
 from tasks.results.parts import schema_of
 from tasks.results.records import PartFile
-from tasks.results.snapshots import Snapshot, committed_numbers, read_entry
 from tasks.results.store import (
     OPTIONS,
     damaged,
@@ -230,5 +230,4 @@ def _name(job: str) -> str:
 
 def _writer(layout: Layout) -> str:
     """Names this output folder in transactions: numbers of another one mean nothing here."""
-    first = read_entry(layout, committed_numbers(layout)[0])
-    return f"{_name(layout.job_name)}/{first.run_id}"
+    return f"{_name(layout.job_name)}/{committed(layout)[0].run_id}"

@@ -1,5 +1,6 @@
 """Planning a run: freeze the inputs, pin the models, cut shards, read everything once."""
 
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,7 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from tasks.corpus.index import build_index, kept_schema
+from tasks.corpus.index import build_index, kept_schema, read_rejects
 from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
@@ -20,14 +21,16 @@ from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.running import running
 from tasks.job import Job
 from tasks.results import files
-from tasks.results.delta import Delta, find_delta
+from tasks.results.delta import Delta, base_is_whole, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
 from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
+from tasks.results.shards import write_rejects
 from tasks.results.snapshots import current_snapshot
 from tasks.results.store import check_table
 from tasks.results.table_columns import table_schema
+from tasks.results.work import digests_of, is_whole_work
 from tasks.steps.accidents import identity_for, refuse_accidents
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
@@ -43,6 +46,8 @@ from tasks.steps.run import (
     work_of,
 )
 from tasks.steps.summarising import state_folder
+
+_log = logging.getLogger(__name__)
 
 
 def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
@@ -68,7 +73,12 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     )
     save_plan(layout, plan)
     write_manifest(layout, planned_manifest(plan))
-    _refuse_unreadable(plan)
+    try:
+        _refuse_unreadable(plan)
+    except NocturnaError as error:
+        if not _quarantine(layout, plan):
+            raise
+        raise type(error)(f"{error}; {layout.quarantine(plan.run_id)} holds them") from None
     return plan
 
 
@@ -117,7 +127,11 @@ def _new_plan(
     start = time.monotonic()
     shards = tuple(cut_shards(job.source, inputs, job.shard_size))
     with files.clear_errors(layout.root):
-        index = build_index(job.source, inputs, shards, layout.index(run_id))
+        building = files.temporary_of(layout.index(run_id))
+        files.remove_folder(building)
+        files.make_folder(building, private=True)
+        index = build_index(job.source, inputs, shards, building)
+        files.put_folder(building, layout.index(run_id))
     kept = kept_schema(layout.index(run_id))
     schema = results_schema(columns_of(job, inference, kept), job.name)
     if job.output.table:
@@ -146,6 +160,7 @@ def _new_plan(
         index=index,
         delta=delta,
         seconds=0.0,
+        digests=digests_of(layout, run_id),
     )
     if inference.tolerance and not rehearsal:
         choice = choose_precision(layout, plan)
@@ -160,8 +175,16 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan = load_plan(layout.plan(stopped.run_id))
         except NocturnaError:
             continue
-        if work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted:
+        same = work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted
+        if not same or not base_is_whole(layout, plan.delta):
+            continue
+        if is_whole_work(layout, plan.run_id, plan.digests):
             return plan
+        _log.warning(
+            "%s: damaged or gone, so that run %s cannot go on; its documents are scored anew",
+            layout.work(plan.run_id),
+            plan.run_id,
+        )
     return None
 
 
@@ -195,6 +218,15 @@ def _refuse_unreadable(plan: Plan) -> None:
         f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
         f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
     )
+
+
+def _quarantine(layout: Layout, plan: Plan) -> int:
+    """Keeps the rows that could not be read of a run that goes no further; returns how many."""
+    for shard in plan.shards:
+        write_rejects(
+            read_rejects(layout.index(plan.run_id), shard.index), layout, plan.run_id, shard.index
+        )
+    return plan.index.rejected
 
 
 def _texts(documents: pa.Table) -> Iterator[tuple[str, str | None]]:

@@ -7,6 +7,7 @@ from tasks.job import Job
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
 from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from tasks.results.delta import set_damaged_aside
 from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
 from tasks.results.manifest import read_manifest, write_manifest
@@ -87,6 +88,7 @@ def publish_run(
     refuse(layout, run_id, checked)
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, identity=identity)
+    set_damaged_aside(layout, plan.delta)
     return _published(layout, run_id)
 
 
@@ -108,7 +110,13 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
         raise UsageError(f"run {run_id} was not refused: it is {status}")
     if not reason.strip():
         raise UsageError("--accept needs a reason; it is kept with the run")
-    refuse(layout, run_id, read_checked(layout, run_id), accepted=reason)
+    checked = read_checked(layout, run_id)
+    if not checked.checks:
+        raise NocturnaError(
+            f"{layout.metrics(run_id)}: what was found wrong cannot be read any more; "
+            "score the corpus again"
+        )
+    refuse(layout, run_id, checked, accepted=reason)
     plan = load_plan(layout.plan(run_id))
     schema = results_schema(results_columns(plan, layout), plan.job.name)
     shards = [load_shard(layout, run_id, s.index, s.rows, schema) for s in plan.shards]
@@ -121,6 +129,7 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
     together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
+    set_damaged_aside(layout, plan.delta)
     return mirror_run(layout, plan.job, _published(layout, run_id))
 
 
@@ -128,7 +137,7 @@ def _published(layout: Layout, run_id: str) -> Summary:
     """What is left to do once a run is committed, also by an earlier attempt at it."""
     snapshot = committed_snapshot(layout, run_id)
     assert snapshot is not None
-    flip(layout, snapshot.number)
+    flip(layout, snapshot)
     close_run(layout, snapshot)
     prune(layout)
     checked = read_checked(layout, run_id)

@@ -2,14 +2,14 @@
 
 import hashlib
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
 from pathlib import Path
 
 import pyarrow as pa
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
@@ -22,6 +22,7 @@ from tasks.results import files
 from tasks.results.delta import Delta
 from tasks.results.layout import Layout, layout_of
 from tasks.results.schema import Columns
+from tasks.results.stored import FORMAT, read_regular
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,8 @@ class Plan:
         delta: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
         choice: how the precision was chosen, where the job leaves that open.
+        digests: SHA-256 of the files in the work folder that the plan stands on, by path.
+        format: version of the plan's file.
     """
 
     run_id: str
@@ -49,6 +52,8 @@ class Plan:
     delta: Delta
     seconds: float
     choice: Choice | None = None
+    digests: dict[str, str] = field(default_factory=dict)
+    format: int = FORMAT
 
 
 _PLAN = TypeAdapter(Plan)
@@ -75,11 +80,14 @@ def load_plan(path: Path) -> Plan:
         NocturnaError: it is missing, or another version of Nocturna wrote it.
     """
     try:
-        return _PLAN.validate_json(path.read_bytes())
-    except (OSError, ValidationError, ValueError):
+        plan = _PLAN.validate_json(read_regular(path))
+    except (OSError, ValueError):
+        plan = None
+    if plan is None or plan.format > FORMAT:
         raise NocturnaError(
             f"{path}: no plan that this version of Nocturna can read; start a new run"
-        ) from None
+        )
+    return plan
 
 
 def plan_of(layout: Layout, job: Job, run_id: str) -> Plan:

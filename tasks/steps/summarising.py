@@ -132,11 +132,10 @@ def _save_by_shard(
 
 def _save(table: pa.Table, path: Path) -> None:
     with files.clear_errors(path):
-        files.make_folder(path.parent)
-        temporary = files.temporary_of(path)
+        files.make_folder(path.parent, private=True)
+        temporary = files.new_file(files.temporary_of(path), private=True)
         pq.write_table(table, temporary, compression="zstd")
-        files.fsync(temporary)
-        files.rename(temporary, path)
+        files.put_whole(temporary, path)
 
 
 def _read(layout: Layout, run_id: str, shard: int) -> pa.Table:

@@ -21,6 +21,11 @@ COLUMNS = Columns(("POS", "NEG", "NEU"), ("política", "computación e IA"))
 SCHEMA = results_schema(COLUMNS, JOB)
 
 
+def run_of(number: int) -> str:
+    """The id of a run of so-manieth night."""
+    return f"202611{number + 1:02}T020000-{number:08x}"
+
+
 def documents(ids: Iterable[str], version: int = 0) -> pa.Table:
     names = list(ids)
     texts = [f"Texto {name}, versión {version}." for name in names]

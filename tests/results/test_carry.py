@@ -196,7 +196,7 @@ def test_a_damaged_part_is_not_carried(layout):
     delta = find_delta(layout, "night-2", CONFIG)
     part = part_of(layout, "night-2", 0, new)
     path.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
-    with pytest.raises(NocturnaError, match="a published part was damaged"):
+    with pytest.raises(NocturnaError, match="was damaged since the run was planned"):
         next_parts(layout, "night-2", delta, [part], SCHEMA, 1)
 
 

@@ -10,7 +10,7 @@ from tasks.results import files
 from tasks.results.manifest import InputUsed, write_manifest
 from tasks.results.recovery import close_run
 from tasks.results.snapshots import current_snapshot
-from tests.results.examples import SCHEMA, manifest_of, publish_ids
+from tests.results.examples import SCHEMA, manifest_of, publish_ids, run_of
 
 INPUTS = (
     InputUsed("/data/corpus.jsonl", 1234, "sha256:aa", 100),
@@ -19,8 +19,8 @@ INPUTS = (
 VERSIONS = {"nocturna": "0.1.0", "code": "0.1.0+abc", "python": "3.11"}
 
 
-def events(layout, run_id="night-1"):
-    return [json.loads(line) for line in layout.lineage(run_id).read_text().splitlines()]
+def events(layout, number=1):
+    return [json.loads(line) for line in layout.lineage(run_of(number)).read_text().splitlines()]
 
 
 def kinds(layout):
@@ -28,7 +28,7 @@ def kinds(layout):
 
 
 def manifest(status, **changes):
-    return manifest_of("night-1", status=status, inputs=INPUTS, versions=VERSIONS, **changes)
+    return manifest_of(run_of(1), status=status, inputs=INPUTS, versions=VERSIONS, **changes)
 
 
 def facets_in(value):
@@ -43,7 +43,7 @@ def facets_in(value):
 def test_a_published_run_says_start_and_complete(layout):
     write_manifest(layout, manifest("running"))
     write_manifest(layout, manifest("ready"))
-    publish_ids(layout, "night-1", ["a", "b"])
+    publish_ids(layout, run_of(1), ["a", "b"])
     close_run(layout, current_snapshot(layout))
     assert kinds(layout) == ["START", "RUNNING", "COMPLETE"]
     assert len({event["run"]["runId"] for event in events(layout)}) == 1
@@ -68,7 +68,7 @@ def test_a_run_that_goes_on_starts_again_and_a_status_is_said_once(layout):
 
 def test_events_have_what_the_specification_requires(layout):
     write_manifest(layout, manifest("running"))
-    publish_ids(layout, "night-1", ["a", "b"])
+    publish_ids(layout, run_of(1), ["a", "b"])
     close_run(layout, current_snapshot(layout))
     for event in events(layout):
         assert UUID(event["run"]["runId"])
@@ -84,7 +84,7 @@ def test_events_have_what_the_specification_requires(layout):
 
 def test_inputs_and_outputs_are_named_and_counted(layout):
     write_manifest(layout, manifest("running"))
-    snapshot = publish_ids(layout, "night-1", ["a", "b"])
+    snapshot = publish_ids(layout, run_of(1), ["a", "b"])
     close_run(layout, snapshot)
     first, last = events(layout)[0], events(layout)[-1]
     assert [(i["namespace"], i["name"]) for i in last["inputs"]] == [

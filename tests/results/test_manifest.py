@@ -18,12 +18,12 @@ from tasks.results.manifest import (
 )
 from tasks.results.records import Counts
 from tasks.results.schema import label_columns
-from tests.results.examples import COLUMNS, manifest_of, publish_ids
+from tests.results.examples import COLUMNS, manifest_of, publish_ids, run_of
 
 
 def full_manifest():
     return manifest_of(
-        "night-1",
+        run_of(1),
         inputs=(InputUsed("corpus.jsonl", 1234, "sha256:aa", 100),),
         models=(
             ModelUsed(
@@ -47,20 +47,20 @@ def full_manifest():
 def test_a_manifest_survives_the_disk(layout):
     manifest = full_manifest()
     write_manifest(layout, manifest)
-    assert read_manifest(layout, "night-1") == manifest
-    names = sorted(p.name for p in layout.run("night-1").iterdir())
+    assert read_manifest(layout, run_of(1)) == manifest
+    names = sorted(p.name for p in layout.run(run_of(1)).iterdir())
     assert names == ["manifest.json", "openlineage.ndjson"]
 
 
 def test_a_manifest_can_be_read_without_us(layout):
     write_manifest(layout, full_manifest())
-    values = json.loads(layout.manifest("night-1").read_text(encoding="utf-8"))
+    values = json.loads(layout.manifest(run_of(1)).read_text(encoding="utf-8"))
     assert values["documents_per_second"] == 20.0
     assert values["tokens_per_second"] == 400.0
     assert values["inputs"][0]["fingerprint"] == "sha256:aa"
     assert values["models"][0]["labels"]["política"] == "topic_politica"
     assert values["counts"]["quarantined"] == 2
-    assert "política" in layout.manifest("night-1").read_text(encoding="utf-8")
+    assert "política" in layout.manifest(run_of(1)).read_text(encoding="utf-8")
 
 
 def test_inputs_carry_the_rows_that_were_read_from_them():
@@ -88,28 +88,28 @@ def test_versions_and_machine_say_what_decides_results():
     assert peak_rss_bytes() > 2**20
 
 
-@pytest.mark.parametrize("content", [None, b"{", b"[]", b"{}"])
+@pytest.mark.parametrize("content", [None, b"", b"{", b"[]", b"\xff", b"[" * 100_000])
 def test_a_missing_or_broken_manifest_is_one_clear_line(layout, content):
     if content is not None:
-        layout.run("night-1").mkdir(parents=True)
-        layout.manifest("night-1").write_bytes(content)
+        layout.run(run_of(1)).mkdir(parents=True)
+        layout.manifest(run_of(1)).write_bytes(content)
     with pytest.raises(NocturnaError, match="`nocturna runs` lists the runs"):
-        read_manifest(layout, "night-1")
+        read_manifest(layout, run_of(1))
 
 
 def test_runs_are_listed_with_the_status_that_is_true_now(layout):
     for number, status in enumerate(["ready", "running", "running", "refused", "failed"]):
-        run = manifest_of(f"run-{number}", status=status, started_at=f"2026-11-0{number + 1}")
+        run = manifest_of(run_of(number), status=status, started_at=f"2026-11-0{number + 1}")
         write_manifest(layout, run)
-    publish_ids(layout, "run-0", ["a"], note="fine")
-    with hold_lock(layout, "run-2"):
+    publish_ids(layout, run_of(0), ["a"], note="fine")
+    with hold_lock(layout, run_of(2)):
         runs = list_runs(layout)
     assert {m.run_id: m.status for m in runs} == {
-        "run-0": "published",
-        "run-1": "interrupted",
-        "run-2": "running",
-        "run-3": "refused",
-        "run-4": "failed",
+        run_of(0): "published",
+        run_of(1): "interrupted",
+        run_of(2): "running",
+        run_of(3): "refused",
+        run_of(4): "failed",
     }
     assert [m.run_id for m in runs] == sorted(m.run_id for m in runs)
     assert (runs[0].snapshot, runs[0].reason) == (1, "fine")
@@ -118,17 +118,17 @@ def test_runs_are_listed_with_the_status_that_is_true_now(layout):
 
 def test_runs_that_can_go_on_have_a_plan_and_no_snapshot(layout):
     for number, status in enumerate(["published", "running", "stopped", "refused"]):
-        run = manifest_of(f"run-{number}", status=status, started_at=f"2026-11-0{number + 1}")
+        run = manifest_of(run_of(number), status=status, started_at=f"2026-11-0{number + 1}")
         write_manifest(layout, run)
         if number != 2:
             layout.plan(run.run_id).write_bytes(b"{}")
-    assert [m.run_id for m in resumable_runs(layout)] == ["run-3", "run-1"]
+    assert [m.run_id for m in resumable_runs(layout)] == [run_of(3), run_of(1)]
 
 
 def test_a_run_planned_against_an_older_snapshot_cannot_go_on(layout):
     publish_ids(layout, "published", ["a"])
     for number, base in enumerate([0, 1]):
-        run = manifest_of(f"run-{number}", status="stopped", base=base)
+        run = manifest_of(run_of(number), status="stopped", base=base)
         write_manifest(layout, run)
         layout.plan(run.run_id).write_bytes(b"{}")
-    assert [m.run_id for m in resumable_runs(layout)] == ["run-1"]
+    assert [m.run_id for m in resumable_runs(layout)] == [run_of(1)]

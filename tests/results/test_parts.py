@@ -123,7 +123,7 @@ def test_damage_to_a_part_is_seen(layout, damage):
 
 
 def test_no_permission_is_one_clear_line(layout, monkeypatch):
-    def denied(path):
+    def denied(path, private=False):
         raise PermissionError(13, "Permission denied", str(path))
 
     monkeypatch.setattr(files, "make_folder", denied)

@@ -1,4 +1,3 @@
-import json
 from dataclasses import replace
 
 import pyarrow as pa
@@ -9,8 +8,6 @@ from tasks.corpus.records import REJECT_SCHEMA
 from tasks.results.records import (
     Counts,
     ScoredShard,
-    shard_from,
-    to_json,
     total,
     total_timings,
 )
@@ -51,12 +48,6 @@ def load(layout, rows=3, schema=SCHEMA):
 
 def test_a_shard_that_is_done_is_found_again(layout, done):
     assert load(layout) == done
-
-
-def test_records_survive_json(done):
-    assert shard_from(json.loads(to_json(done))) == done
-    nothing = replace(done, part=None)
-    assert shard_from(json.loads(to_json(nothing))) == nothing
 
 
 def test_a_part_without_its_record_is_done_again(layout, done):

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import NocturnaError, UsageError
+from tasks.errors import NocturnaError
 from tasks.results import files
 from tasks.results.layout import name_in_snapshot
+from tasks.results.log_entries import logged_numbers
 from tasks.results.parts import write_part
 from tasks.results.recovery import prune
 from tasks.results.rows import Trace, result_rows
 from tasks.results.snapshots import (
-    committed_numbers,
     committed_snapshot,
     current_snapshot,
     publish,
@@ -84,11 +84,13 @@ def test_the_log_names_every_part(layout):
     entry = json.loads(layout.entry(1).read_bytes())
     part = snapshot.parts[0]
     assert entry == {
+        "format": 1,
         "snapshot": 1,
         "run_id": "night-1",
         "published_at": "2026-11-01T02:00:00.000000+00:00",
         "rows": 2,
         "note": "accepted",
+        "back_to": None,
         "parts": [{"name": part.name, "rows": 2, "bytes": part.bytes, "sha256": part.sha256}],
     }
     assert sorted(p.name for p in layout.log.iterdir()) == ["00000001.json"]
@@ -99,13 +101,13 @@ def test_a_run_is_published_once(layout):
     part = part_of(layout, "night-1", 0, documents(["a"]))
     first = publish(layout, "night-1", [part], SCHEMA)
     assert publish(layout, "night-1", [part], SCHEMA) == first
-    assert committed_numbers(layout) == [1]
+    assert logged_numbers(layout) == [1]
     assert committed_snapshot(layout, "night-2") is None
 
 
 def test_nothing_is_published_before_the_first_run(layout):
     assert current_snapshot(layout) is None
-    assert committed_numbers(layout) == []
+    assert logged_numbers(layout) == []
 
 
 @pytest.mark.parametrize("read", READERS[:5])
@@ -153,25 +155,28 @@ def test_a_part_is_not_published_twice_in_one_snapshot(layout):
 
 def test_a_number_that_another_run_took_meanwhile_is_not_overwritten(layout, monkeypatch):
     publish_ids(layout, "night-1", ["a"])
-    real = files.link
+    real = files.rename
 
     def overtaken(source, target):
-        if target == layout.entry(2):
-            target.write_bytes(layout.entry(1).read_bytes().replace(b"night-1", b"other"))
+        if target == layout.snapshot(2):
+            target.mkdir()
+            (target / "theirs.parquet").touch()
         real(source, target)
 
-    monkeypatch.setattr(files, "link", overtaken)
+    monkeypatch.setattr(files, "rename", overtaken)
     with pytest.raises(NocturnaError, match="another run committed"):
         publish_ids(layout, "night-2", ["b"])
-    assert json.loads(layout.entry(2).read_bytes())["run_id"] == "other"
+    assert [p.name for p in layout.snapshot(2).iterdir()] == ["theirs.parquet"]
+    assert with_pandas(layout.results) == {"a": "night-1"}
 
 
-def test_a_folder_in_the_place_of_results_is_left_alone(layout):
+def test_a_folder_in_the_place_of_results_is_set_aside(layout, caplog):
     layout.results.mkdir(parents=True)
     (layout.results / "mine.txt").touch()
-    with pytest.raises(UsageError, match="move it away"):
-        publish_ids(layout, "night-1", ["a"])
-    assert (layout.results / "mine.txt").exists()
+    publish_ids(layout, "night-1", ["a"])
+    assert (layout.damaged / "results" / "mine.txt").exists()
+    assert with_pandas(layout.results) == {"a": "night-1"}
+    assert len(caplog.messages) == 1
 
 
 def test_nothing_moves_before_what_it_stands_on_is_durable(layout, monkeypatch):
@@ -193,10 +198,11 @@ def test_nothing_moves_before_what_it_stands_on_is_durable(layout, monkeypatch):
     steps = [
         ("link", part.path, building / name_in_snapshot(part.name, 1)),
         ("fsync", building),
+        ("fsync", files.temporary_of(entry)),
+        ("fsync", layout.log),
         ("rename", building, layout.snapshot(1)),
         ("fsync", layout.snapshots),
-        ("fsync", files.temporary_of(entry)),
-        ("link", files.temporary_of(entry), entry),
+        ("rename", files.temporary_of(entry), entry),
         ("fsync", layout.log),
         ("symlink", "snapshots/00000001", files.temporary_of(layout.results)),
         ("rename", files.temporary_of(layout.results), layout.results),
@@ -212,7 +218,7 @@ def test_pruning_keeps_three_snapshots_and_those_replaced_within_a_day(layout):
     last = NIGHT + timedelta(days=5)
     assert prune(layout, now=last) == [1, 2, 3]
     assert [n for n in range(1, 7) if layout.snapshot(n).exists()] == [4, 5, 6]
-    assert committed_numbers(layout) == [1, 2, 3, 4, 5, 6]
+    assert logged_numbers(layout) == [1, 2, 3, 4, 5, 6]
     assert with_pandas(layout.results) == {"a": "night-5"}
     assert prune(layout, now=last + timedelta(days=30)) == []
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.results.layout import layout_of
-from tasks.results.snapshots import last_number
+from tasks.results.log_entries import last_number
 from tests.results.crash.reading import KINDS
 from tests.results.crash.trials import Server, rows_of, serving
 

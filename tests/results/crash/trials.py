@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from tasks.results.layout import Layout, layout_of
-from tasks.results.snapshots import committed_numbers, current_snapshot
+from tasks.results.log_entries import current_snapshot, logged_numbers
 from tests.results.readers import READERS
 
 SHARD = 4
@@ -154,7 +154,7 @@ def crash(server: Server, case: Case, folder: Path, kill_at: int, when: str) -> 
     attempt = server.run(folder, case.corpus, kill_at, when)
     assert attempt.signal == 9, f"operation {kill_at} was never reached: {attempt.error}"
     wrong_reads = sum(not _whole(layout, read, case) for read in READERS[:4])
-    committed = len(committed_numbers(layout)) == 5
+    committed = len(logged_numbers(layout)) == 5
     start = time.monotonic()
     again = _must_work(server.run(folder, case.corpus))
     seconds = time.monotonic() - start
@@ -229,7 +229,7 @@ def left_over(layout: Layout) -> list[str]:
     """Temporary files, work of runs that are published, snapshots that nothing names."""
     files = [p for p in layout.root.rglob("*") if p.name.endswith(".tmp")]
     files += list((layout.root / "work").iterdir())
-    numbers = set(committed_numbers(layout))
+    numbers = set(logged_numbers(layout))
     files += [p for p in layout.snapshots.iterdir() if int(p.name) not in numbers]
     current = current_snapshot(layout)
     assert current is not None
@@ -249,7 +249,7 @@ def write_corpus(path: Path, numbers: range, night: int) -> None:
 
 def set_back(layout: Layout, days: int = 10) -> None:
     """Moves the nights so far into the past, so that the next one has something to prune."""
-    for number in committed_numbers(layout):
+    for number in logged_numbers(layout):
         entry = json.loads(layout.entry(number).read_bytes())
         moment = datetime.fromisoformat(entry["published_at"]) - timedelta(days=days)
         layout.entry(number).write_text(json.dumps(entry | {"published_at": moment.isoformat()}))

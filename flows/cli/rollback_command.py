@@ -1,0 +1,55 @@
+"""`nocturna rollback`: a person takes back what a night published."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from flows.cli.given import AsJson, new_app
+from tasks.errors import UsageError
+
+app = new_app()
+
+
+@app.command()
+def rollback(
+    job: Annotated[Path, typer.Argument(help="The job's output folder, such as out/prensa.")],
+    to: Annotated[
+        int | None,
+        typer.Option(min=0, help="Snapshot to show; 0: nothing. By default the one before."),
+    ] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Say what can be rolled back to; do nothing.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Show an earlier snapshot again; the next night goes on from it."""
+    from flows.terminal import say_warnings
+    from tasks.results.layout import layout_of, new_run_id
+    from tasks.results.lock import hold_lock
+    from tasks.results.recovery import recover
+    from tasks.results.rollback import earlier_snapshots, roll_back
+
+    layout = layout_of(job.parent, job.name)
+    if not (layout.snapshots.is_dir() or layout.log.is_dir()):
+        raise UsageError(f"{job}: no output folder of a job; name one, such as out/prensa")
+    say_warnings()
+    with hold_lock(layout, new_run_id()):
+        recover(layout)
+        if only_list:
+            found = earlier_snapshots(layout)
+            lines = [f"{s.number}  {s.published_at[:16]}  {s.rows:,} rows" for s in found]
+            values = [{**asdict(s), "rows": s.rows} for s in found]
+            print(json.dumps(values, default=str) if as_json else "\n".join(lines))
+            return
+        done = roll_back(layout, to)
+    if as_json:
+        print(json.dumps({"before": done.before, "to": done.to, "snapshot": done.snapshot.number}))
+        return
+    rows, number = done.snapshot.rows, done.snapshot.number
+    what = f"show snapshot {done.to} again, {rows:,} rows, as snapshot {number}"
+    if not done.to:
+        what = "are gone: nothing is published, as before the first run"
+    print(f"results {what}; what snapshot {done.before} held is not lost before it is pruned")

@@ -1,0 +1,22 @@
+"""What a plan stands on in its run's work folder, and whether that is still what was written."""
+
+from tasks.results import files
+from tasks.results.layout import Layout
+from tasks.results.parts import sha256_of
+
+_FOLDERS = ("index", "delta")
+
+
+def digests_of(layout: Layout, run_id: str) -> dict[str, str]:
+    """SHA-256 of every file of the index and of the delta, by its path in the work folder."""
+    work = layout.work(run_id)
+    found = [path for name in _FOLDERS for path in files.listed(work / name)]
+    return {str(p.relative_to(work)): sha256_of(p) for p in found if files.is_file(p)}
+
+
+def is_whole_work(layout: Layout, run_id: str, digests: dict[str, str]) -> bool:
+    """Whether a run that stopped can go on with what it had written."""
+    try:
+        return bool(digests) and digests_of(layout, run_id) == digests
+    except OSError:
+        return False
