@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
+
+from flows.console import person_console
 
 EXCERPT = 60
 GOLD = {"sentiment": "source_sentiment", "topic": "source_topic"}
@@ -17,7 +18,7 @@ GOLD = {"sentiment": "source_sentiment", "topic": "source_topic"}
 def show(folder: Path) -> None:
     """Prints the agreement with the gold labels, by language, and the first rows."""
     rows = pd.read_parquet(folder / "results")
-    console = Console()
+    console = person_console()
     console.print()
     console.print(_agreement(rows))
     console.print()

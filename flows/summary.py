@@ -6,6 +6,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from flows.console import person_console
 from tasks.results.dictionary import ColumnNote
 from tasks.results.manifest import Manifest
 from tasks.results.report import Summary, table_rows
@@ -13,7 +14,7 @@ from tasks.results.report import Summary, table_rows
 
 def print_summary(summary: Summary) -> None:
     """Counts, label shares, where the results are and the lines that read them."""
-    console = Console()
+    console = person_console()
     table = Table(title=f"{summary.job}: run {summary.run_id}", title_justify="left", box=None)
     table.add_column("figure")
     table.add_column("value", justify="right")
@@ -32,7 +33,7 @@ def print_summary(summary: Summary) -> None:
 
 def print_jobs(found: Sequence[dict[str, Any]]) -> None:
     """One line a job file: valid, or what is wrong with it."""
-    console = Console()
+    console = person_console()
     for entry in found:
         if entry["error"]:
             plain(console, f"wrong  {entry['error']}")
@@ -46,7 +47,7 @@ def print_jobs(found: Sequence[dict[str, Any]]) -> None:
 
 def print_runs(found: Sequence[Manifest]) -> None:
     """A line a run, oldest first, and below it why it was not published."""
-    console = Console()
+    console = person_console()
     width = max((len(run.job_name) for run in found), default=0)
     for run in found:
         counts = run.counts
@@ -66,9 +67,9 @@ def print_columns(notes: Sequence[ColumnNote]) -> None:
     table.add_column("meaning", overflow="fold")
     for note in notes:
         table.add_row(note.name, note.type, note.unit or "", note.label or "", note.meaning)
-    Console().print(table)
+    person_console().print(table)
 
 
 def plain(console: Console, line: str) -> None:
     """Prints a line as it is, unwrapped, so that it can be copied."""
-    console.print(line, soft_wrap=True, markup=False, highlight=False)
+    console.print(line, soft_wrap=True)

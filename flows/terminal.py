@@ -19,13 +19,16 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from flows.console import person_console
+from tasks.visible import visible
+
 LINE_SECONDS = 60.0
 """Without a terminal: seconds between lines."""
 
 
 def say(line: str) -> None:
-    """One line for whoever watches."""
-    print(line, file=sys.stderr, flush=True)
+    """One line for whoever watches; what a terminal would obey is made visible."""
+    print(visible(line), file=sys.stderr, flush=True)
 
 
 class _Said(logging.Handler):
@@ -58,7 +61,7 @@ def show_progress(documents: int) -> Iterator[Shown]:
     Args:
         documents: how many there are in all.
     """
-    console = Console(stderr=True)
+    console = person_console(stderr=True)
     if not console.is_terminal:
         yield _Lines(documents)
         return
@@ -69,10 +72,10 @@ def show_progress(documents: int) -> Iterator[Shown]:
 def _columns(console: Console) -> Progress:
     return Progress(
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
-        TextColumn("{task.fields[rate]}"),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
         console=console,
@@ -92,7 +95,7 @@ class _Bar:
         self._progress.update(self._task, rate=rate, description="scoring")
 
     def tell(self, line: str) -> None:
-        self._progress.update(self._task, description=line)
+        self._progress.update(self._task, description=visible(line))
 
 
 class _Lines:

@@ -2,13 +2,16 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from flows.guard import guard_output
 from tasks.errors import NocturnaError
+from tasks.visible import visible
 
 COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
@@ -33,7 +36,6 @@ app = typer.Typer(
     name="nocturna",
     cls=_Commands,
     help="Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
 )
@@ -41,21 +43,35 @@ app = typer.Typer(
 
 def main() -> None:
     """Runs the command; a failure is one line on standard error and an exit code."""
+    guard_output()
     try:
-        app()
+        sys.exit(app(args=sys.argv[1:] or ["--help"], prog_name="nocturna", standalone_mode=False))
     except NocturnaError as error:
-        print(f"nocturna: {error}", file=sys.stderr)
-        sys.exit(error.exit_code)
+        _fail(str(error), error.exit_code)
+    except typer.TyperException as error:
+        _fail(_usage_line(error), 2)
     except Exception as error:
         if os.environ.get("NOCTURNA_DEBUG"):
-            raise
+            traceback.print_exc()
+            sys.exit(1)
         line = (str(error).strip() or "no message").splitlines()[0]
-        print(
-            f"nocturna: unexpected {type(error).__name__}: {line} "
+        _fail(
+            f"unexpected {type(error).__name__}: {line} "
             "(NOCTURNA_DEBUG=1 shows where; please report it)",
-            file=sys.stderr,
+            1,
         )
-        sys.exit(1)
+
+
+def _fail(line: str, exit_code: int) -> None:
+    print(f"nocturna: {visible(line)}", file=sys.stderr)
+    sys.exit(exit_code)
+
+
+def _usage_line(error: Any) -> str:
+    """What the parser says of the arguments, and where the help is."""
+    context = getattr(error, "ctx", None)
+    command = context.command_path if context else app.info.name
+    return f"{error.format_message().rstrip('.')}; `{command} --help` says what there is"
 
 
 def _version(wanted: bool) -> None:
