@@ -34,11 +34,11 @@ def address_of(target: Target) -> str:
         address = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
-        raise UsageError(f"the file cannot be read: {reason}") from None
+        raise UsageError(f"it cannot be read: {reason}") from None
     if open_to_others:
-        raise UsageError("others can read the file; chmod 600 it")
+        raise UsageError("others can read it; chmod 600 it")
     if not address:
-        raise UsageError("the file is empty; write the address into it")
+        raise UsageError("it is empty; write the address into it")
     return address
 
 

@@ -68,7 +68,7 @@ def missing_addresses(targets: Sequence[Target]) -> list[str]:
         try:
             address_of(target)
         except NocturnaError as error:
-            lines.append(str(error))
+            lines.append(f"notify: {target.kept_in}: {error}")
     return lines
 
 
@@ -101,8 +101,8 @@ def tell_all(targets: Sequence[Target], ending: Ending) -> list[str]:
 def _tell(target: Target, ending: Ending) -> str | None:
     """Tells one target; why that failed, in words without any secret."""
     try:
-        sender = sender_to(target, asdict(ending))
         with _heard() as said:
+            sender = sender_to(target, asdict(ending))
             told = send(sender, ending.title, ending.body, _TYPES[ending.event])
     except NocturnaError as error:
         return str(error)

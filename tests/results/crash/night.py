@@ -12,11 +12,11 @@ from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.running import Tally
 from tasks.inference.scorer import Scores
 from tasks.job import Compute, Job, LongDocuments, Output, Quality, Source, ZeroShot
+from tasks.results.ending import note_failure
 from tasks.results.layout import new_run_id
 from tasks.results.lock import hold_lock
 from tasks.results.recovery import recover
 from tasks.steps import planning, scoring
-from tasks.steps.describe import note_failure
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
 
