@@ -31,12 +31,16 @@ class Watched:
     started: float = field(default_factory=time.monotonic)
     noted: bool = False
 
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
     def note(self, error: BaseException) -> None:
         """Writes into the run's manifest how it ended, once."""
         if not self.noted:
             self.noted = True
             values = without_secrets(self.job).model_dump(mode="json")
-            _guarded(lambda: note_failure(self.layout, self.run_id, error, values))
+            _guarded(lambda: note_failure(self.layout, self.run_id, error, values, self.seconds))
 
 
 @contextmanager
@@ -99,7 +103,7 @@ def _tell(run: Watched, event: Event, outcome: str, cause: str | None) -> None:
         outcome=outcome,
         cause=cause,
         counts=_counts(run),
-        seconds=round(time.monotonic() - run.started, 1),
+        seconds=round(run.seconds, 1),
         more=f"nocturna runs show {run.run_id} --out {out}",
     )
     for line in tell_all(run.job.notify, ending):

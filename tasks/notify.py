@@ -78,7 +78,7 @@ def tell_all(targets: Sequence[Target], ending: Ending) -> list[str]:
     Returns:
         a line for each that could not be told.
     """
-    wanted = [target for target in targets if ending.event in target.on]
+    wanted = [target for target in targets if ending.event in target.events]
     found: list[str | None] = [f"gave up after {LIMIT_SECONDS:g} s" for _ in wanted]
 
     def tell(position: int, target: Target) -> None:

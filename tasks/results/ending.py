@@ -1,7 +1,7 @@
 """How runs ended: noted where a run could not note it itself, and looked back at."""
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tasks.errors import NocturnaError, QualityRefused, RunLocked, Stopped
@@ -42,7 +42,11 @@ def cause_of(error: BaseException) -> str:
 
 
 def note_failure(
-    layout: Layout, run_id: str, error: BaseException, job: dict[str, Any] | None = None
+    layout: Layout,
+    run_id: str,
+    error: BaseException,
+    job: dict[str, Any] | None = None,
+    seconds: float = 0.0,
 ) -> None:
     """Writes into a run's manifest how it ended, where it is not published.
 
@@ -51,21 +55,27 @@ def note_failure(
 
     Args:
         job: the job without secrets, for a run without a manifest; without it, nothing is noted.
+        seconds: wall-clock time of the run.
     """
-    now = datetime.now(UTC).isoformat(timespec="seconds")
+    now = datetime.now(UTC)
     if layout.manifest(run_id).exists():
         manifest = read_manifest(layout, run_id)
     elif job is not None:
         files.remove_folder(layout.work(run_id))
-        manifest = Manifest(run_id, layout.job_name, "", FAILED, now, job)
+        began = (now - timedelta(seconds=seconds)).isoformat(timespec="seconds")
+        manifest = Manifest(run_id, layout.job_name, "", FAILED, began, job)
     else:
         return
     if manifest.status == PUBLISHED:
         return
-    write_manifest(
-        layout,
-        replace(manifest, status=status_of(error), reason=cause_of(error), finished_at=now),
+    ended = replace(
+        manifest,
+        status=status_of(error),
+        reason=cause_of(error),
+        finished_at=now.isoformat(timespec="seconds"),
+        seconds=round(seconds, 3),
     )
+    write_manifest(layout, ended)
 
 
 def last_ended(layout: Layout) -> Manifest | None:

@@ -27,7 +27,7 @@ class Target(Section):
         None,
         description="File that holds the address, readable by its owner only; absolute or ~/.",
     )
-    on: tuple[Event, ...] = Field(
+    events: tuple[Event, ...] = Field(
         ("failure", "refusal", "recovery"),
         min_length=1,
         description="What is told: failure, refusal (a quality gate, or another run still holds "
@@ -45,7 +45,7 @@ class Target(Section):
             )
         return values
 
-    @field_validator("on", mode="before")
+    @field_validator("events", mode="before")
     @classmethod
     def _split(cls, value: Any) -> Any:
         return split_list(value)

@@ -98,7 +98,10 @@ def test_a_mailbox_gets_a_mail(monkeypatch):
 def test_only_those_are_told_who_want_to_know(monkeypatch):
     with web_hook() as heard:
         monkeypatch.setenv("NOCTURNA_HOOK", f"http://127.0.0.1:{heard.port}/")
-        wants = [Target(url_env="NOCTURNA_HOOK", on=("success",)), Target(url_env="NOCTURNA_HOOK")]
+        wants = [
+            Target(url_env="NOCTURNA_HOOK", events=("success",)),
+            Target(url_env="NOCTURNA_HOOK"),
+        ]
         assert tell_all(wants, ENDING) == []
     assert len(heard.requests) == 1
 
