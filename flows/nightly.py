@@ -18,6 +18,7 @@ from prefect.schedules import Cron, Schedule
 from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.states import Cancelled
 
+from flows.run_name import job_and_date
 from flows.score import score_corpus
 from flows.terminal import say
 from tasks.errors import NocturnaError, RunLocked, UsageError
@@ -27,7 +28,7 @@ from tasks.results.report import Summary
 SERVER_SECONDS = 120
 
 
-@flow(name="nightly", flow_run_name="nightly-{job.name}")
+@flow(name="nightly", flow_run_name=job_and_date)
 def nightly(job: Job) -> Summary | Any:
     """Scores a corpus, unless an earlier run of the job is still going: then it is refused."""
     try:

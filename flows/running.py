@@ -8,6 +8,7 @@ from typing import Any
 from flows.engine import bind_engine
 from flows.telling import Watched, noted, told
 from flows.terminal import say, say_warnings, show_progress
+from tasks.artifacts import progress_bar
 from tasks.control import listening, stop_on_signals
 from tasks.errors import Stopped
 from tasks.job import Job
@@ -63,7 +64,12 @@ def claimed(job: Job) -> Iterator[Claim]:
 @contextmanager
 def progress(plan: Planned) -> Iterator[None]:
     """Shows how far the run is while the block runs."""
-    with show_progress(plan.to_score) as shown, listening(shown.advance, shown.tell):
+    with (
+        show_progress(plan.to_score) as shown,
+        listening(shown.advance, shown.tell),
+        progress_bar(plan.to_score) as on_page,
+        listening(*on_page),
+    ):
         yield
 
 

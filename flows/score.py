@@ -5,6 +5,7 @@ import time
 from prefect import flow, unmapped
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from flows.run_name import job_and_date
 from flows.running import all_scored, claimed, progress
 from tasks.cores import usable_cores
 from tasks.job import Job
@@ -20,7 +21,7 @@ MOST_WORKERS = max(4, usable_cores())
 
 @flow(
     name="score-corpus",
-    flow_run_name="{job.name}",
+    flow_run_name=job_and_date,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
 )
 def score_corpus(job: Job) -> Summary:
@@ -39,5 +40,5 @@ def score_corpus(job: Job) -> Summary:
         summary = publish_results(job, plan.run_id, shards, summaries, time.monotonic() - start)
         if job.output.table:
             summary = mirror_results(job, summary)
-        report(summary)
+        report(job, summary)
         return summary
