@@ -42,9 +42,7 @@ class Browser:
     def call(self, method: str, **parameters: Any) -> Any:
         """One command of the protocol and what it answers."""
         self._number += 1
-        self._socket.send(
-            json.dumps({"id": self._number, "method": method, "params": parameters})
-        )
+        self._socket.send(json.dumps({"id": self._number, "method": method, "params": parameters}))
         while True:
             answer = json.loads(self._socket.recv(timeout=60))
             if answer.get("id") == self._number:
