@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from flows.cleaning import clean_after_night
 from flows.terminal import say
 from tasks.errors import NocturnaError
 from tasks.job import Job
@@ -18,6 +19,7 @@ from tasks.sections.notify import Event
 from tasks.steps.run import job_layout, without_secrets
 
 _EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}
+_UNTOLD = "how the run ended could not be told"
 
 
 @dataclass
@@ -40,7 +42,10 @@ class Watched:
         if not self.noted:
             self.noted = True
             values = without_secrets(self.job).model_dump(mode="json")
-            _guarded(lambda: note_failure(self.layout, self.run_id, error, values, self.seconds))
+            _guarded(
+                "how the run ended could not be noted",
+                lambda: note_failure(self.layout, self.run_id, error, values, self.seconds),
+            )
 
 
 @contextmanager
@@ -50,26 +55,28 @@ def told(job: Job, run_id: str) -> Iterator[Watched]:
         say(f"nocturna: {line}")
     layout = job_layout(job)
     before: list[Manifest | None] = []
-    _guarded(lambda: before.append(last_ended(layout)))
+    _guarded("earlier runs could not be read", lambda: before.append(last_ended(layout)))
     run = Watched(job, layout, run_id, before[0] if before else None)
     try:
         yield run
     except BaseException as error:
         caught = error
         run.note(error)
-        _guarded(lambda: _tell_failure(run, caught))
+        _guarded(_UNTOLD, lambda: _tell_failure(run, caught))
         raise
-    _guarded(lambda: _tell_success(run))
+    _guarded(_UNTOLD, lambda: _tell_success(run))
 
 
 @contextmanager
 def noted(run: Watched) -> Iterator[None]:
-    """Notes how the block ends before the lock is given back; the rest may take its time."""
+    """Notes how the block ends, and frees disk, before the lock is given back."""
     try:
         yield
     except BaseException as error:
         run.note(error)
         raise
+    finally:
+        _guarded("disk could not be freed", lambda: clean_after_night(run.job, run.layout))
 
 
 def _tell_failure(run: Watched, error: BaseException) -> None:
@@ -119,9 +126,9 @@ def _counts(run: Watched) -> dict[str, int]:
     return found if any(found.values()) else {}
 
 
-def _guarded(step: Callable[[], Any]) -> None:
+def _guarded(what: str, step: Callable[[], Any]) -> None:
     """Takes a step that must not cost the night: where it fails, that is a line."""
     try:
         step()
     except Exception as error:
-        say(f"nocturna: how the run ended could not be noted or told: {cause_of(error)}")
+        say(f"nocturna: {what}: {cause_of(error)}")

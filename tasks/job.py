@@ -10,6 +10,7 @@ from tasks.sections.models import BUNDLED, DEFAULT_TEMPLATES, Sentiment, ZeroSho
 from tasks.sections.notify import Target
 from tasks.sections.output import Output
 from tasks.sections.quality import SOFT_CHECKS, Quality
+from tasks.sections.retention import Retention
 from tasks.sections.source import Source
 from tasks.sections.summaries import Summaries
 
@@ -52,6 +53,7 @@ class Job(Section):
     summaries: Summaries = Summaries()
     output: Output = Output()
     quality: Quality = Quality()
+    retention: Retention = Retention()
     notify: tuple[Target, ...] = Field((), description="Who is told how a run ended.")
     full: bool = Field(
         False,

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from tasks.addresses import address_of, send, sender_to
+from tasks.couriers import address_of, send, sender_to
 from tasks.errors import NocturnaError
 from tasks.sections.notify import Event, Target
 

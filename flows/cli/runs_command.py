@@ -62,6 +62,24 @@ def show_command(
         print_story(story)
 
 
+@app.command("clean")
+def clean_command(
+    job: JobName = None,
+    out: OutDir = Path("out"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free disk: what is over each job's `retention`; every night does it at its end too."""
+    from flows.cleaning import clean_models, clean_up, print_cleaned
+
+    found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
+    found += [] if job else [clean_models(out, dry_run)]
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in found], ensure_ascii=False, default=str))
+    else:
+        print_cleaned(found, dry_run)
+
+
 def _layouts(out: Path, job: str | None) -> list[Any]:
     from tasks.results.layout import layout_of
 
