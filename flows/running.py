@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from flows.engine import bind_engine
+from flows.ephemeral import bind_engine
 from flows.telling import Watched, noted, told
 from flows.terminal import say, say_warnings, show_progress
 from tasks.artifacts import progress_bar
