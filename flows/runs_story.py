@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from tasks.results.comparison import shares_of
 from tasks.results.manifest import Manifest
 from tasks.results.story import Story
 from tasks.visible import visible
@@ -104,7 +105,7 @@ def _counts(story: Story) -> list[str]:
 def _shares(metrics: dict[str, Any]) -> list[str]:
     lines = []
     for kind in ("sentiment", "topic", "language"):
-        shares = metrics.get(kind, {}).get("shares", {}) if metrics.get("ok") else {}
+        shares = shares_of(metrics, kind)
         if shares:
             lines.append(f"{kind}: " + ", ".join(f"{name} {s:.1%}" for name, s in shares.items()))
     return lines

@@ -13,7 +13,7 @@ from tasks.errors import NocturnaError
 from tasks.job import Job
 from tasks.notify import Ending, missing_addresses, tell_all
 from tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
-from tasks.results.layout import Layout
+from tasks.results.layout import Layout, new_run_id
 from tasks.results.manifest import FAILED, INTERRUPTED, REFUSED, SKIPPED, Manifest, read_manifest
 from tasks.sections.notify import Event
 from tasks.steps.run import job_layout, without_secrets
@@ -65,6 +65,15 @@ def told(job: Job, run_id: str) -> Iterator[Watched]:
         _guarded(_UNTOLD, lambda: _tell_failure(run, caught))
         raise
     _guarded(_UNTOLD, lambda: _tell_success(run))
+
+
+def tell_unbegun(job: Job, error: BaseException) -> None:
+    """Notes and tells that a run of a job ended before it began: a night that is over is listed."""
+    try:
+        with told(job, new_run_id()):
+            raise error
+    except type(error):
+        return
 
 
 @contextmanager

@@ -106,7 +106,7 @@ def leave_figures(summary: Summary, rows: list[Compared]) -> None:
     """The figures of a published run as a table, and what a person should look at as a text."""
     key = "nocturna-" + re.sub(r"[^a-z0-9]+", "-", summary.job.lower()).strip("-")
     table = [{name: visible(value) for name, value in asdict(row).items()} for row in rows]
-    run = f"Run {summary.run_id} of {summary.job}, against the night before"
+    run = f"Run {summary.run_id} of {summary.job}"
     engine = _Engine()
     engine.call(lambda: create_table_artifact(table, key=key, description=run))
     notes = as_markdown(summary)

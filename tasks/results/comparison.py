@@ -48,20 +48,22 @@ def _counts(tonight: Manifest, earlier: Manifest | None) -> list[Compared]:
 
 
 def _shares(layout: Layout, tonight: Manifest, earlier: Manifest | None) -> list[Compared]:
+    """Shares of the labels in all that is published, of languages in what was scored."""
     now = read_metrics(layout, tonight.run_id)
     then = read_metrics(layout, earlier.run_id) if earlier else {}
     rows = []
     for kind in ("sentiment", "topic", "language"):
-        shares, before = _shares_of(now, kind), _shares_of(then, kind)
+        shares, before = shares_of(now, kind), shares_of(then, kind)
         for label in dict.fromkeys([*shares, *before]):
             past = before.get(label, 0.0) if before else None
             rows.append(_row(f"{kind} {label}", shares.get(label, 0.0), past, _percent))
     return rows
 
 
-def _shares_of(metrics: dict[str, Any], kind: str) -> dict[str, float]:
-    found: dict[str, float] = metrics.get(kind, {}).get("shares", {}) if metrics.get("ok") else {}
-    return found
+def shares_of(metrics: dict[str, Any], kind: str) -> dict[str, float]:
+    """The shares of a kind in the metrics of a run: of the whole snapshot where it was measured."""
+    found = metrics.get("snapshot", {}).get(kind) or metrics.get(kind, {})
+    return dict(found.get("shares") or {}) if metrics.get("ok") or "snapshot" in metrics else {}
 
 
 def _row(
@@ -73,7 +75,7 @@ def _row(
 
 
 def _whole(value: float, sign: str) -> str:
-    return format(value, f"{sign},.0f")
+    return format(value, f"{sign if value else ''},.0f")
 
 
 def _tenths(value: float, sign: str) -> str:

@@ -105,7 +105,10 @@ class Served:
 
     def night(self) -> str:
         """Has a night run and returns the state that it ended in."""
-        deployment = self._ask("/deployments/filter", {})[0]["id"]
+        until = time.monotonic() + 60
+        while not (found := self._ask("/deployments/filter", {})) and time.monotonic() < until:
+            time.sleep(0.5)
+        deployment = found[0]["id"]
         run = self._ask(f"/deployments/{deployment}/create_flow_run", {})["id"]
         until = time.monotonic() + 600
         while time.monotonic() < until and self._process.poll() is None:
@@ -174,7 +177,7 @@ def serving(folder: Path) -> Iterator[Served]:
         "PREFECT_HOME": str(folder / "home"),
         "NOCTURNA_CACHE": str(folder / "cache"),
         "NOCTURNA_ENGINE_DAYS": str(ENGINE_SECONDS / 86400),
-        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": str(ENGINE_SECONDS),
+        "PREFECT_SERVER_EVENTS_RETENTION_PERIOD": f"PT{ENGINE_SECONDS}S",
         "PREFECT_SERVER_SERVICES_DB_VACUUM_LOOP_SECONDS": "10",
     }
     process = subprocess.Popen(
