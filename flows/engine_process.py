@@ -55,6 +55,7 @@ def _run(listener: int, told: int, server: list[Any]) -> None:
     import socket
 
     from flows.engine_database import ready_database
+    from flows.engine_records import forget_old_runs
 
     database = ready_database()
     import uvicorn
@@ -66,6 +67,7 @@ def _run(listener: int, told: int, server: list[Any]) -> None:
         async def startup(self, sockets: list[socket.socket] | None = None) -> None:
             await super().startup(sockets)
             _tell(told, "ready")
+            self.forgetting = asyncio.create_task(forget_old_runs())
 
     config = uvicorn.Config(
         create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1

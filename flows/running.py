@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from flows.recorded import why_unrecorded
+from flows.telling import Watched, noted, told
 from flows.terminal import say, say_warnings, show_progress
+from tasks.artifacts import progress_bar
 from tasks.control import go_on, listening, stop_on_signals
 from tasks.errors import Stopped
 from tasks.job import Job
@@ -15,7 +17,7 @@ from tasks.results.layout import new_run_id
 from tasks.results.lock import hold_lock
 from tasks.results.records import ScoredShard
 from tasks.results.recovery import recover
-from tasks.steps.describe import note_failure, note_unrecorded
+from tasks.steps.describe import note_unrecorded
 from tasks.steps.run import job_layout
 
 
@@ -23,14 +25,18 @@ from tasks.steps.run import job_layout
 class Claim:
     """A job's output folder, held by this process for one run."""
 
-    run_id: str
+    run: Watched
     _hold_as: Callable[[str], None]
+
+    @property
+    def run_id(self) -> str:
+        return self.run.run_id
 
     def go_on_with(self, plan: Planned) -> Planned:
         """Takes over the run that the plan belongs to: a new one, or a stopped one."""
         if plan.run_id != self.run_id:
             say(f"going on with run {plan.run_id}, which had stopped")
-            self.run_id = plan.run_id
+            self.run.run_id = plan.run_id
             self._hold_as(plan.run_id)
         say(plan.outlook)
         return plan
@@ -45,23 +51,29 @@ def claimed(job: Job) -> Iterator[Claim]:
     """
     say_warnings()
     layout, run_id = job_layout(job), new_run_id()
-    with hold_lock(layout, run_id) as hold_as, stop_on_signals():
+    with (
+        told(job, run_id) as run,
+        hold_lock(layout, run_id) as hold_as,
+        stop_on_signals(),
+        noted(run),
+    ):
         recover(layout)
-        claim = Claim(run_id, hold_as)
         try:
             go_on()
-            yield claim
-        except BaseException as error:
-            note_failure(layout, claim.run_id, error)
-            raise
+            yield Claim(run, hold_as)
         finally:
-            note_unrecorded(layout, claim.run_id, why_unrecorded())
+            note_unrecorded(layout, run.run_id, why_unrecorded())
 
 
 @contextmanager
 def progress(plan: Planned) -> Iterator[None]:
     """Shows how far the run is while the block runs."""
-    with show_progress(plan.to_score) as shown, listening(shown.advance, shown.tell):
+    with (
+        show_progress(plan.to_score) as shown,
+        listening(shown.advance, shown.tell),
+        progress_bar(plan.to_score) as on_page,
+        listening(*on_page),
+    ):
         yield
 
 

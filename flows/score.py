@@ -6,7 +6,8 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.observer import Observer
-from flows.recorded import body, do, each, is_recorded, observed
+from flows.recorded import body, do, each, observed
+from flows.run_name import job_and_date
 from flows.running import all_scored, claimed, progress
 from tasks.cores import usable_cores
 from tasks.job import Job
@@ -24,7 +25,7 @@ MOST_WORKERS = max(4, usable_cores())
 
 @flow(
     name="score-corpus",
-    flow_run_name="{job.name}",
+    flow_run_name=job_and_date,
     task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
 )
 @body
@@ -46,7 +47,7 @@ def score_corpus(job: Job) -> Summary:
         if job.output.table:
             summary = do(mirror_results, job, summary)
         if is_recorded():
-            do(report, summary)
+            report(job, summary)
         return summary
 
 

@@ -1,4 +1,4 @@
-"""Tables for the terminal: the end of a run, jobs, and runs."""
+"""Tables for the terminal: the end of a run, jobs, and columns."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -8,7 +8,6 @@ from rich.table import Table
 
 from flows.console import person_console
 from tasks.results.dictionary import ColumnNote
-from tasks.results.manifest import Manifest
 from tasks.results.report import Summary, table_rows
 
 
@@ -43,20 +42,6 @@ def print_jobs(found: Sequence[dict[str, Any]]) -> None:
                 console,
                 f"valid  {entry['file']}: {entry['name']}, {source['path'] or source['dataset']}",
             )
-
-
-def print_runs(found: Sequence[Manifest]) -> None:
-    """A line a run, oldest first, and below it why it was not published."""
-    console = person_console()
-    width = max((len(run.job_name) for run in found), default=0)
-    for run in found:
-        counts = run.counts
-        line = f"{run.job_name:<{width}}  {run.run_id}  {run.status:<11}"
-        line += f"  {counts.read:>11,} read {counts.scored:>11,} scored {counts.failed:>7,} failed"
-        line += f" {counts.quarantined:>7,} quarantined  {run.seconds:>9,.1f} s"
-        plain(console, line if run.snapshot is None else f"{line}  snapshot {run.snapshot}")
-        if run.reason:
-            plain(console, f"{'':<{width}}  {run.reason}")
 
 
 def print_columns(notes: Sequence[ColumnNote]) -> None:

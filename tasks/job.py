@@ -7,9 +7,11 @@ from pydantic import Field, model_validator
 from tasks.sections.base import Section, option
 from tasks.sections.compute import Compute, LongDocuments, Tolerance
 from tasks.sections.models import BUNDLED, DEFAULT_TEMPLATES, Sentiment, ZeroShot
+from tasks.sections.notify import Target
 from tasks.sections.once import Once
 from tasks.sections.output import Output
 from tasks.sections.quality import SOFT_CHECKS, Quality
+from tasks.sections.retention import Retention
 from tasks.sections.source import Source
 from tasks.sections.summaries import Summaries
 
@@ -53,6 +55,8 @@ class Job(Section):
     summaries: Summaries = Summaries()
     output: Output = Output()
     quality: Quality = Quality()
+    retention: Retention = Retention()
+    notify: tuple[Target, ...] = Field((), description="Who is told how a run ended.")
     full: bool = Field(
         False,
         description="Score every document again, also those that have not changed.",

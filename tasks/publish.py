@@ -1,12 +1,13 @@
 """The tasks that publish a run, mirror it and report on it."""
 
 from prefect import task
-from prefect.artifacts import create_table_artifact
 
+from tasks.artifacts import leave_figures
 from tasks.engine import RETRIES
 from tasks.job import Job
+from tasks.results.comparison import compared
 from tasks.results.records import ScoredShard
-from tasks.results.report import Summary, table_rows
+from tasks.results.report import Summary
 from tasks.steps.mirroring import mirror_run
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
@@ -31,9 +32,6 @@ def mirror_results(job: Job, summary: Summary) -> Summary:
     return mirror_run(job_layout(job), job, summary)
 
 
-@task(name="report", **RETRIES)
-def report(summary: Summary) -> None:
-    """Leaves the figures of a run in the engine's own interface."""
-    rows = [{"figure": name.strip(), "value": value} for name, value in table_rows(summary)]
-    key = "nocturna-" + "".join(c if c.isalnum() else "-" for c in summary.job.lower())
-    create_table_artifact(key=key, table=rows, description=f"Run {summary.run_id}")
+def report(job: Job, summary: Summary) -> None:
+    """Leaves the figures of a run in the engine's own page."""
+    leave_figures(summary, compared(job_layout(job), summary.run_id))

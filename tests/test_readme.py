@@ -15,8 +15,11 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str, text: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def commands(first: str) -> list[list[str]]:
@@ -51,9 +54,22 @@ def test_the_commands_and_the_python_run_as_written(folder, capsys, monkeypatch)
 
 
 def test_the_job_file_shown_is_the_one_that_ships():
-    (shown,) = blocks("yaml")
+    shown = blocks("yaml")[0]
     shipped = (ROOT / "data" / "jobs" / "opiniones.yaml").read_text(encoding="utf-8")
     assert yaml.safe_load(shown) == yaml.safe_load(shipped)
+
+
+def test_the_sections_of_a_job_that_are_shown_are_valid():
+    from tasks.job import Job
+
+    shown = [yaml.safe_load(block) for block in blocks("yaml") + blocks("yaml", OPERATIONS)]
+    parts = [part for part in shown if set(part) <= {"notify", "retention"}]
+    assert len(parts) >= 3
+    for part in parts:
+        Job.model_validate({"name": "j", "source": {"path": "a"}, **part})
+    (retention,) = (part["retention"] for part in parts if "retention" in part)
+    default = Job.model_validate({"name": "j", "source": {"path": "a"}}).retention
+    assert retention == default.model_dump(), "the defaults"
 
 
 def test_the_demo_shows_how_often_the_bundled_models_are_right(tmp_path):

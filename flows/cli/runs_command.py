@@ -1,36 +1,110 @@
-"""`nocturna runs`: what ran, and what became of it."""
+"""`nocturna runs`: what ran, and what became of it; `show` one; `clean` what is not needed."""
 
 import json
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
-from flows.cli.given import AsJson, OutDir, new_app
+from flows.cli.given import AsJson, OutDir
 from tasks.errors import UsageError
 
-app = new_app()
+
+class _Runs(TyperGroup):
+    """Lists where no other word is given, so that `nocturna runs` stays the plain listing."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["list", *args]
+        return super().parse_args(ctx, args)
 
 
-@app.command()
-def runs(
-    name: Annotated[str | None, typer.Argument(help="Only the runs of this job.")] = None,
+app = typer.Typer(
+    cls=_Runs,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="List what ran and what became of it; those that failed, were refused or killed first.",
+)
+JobName = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's runs.")]
+
+
+@app.command("list")
+def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson = False) -> None:
+    """List the runs; what `nocturna runs` does without another word."""
+    from flows.runs_list import in_order, print_runs
+    from tasks.results.manifest import list_runs
+
+    found = in_order([run for layout in _layouts(out, job) for run in list_runs(layout)])
+    if as_json:
+        values = [{**asdict(entry.run), "since_published": entry.over} for entry in found]
+        print(json.dumps(values, ensure_ascii=False, default=str))
+    else:
+        print_runs(found)
+
+
+@app.command("show")
+def show_command(
+    run: Annotated[str, typer.Argument(help="A run's id, or a part of it that no other has.")],
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """List what ran, when, and what became of it."""
-    from flows.summary import print_runs
+    """Tell the whole story of one run, and how to go on."""
+    from flows.runs_story import print_story
+    from tasks.results.story import story_of
+
+    layout, run_id = _find(out, run)
+    story = story_of(layout, run_id)
+    if as_json:
+        print(json.dumps(asdict(story), ensure_ascii=False, default=str))
+    else:
+        print_story(story)
+
+
+@app.command("clean")
+def clean_command(
+    job: JobName = None,
+    out: OutDir = Path("out"),
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Free disk: what is over each job's `retention`; every night does it at its end too."""
+    from flows.cleaning import clean_models, clean_up, print_cleaned
+
+    found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
+    found += [] if job else [clean_models(out, dry_run)]
+    if as_json:
+        print(json.dumps([asdict(entry) for entry in found], ensure_ascii=False, default=str))
+    else:
+        print_cleaned(found, dry_run)
+
+
+def _layouts(out: Path, job: str | None) -> list[Any]:
     from tasks.results.layout import layout_of
-    from tasks.results.manifest import list_runs
 
     if not out.is_dir():
         raise UsageError(f"--out {out}: no such folder; runs are listed from an output folder")
-    names = [name] if name else sorted(p.name for p in out.iterdir() if (p / "runs").is_dir())
-    if name and not (out / name / "runs").is_dir():
-        raise UsageError(f"{out / name}: no runs of a job {name!r} here")
-    found = [run for job_name in names for run in list_runs(layout_of(out, job_name))]
-    if as_json:
-        print(json.dumps([asdict(run) for run in found], ensure_ascii=False, default=str))
-    else:
-        print_runs(found)
+    if job and not (out / job / "runs").is_dir():
+        raise UsageError(f"{out / job}: no runs of a job {job!r} here")
+    names = [job] if job else sorted(p.name for p in out.iterdir() if (p / "runs").is_dir())
+    return [layout_of(out, name) for name in names]
+
+
+def _find(out: Path, run: str) -> tuple[Any, str]:
+    """The output folder and the id of the one run that is meant."""
+    from tasks.results.manifest import list_runs
+
+    found = [
+        (layout, entry.run_id)
+        for layout in _layouts(out, None)
+        for entry in list_runs(layout)
+        if run in entry.run_id
+    ]
+    exact = [(layout, run_id) for layout, run_id in found if run_id == run]
+    if len(exact or found) > 1:
+        ids = ", ".join(run_id for _, run_id in found[:3])
+        raise UsageError(f"--out {out}: {run!r} may be any of {len(found)} runs, such as {ids}")
+    if not found:
+        raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
+    return (exact or found)[0]

@@ -27,6 +27,7 @@ _KINDS = {
     "refused": "FAIL",
     "failed": "FAIL",
     "stopped": "ABORT",
+    "skipped": "ABORT",
 }
 
 
@@ -94,7 +95,7 @@ def _run_facets(manifest: dict[str, Any]) -> dict[str, Any]:
             "configId": manifest["config_id"],
         },
     }
-    if manifest["status"] in {"refused", "failed", "stopped"} and manifest.get("reason"):
+    if manifest["status"] in {"refused", "failed", "stopped", "skipped"} and manifest.get("reason"):
         facets["errorMessage"] = {
             "_schemaURL": _url("facets/1-0-0/ErrorMessageRunFacet"),
             "message": manifest["reason"],

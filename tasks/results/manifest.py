@@ -19,6 +19,8 @@ from tasks.results.stored import Stored, as_record, read_record
 
 RUNNING, READY, PUBLISHED = "running", "ready", "published"
 REFUSED, FAILED, STOPPED, INTERRUPTED = "refused", "failed", "stopped", "interrupted"
+SKIPPED = "skipped"
+"""It never began, because another run still held the folder."""
 WITHDRAWN, UNREADABLE = "withdrawn", "unreadable"
 """What only `list_runs` says: it was published and rolled back; nothing tells how it ended."""
 

@@ -1,32 +1,25 @@
-"""Putting an output folder right after a run died or something was lost, and freeing its disk."""
+"""Putting an output folder right after a run died or something was lost."""
 
 import logging
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.results import files
 from tasks.results.checking import check_homes, check_records
 from tasks.results.damaged import Bad, aside, set_aside
-from tasks.results.layout import Layout, is_run_id, number_of, start_of
+from tasks.results.layout import Layout, is_run_id, number_of
 from tasks.results.log_entries import (
     Snapshot,
     committed,
     current_snapshot,
     find_snapshot,
-    logged_numbers,
 )
 from tasks.results.manifest import PUBLISHED, run_folders, settled, stored_manifest, write_manifest
 from tasks.results.rebuilding import is_part_of, restore_log
 from tasks.results.snapshots import flip
 from tasks.results.sql import spill_folder
-
-KEEP_SNAPSHOTS = 3
-KEEP_FOR = timedelta(hours=24)
-KEEP_WORK = timedelta(days=7)
-"""How long the work of a run that was not published is kept, to go on with or to look at."""
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
 _WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|\..*\.tmp")
@@ -93,38 +86,6 @@ def close_run(layout: Layout, snapshot: Snapshot) -> bool:
         left = True
     discard_work(layout, snapshot.run_id)
     return left
-
-
-def prune(
-    layout: Layout,
-    now: datetime | None = None,
-    keep: int = KEEP_SNAPSHOTS,
-    keep_for: timedelta = KEEP_FOR,
-) -> list[int]:
-    """Removes old snapshots: those beyond the newest `keep` that were replaced `keep_for` ago.
-
-    Time counts from when a later snapshot replaced it, so that a reader has `keep_for` to finish.
-    Log entries stay. The work of runs that started seven days ago and were never published goes
-    too. Call it with the lock held.
-
-    Returns:
-        the numbers of the snapshots that were removed.
-    """
-    now = now or datetime.now(UTC)
-    numbers = logged_numbers(layout)
-    removed = []
-    with files.clear_errors(layout.root):
-        for number, successor in pairwise(numbers[: len(numbers) - keep + 1]):
-            replaced_at = _published_at(layout, successor)
-            if replaced_at is None or not files.is_folder(layout.snapshot(number)):
-                continue
-            if now - replaced_at >= keep_for:
-                _remove_snapshot(layout, number)
-                removed.append(number)
-        for run_id in _run_folders_in(layout.root / "work"):
-            if now - datetime.fromisoformat(start_of(run_id)) >= KEEP_WORK:
-                discard_work(layout, run_id)
-    return removed
 
 
 def discard_work(layout: Layout, run_id: str) -> None:
@@ -197,7 +158,8 @@ def _strange(folder: Path, number: int) -> list[Path]:
     return [path for path in files.listed(folder) if not is_part_of(path.name, number)]
 
 
-def _remove_snapshot(layout: Layout, number: int) -> None:
+def remove_snapshot(layout: Layout, number: int) -> None:
+    """Removes the parts of a snapshot, so that none of them is left without the others."""
     folder = layout.snapshot(number)
     leaving = folder.with_suffix(".tmp")
     _keep_strange(layout, _strange(folder, number))

@@ -44,7 +44,7 @@ def publish(
     """Makes `parts`, and nothing else, what readers see.
 
     Call it with the lock held, after `recover`. A run that is committed already is not published
-    again: its snapshot is returned. Older snapshots are left to `prune`.
+    again: its snapshot is returned. Older snapshots are left to `clean`.
 
     Args:
         parts: every part of the new snapshot, wherever it is now: new ones in the run's work

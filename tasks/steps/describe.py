@@ -4,7 +4,6 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
-from tasks.errors import QualityRefused, Stopped
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.planned import InferencePlan
 from tasks.inference.running import running
@@ -19,7 +18,7 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.schema import label_columns
-from tasks.steps.run import Plan, utc_now, without_secrets
+from tasks.steps.run import Plan, without_secrets
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -41,22 +40,6 @@ def planned_manifest(plan: Plan) -> Manifest:
         versions={**package_versions(), "code": plan.code_version},
         machine=machine_facts(device_name(pick_device(plan.job.compute.device))),
     )
-
-
-def note_failure(layout: Layout, run_id: str, error: BaseException) -> None:
-    """Writes into a run's manifest how it ended, where it has one and is not published."""
-    if not layout.manifest(run_id).exists():
-        return
-    manifest = read_manifest(layout, run_id)
-    if manifest.status == manifests.PUBLISHED:
-        return
-    status = manifests.FAILED
-    if isinstance(error, QualityRefused):
-        status = manifests.REFUSED
-    elif isinstance(error, Stopped):
-        status = manifests.STOPPED
-    reason = str(error) or type(error).__name__
-    write_manifest(layout, replace(manifest, status=status, reason=reason, finished_at=utc_now()))
 
 
 def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:

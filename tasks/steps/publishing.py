@@ -12,7 +12,7 @@ from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
 from tasks.results.manifest import read_manifest, write_manifest
 from tasks.results.records import ScoredShard, total, total_timings
-from tasks.results.recovery import close_run, prune
+from tasks.results.recovery import close_run
 from tasks.results.report import Summary, summarise
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard
@@ -139,7 +139,6 @@ def _published(layout: Layout, run_id: str) -> Summary:
     assert snapshot is not None
     flip(layout, snapshot)
     close_run(layout, snapshot)
-    prune(layout)
     checked = read_checked(layout, run_id)
     warnings = [check.said_of(run_id) for check in checked.warnings]
     return summarise(layout, read_manifest(layout, run_id), checked.metrics, warnings)

@@ -141,7 +141,13 @@ def config_id_of(job: Job, inference: InferencePlan) -> str:
 def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:
     """Hash of what decides the rows of a run; a stopped run with the same one can go on."""
     kept = without_secrets(job).model_dump_json(
-        exclude={"quality": True, "compute": True, "output": {"dir", "table"}}
+        exclude={
+            "quality": True,
+            "compute": True,
+            "notify": True,
+            "retention": True,
+            "output": {"dir", "table"},
+        }
     )
     parts = (kept, config_id, code, *(f"{i.uri}\0{i.fingerprint}" for i in inputs))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()

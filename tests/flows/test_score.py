@@ -150,10 +150,10 @@ def test_a_night_scores_only_what_is_new_or_changed(nocturna, models, tmp_path):
     assert set(frame.run_id) == {first["run_id"], second["run_id"]}
 
     listed = nocturna("runs", "--json").json
-    assert [run["run_id"] for run in listed] == [first["run_id"], second["run_id"]]
+    assert [run["run_id"] for run in listed] == [second["run_id"], first["run_id"]]
     assert {run["status"] for run in listed} == {"published"}
     lines = nocturna("runs", "prensa").out.splitlines()
-    assert all(found["run_id"] in line for found, line in zip((first, second), lines, strict=True))
+    assert all(found["run_id"] in line for found, line in zip((second, first), lines, strict=True))
 
     third = nocturna(*arguments).json
     assert third["counts"]["scored"] == 0 and third["counts"]["carried"] == len(frame)

@@ -5,9 +5,11 @@ import pytest
 from tasks.results import files
 from tasks.results.log_entries import logged_numbers
 from tasks.results.manifest import PUBLISHED, READY, read_manifest, write_manifest
-from tasks.results.recovery import Recovery, close_run, prune, recover
+from tasks.results.recovery import Recovery, close_run, recover
+from tasks.results.retention import clean
 from tasks.results.snapshots import current_snapshot, publish
 from tasks.results.sql import spill_folder
+from tasks.sections.retention import Retention
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids, run_of
 from tests.results.readers import with_pandas
 
@@ -138,9 +140,9 @@ def test_the_work_of_a_run_that_was_never_published_is_kept_for_a_week(layout, s
     started = manifest_of(run_of(1), status=status, started_at=start.isoformat())
     write_manifest(layout, started)
     part_of(layout, run_of(1), 0, documents(["a"]))
-    prune(layout, now=start + timedelta(days=7, seconds=-1))
+    clean(layout, Retention(), start + timedelta(days=7, seconds=-1))
     assert layout.work(run_of(1)).exists()
-    prune(layout, now=start + timedelta(days=7))
+    clean(layout, Retention(), start + timedelta(days=7))
     assert not layout.work(run_of(1)).exists()
     assert layout.manifest(run_of(1)).exists()
 

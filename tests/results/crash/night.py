@@ -12,11 +12,12 @@ from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.running import Tally
 from tasks.inference.scorer import Scores
 from tasks.job import Compute, Job, LongDocuments, Output, Quality, Source, ZeroShot
+from tasks.results.ending import note_failure
 from tasks.results.layout import new_run_id
 from tasks.results.lock import hold_lock
 from tasks.results.recovery import recover
+from tasks.results.retention import clean
 from tasks.steps import planning, scoring
-from tasks.steps.describe import note_failure
 from tasks.steps.publishing import publish_run
 from tasks.steps.run import job_layout
 
@@ -71,6 +72,7 @@ def run_night(job: Job, stop: Callable[[], bool] = lambda: False) -> str:
                 for shard in range(len(plan.shards))
             ]
             publish_run(layout, job, run_id, shards, None, 1.0)
+            clean(layout, job.retention)
         except BaseException as error:
             note_failure(layout, run_id, error)
             raise

@@ -1,0 +1,95 @@
+"""Freeing disk: by hand with `nocturna runs clean`, and at the end of every night."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from tasks.errors import NocturnaError
+from tasks.job import Job
+from tasks.kept_models import remove_models, unused_models
+from tasks.results.layout import Layout, layout_of, new_run_id
+from tasks.results.lock import hold_lock
+from tasks.results.manifest import list_runs
+from tasks.results.retention import Surplus, clean, surplus
+from tasks.sections.retention import Retention
+from tasks.settings import cache_folder
+from tasks.visible import visible
+
+
+@dataclass(frozen=True)
+class Cleaned:
+    """What went, or would go, of a place.
+
+    Attributes:
+        where: the output folder of a job, or the cache.
+        untouched: why nothing was done, if something was in the way.
+    """
+
+    where: Path
+    items: tuple[Surplus, ...]
+    untouched: str | None = None
+
+    @property
+    def bytes(self) -> int:
+        return sum(item.bytes for item in self.items)
+
+
+def clean_after_night(job: Job, layout: Layout) -> None:
+    """Takes away what is over the retention of a job; call it with the lock held."""
+    clean(layout, job.retention)
+    remove_models(unused_models(cache_folder(), job.retention.cache_days))
+
+
+def clean_up(layout: Layout, dry_run: bool) -> Cleaned:
+    """Takes away what is over the retention of a job's newest run, unless a run is going on."""
+    policy = _policy(layout)
+    if dry_run:
+        return Cleaned(layout.root, tuple(surplus(layout, policy)))
+    try:
+        with hold_lock(layout, new_run_id()):
+            return Cleaned(layout.root, tuple(clean(layout, policy)))
+    except NocturnaError as error:
+        return Cleaned(layout.root, (), str(error))
+
+
+def clean_models(out: Path, dry_run: bool) -> Cleaned:
+    """Takes away converted models that no job of an output folder keeps any longer."""
+    policies = [_policy(layout_of(out, p.name)) for p in out.iterdir() if (p / "runs").is_dir()]
+    days = max((policy.cache_days for policy in policies), default=Retention().cache_days)
+    cache = cache_folder()
+    models = unused_models(cache, days)
+    if not dry_run:
+        remove_models(models)
+    return Cleaned(cache, tuple(Surplus("model", m.path.name, m.path, m.bytes) for m in models))
+
+
+def print_cleaned(found: Sequence[Cleaned], dry_run: bool) -> None:
+    """A line a place: how much of what went."""
+    word = "would free" if dry_run else "freed"
+    for entry in found:
+        where = visible(str(entry.where))
+        if entry.untouched:
+            print(f"{where}: nothing freed: {visible(entry.untouched)}")
+            continue
+        kinds = Counter(item.kind for item in entry.items)
+        what = ", ".join(
+            f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items()
+        )
+        size = sum(item.bytes for item in entry.items)
+        print(f"{where}: {word} {size / 1e6:,.1f} MB" + (f": {what}" if what else ""))
+        if dry_run:
+            for item in entry.items:
+                print(f"  {item.kind:<10} {item.bytes / 1e6:>9,.1f} MB  {visible(str(item.path))}")
+
+
+def _policy(layout: Layout) -> Retention:
+    """The retention of the newest run of which it can be read, or the default one."""
+    for run in reversed(list_runs(layout)):
+        try:
+            return Retention.model_validate(run.job["retention"])
+        except (KeyError, TypeError, ValidationError):
+            continue
+    return Retention()

@@ -1,0 +1,143 @@
+"""How a run ended, noted on the disk and told to whoever the job names."""
+
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from flows.cleaning import clean_after_night
+from flows.terminal import say
+from tasks.errors import NocturnaError
+from tasks.job import Job
+from tasks.notify import Ending, missing_addresses, tell_all
+from tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
+from tasks.results.layout import Layout, new_run_id
+from tasks.results.manifest import FAILED, INTERRUPTED, REFUSED, SKIPPED, Manifest, read_manifest
+from tasks.sections.notify import Event
+from tasks.steps.run import job_layout, without_secrets
+
+_EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}
+_UNTOLD = "how the run ended could not be told"
+
+
+@dataclass
+class Watched:
+    """A run whose end is noted; `run_id` changes where it goes on with an earlier one."""
+
+    job: Job
+    layout: Layout
+    run_id: str
+    before: Manifest | None
+    started: float = field(default_factory=time.monotonic)
+    noted: bool = False
+
+    @property
+    def seconds(self) -> float:
+        return time.monotonic() - self.started
+
+    def note(self, error: BaseException) -> None:
+        """Writes into the run's manifest how it ended, once."""
+        if not self.noted:
+            self.noted = True
+            values = without_secrets(self.job).model_dump(mode="json")
+            _guarded(
+                "how the run ended could not be noted",
+                lambda: note_failure(self.layout, self.run_id, error, values, self.seconds),
+            )
+
+
+@contextmanager
+def told(job: Job, run_id: str) -> Iterator[Watched]:
+    """Notes and tells how the block ends; what it raises is raised all the same."""
+    for line in missing_addresses(job.notify):
+        say(f"nocturna: {line}")
+    layout = job_layout(job)
+    before: list[Manifest | None] = []
+    _guarded("earlier runs could not be read", lambda: before.append(last_ended(layout)))
+    run = Watched(job, layout, run_id, before[0] if before else None)
+    try:
+        yield run
+    except BaseException as error:
+        caught = error
+        run.note(error)
+        _guarded(_UNTOLD, lambda: _tell_failure(run, caught))
+        raise
+    _guarded(_UNTOLD, lambda: _tell_success(run))
+
+
+def tell_unbegun(job: Job, error: BaseException) -> None:
+    """Notes and tells that a run of a job ended before it began: a night that is over is listed."""
+    try:
+        with told(job, new_run_id()):
+            raise error
+    except type(error):
+        return
+
+
+@contextmanager
+def noted(run: Watched) -> Iterator[None]:
+    """Notes how the block ends, and frees disk, before the lock is given back."""
+    try:
+        yield
+    except BaseException as error:
+        run.note(error)
+        raise
+    finally:
+        _guarded("disk could not be freed", lambda: clean_after_night(run.job, run.layout))
+
+
+def _tell_failure(run: Watched, error: BaseException) -> None:
+    status = status_of(error)
+    event = _EVENTS.get(status)
+    if event is not None:
+        # an unexpected error may quote what it stumbled over: its words stay in the manifest
+        known = isinstance(error, NocturnaError)
+        cause = cause_of(error) if known else f"unexpected {type(error).__name__}"
+        _tell(run, event, status, cause)
+
+
+def _tell_success(run: Watched) -> None:
+    before = run.before
+    if before is None or before.status not in TROUBLE:
+        _tell(run, "success", "published", None)
+        return
+    what = "was killed" if before.status == INTERRUPTED else before.status
+    cause = f"run {before.run_id} before it {what}"
+    if before.reason and before.status != INTERRUPTED:
+        cause += f": {before.reason}"
+    _tell(run, "recovery", "published again", cause)
+
+
+def _tell(run: Watched, event: Event, outcome: str, cause: str | None) -> None:
+    out = shlex.quote(str(run.layout.root.parent))
+    ending = Ending(
+        event=event,
+        job=run.job.name,
+        run_id=run.run_id,
+        outcome=outcome,
+        cause=cause,
+        counts=_counts(run),
+        seconds=round(run.seconds, 1),
+        more=f"nocturna runs show {run.run_id} --out {out}",
+    )
+    for line in tell_all(run.job.notify, ending):
+        say(f"nocturna: {line}")
+
+
+def _counts(run: Watched) -> dict[str, int]:
+    if not run.layout.manifest(run.run_id).exists():
+        return {}
+    counts = read_manifest(run.layout, run.run_id).counts
+    names = ("read", "scored", "failed", "quarantined", "carried")
+    found: dict[str, int] = {name: getattr(counts, name) for name in names}
+    return found if any(found.values()) else {}
+
+
+def _guarded(what: str, step: Callable[[], Any]) -> None:
+    """Takes a step that must not cost the night: where it fails, that is a line."""
+    try:
+        step()
+    except Exception as error:
+        say(f"nocturna: {what}: {cause_of(error)}")
