@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from flows.engine import bind_engine
+from flows.ephemeral import bind_engine
 from flows.terminal import say, say_warnings, show_progress
 from tasks.control import listening, stop_on_signals
 from tasks.errors import Stopped

@@ -33,7 +33,7 @@ def score(
         lines, values = preview(described)
         print(json.dumps(values) if as_json else "\n".join(lines))
         return
-    from flows.engine import let_engine_settle
+    from flows.ephemeral import let_engine_settle
     from flows.score import score_corpus
 
     summary = score_corpus(described)
