@@ -1,26 +1,63 @@
 """`nocturna serve`: jobs on the clock."""
 
+import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.given import described_job, new_app
+from tasks.errors import UsageError
 
 app = new_app()
 
 
+class Overlap(StrEnum):
+    """What becomes of a night that is due while the one before still runs."""
+
+    refuse = "refuse"
+    wait = "wait"
+
+
 @app.command()
 def serve(
-    files: Annotated[list[Path], typer.Argument(help="Job files to run on the schedule.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Job files to run on the schedule.")
+    ] = None,
+    job: Annotated[
+        list[Path] | None, typer.Option("--job", help="A further job file; may be repeated.")
+    ] = None,
     cron: Annotated[str, typer.Option(help="When, as five cron fields.")] = "0 2 * * *",
     timezone: Annotated[str, typer.Option(help="Time zone of the schedule.")] = "UTC",
+    overlap: Annotated[
+        Overlap,
+        typer.Option(help="What becomes of a night that is due while the one before still runs."),
+    ] = Overlap.refuse,
+    catch_up: Annotated[
+        bool, typer.Option("--catch-up", help="Run one night at start if nights were missed.")
+    ] = False,
+    at_once: Annotated[
+        int, typer.Option(min=1, help="Jobs that may run side by side; others wait their turn.")
+    ] = 2,
     api: Annotated[
-        str | None, typer.Option(help="URL of a standing Prefect server; without it, an own one.")
+        str | None,
+        typer.Option(
+            envvar="PREFECT_API_URL",
+            help="URL of a standing Prefect server; without it, an own one.",
+        ),
     ] = None,
 ) -> None:
     """Run jobs every night until stopped; a run still going is never overlapped."""
-    described = [described_job(None, path, {}) for path in files]
-    from flows.nightly import serve_jobs
+    named = [*(files or []), *(job or [])]
+    if not named:
+        raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
+    described = [described_job(None, path, {}) for path in named]
+    from flows.schedule import make_schedule
 
-    serve_jobs(described, cron, timezone, api)
+    schedule = make_schedule(cron, timezone)
+    from flows.clock import Rules
+    from flows.serve import serve_jobs
+
+    rules = Rules(overlap.value, catch_up, at_once)
+    sys.exit(128 + serve_jobs(described, schedule, rules, api or None))

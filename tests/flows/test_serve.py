@@ -1,90 +1,132 @@
-"""A served job runs when it is due, and never beside itself."""
+"""`nocturna serve`: the clock starts the nights, the engine shows them, nobody else gets in."""
 
-import json
 import os
 import re
 import signal
-import subprocess
-import sys
-import threading
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from flows.schedule import make_schedule
 from tasks.results.layout import layout_of
 from tasks.results.lock import hold_lock
+from tests.flows.leftovers import left, nothing_left
+from tests.flows.serving import Serving, call, write_job
 from tests.models import TEXTS
+
+EVERY_MINUTE = ("--cron", "* * * * *", "--timezone", "Europe/Madrid")
 
 
 @pytest.fixture
-def served(small_models, tmp_path):
-    """`nocturna serve` in a process of its own; yields the URL of its engine and what it says."""
-    corpus = tmp_path / "prensa.jsonl"
-    corpus.write_text("".join(json.dumps({"text": t}) + "\n" for t in TEXTS), encoding="utf-8")
-    job = {
-        "name": "prensa",
-        "source": {"path": str(corpus)},
-        "sentiment": {"model": str(small_models["sentiment"])},
-        "output": {"dir": str(tmp_path / "out")},
+def serve(tmp_path):
+    """Starts `nocturna serve` in the test's folder; nothing of it is left afterwards."""
+    started = []
+
+    def start(*arguments: str, **more: str) -> Serving:
+        started.append(Serving(tmp_path, *arguments, **more))
+        return started[-1]
+
+    yield start
+    for one in started:
+        one.kill()
+    assert nothing_left(tmp_path / "home")
+
+
+def runs_of(url: str, auth: str, name: str, *states: str) -> list[dict]:
+    """The runs of a served job that the engine shows, in order of their dates."""
+    asked = {
+        "deployments": {"name": {"any_": [name]}},
+        "flow_runs": {"state": {"type": {"any_": list(states)}}} if states else None,
+        "sort": "EXPECTED_START_TIME_ASC",
     }
-    (tmp_path / "prensa.yaml").write_text(json.dumps(job), encoding="utf-8")
-    command = [Path(sys.executable).with_name("nocturna"), "serve", "prensa.yaml"]
-    environment = {**os.environ, "PREFECT_HOME": str(tmp_path / "home")}
-    process = subprocess.Popen(
-        [*command, "--cron", "0 2 1 1 *", "--timezone", "Europe/Madrid"],
-        cwd=tmp_path,
-        env=environment,
-        stderr=subprocess.PIPE,
-        text=True,
+    status, found = call(url, "flow_runs/filter", auth, {k: v for k, v in asked.items() if v})
+    assert status == 200
+    return found
+
+
+def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):
+    """One `serve` for all that needs a clock and an engine; it takes two to three minutes."""
+    files = [
+        write_job(tmp_path, "prensa", small_models["sentiment"]),
+        write_job(tmp_path, "rota", small_models["sentiment"], corpus="nowhere.jsonl"),
+    ]
+    serving = serve(files[0], "--job", files[1], *EVERY_MINUTE)
+    url, auth = serving.line(r"engine at (\S+), its page at \S+, password (\S+)").groups()
+
+    # It says when the jobs run next, and the engine shows just these dates.
+    schedule = make_schedule("* * * * *", "Europe/Madrid")
+    said = re.findall(r"(prensa|rota): runs next at (.* CES?T) \(Europe/Madrid\)", serving.said)
+    assert [name for name, _ in said] == ["prensa", "rota"]
+    shown = [
+        datetime.fromisoformat(run["expected_start_time"])
+        for run in runs_of(url, auth, "prensa", "SCHEDULED")
+    ]
+    assert shown == schedule.next(shown[0] - timedelta(minutes=1), 3)
+    _, (deployed,) = call(
+        url, "deployments/filter", auth, {"deployments": {"name": {"any_": ["prensa"]}}}
     )
-    lines: list[str] = []
-    ready = threading.Event()
+    (kept,) = deployed["schedules"]
+    assert kept["active"] and not deployed["paused"]
+    assert kept["schedule"] | {"cron": "* * * * *", "timezone": "Europe/Madrid"} == kept["schedule"]
 
-    def listen() -> None:
-        for line in process.stderr:
-            lines.append(line)
-            if "serving" in line:
-                ready.set()
-        ready.set()
+    # Closed to the other users of the machine.
+    assert url.startswith("http://127.0.0.1:")
+    for path in ("deployments/filter", "flow_runs/filter", "variables/filter", "admin/settings",
+                 "block_documents/filter", "logs/filter", "openapi.json", "docs"):  # fmt: skip
+        body = {} if path.endswith("filter") else None
+        assert call(url, path, None, body)[0] in {401, 403}, path
+        assert call(url, path, "nocturna:guess", body)[0] in {401, 403}, path
+    secret = auth.partition(":")[2].encode()
+    for pid in left(tmp_path / "home"):
+        assert secret not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    own = [tmp_path / "home", tmp_path / "out" / ".serve"]
+    for path in [path for folder in own for path in (folder, *folder.rglob("*"))]:
+        assert path.stat().st_mode & 0o077 == 0, path
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
-    assert ready.wait(180), "the engine did not start"
-    url = re.search(r"engine at (\S+)", "".join(lines))
-    assert url, "".join(lines)
-    yield url.group(1), lines
-    process.send_signal(signal.SIGTERM)
-    process.wait(60)
-
-
-def trigger(url: str):
-    """Runs the served job now; the first time, once the engine knows it."""
-    from prefect.deployments import run_deployment
-    from prefect.exceptions import ObjectNotFound
-    from prefect.settings import PREFECT_API_URL, temporary_settings
-
-    with temporary_settings({PREFECT_API_URL: url}):
-        for _ in range(120):
-            try:
-                return run_deployment("nightly/prensa", timeout=240, poll_interval=1).state
-            except ObjectNotFound:
-                time.sleep(0.5)
-    raise AssertionError("the job was never served")
-
-
-def test_a_served_job_runs_when_triggered_and_is_refused_while_one_is_going_on(served, tmp_path):
-    url, lines = served
+    # The clock starts a night, and what it published is whole.
     layout = layout_of(tmp_path / "out", "prensa")
-    for night in (1, 2):
-        state = trigger(url)
-        assert state.is_completed(), (state, lines)
-        assert layout.results.readlink().name == f"{night:08d}"
-        assert len(pd.read_parquet(layout.results)) == len(TEXTS)
+    serving.wait_for(lambda: layout.results.exists(), 240)
+    assert len(pd.read_parquet(layout.results)) == len(TEXTS)
+    serving.line("prensa: published snapshot 1, ")
+
+    # A night that is due while another run holds the folder is refused with a line.
+    before = len(serving.said)
     with hold_lock(layout, "20260101T020000-0badcafe"):
-        state = trigger(url)
-    assert state.is_cancelled()
-    assert "20260101T020000-0badcafe holds this folder" in state.message
-    assert any("prensa: not started" in line for line in lines), lines
-    assert layout.results.readlink().name == "00000002"
+        serving.wait_for(lambda: "prensa: not started" in serving.said[before:])
+    assert "20260101T020000-0badcafe holds this folder" in serving.said
+    serving.wait_for(lambda: runs_of(url, auth, "prensa", "CANCELLED"))
+
+    # A job that fails is told, and costs the other one nothing.
+    assert re.search(r"rota: .*nowhere.jsonl", serving.said)
+    serving.wait_for(lambda: runs_of(url, auth, "rota", "FAILED"))
+    assert not (tmp_path / "out" / "rota" / "results").exists()
+
+    # SIGTERM ends it in time, with nothing left, and its log tells the whole story.
+    start = time.monotonic()
+    assert serving.end(signal.SIGTERM, seconds=30) == 143
+    assert nothing_left(tmp_path / "home", 5), f"after {time.monotonic() - start:.0f} s"
+    log = (tmp_path / "out" / ".serve" / "prensa.log").read_text(encoding="utf-8")
+    lines = [re.sub(r", password \S+", "", line) for line in serving.said.splitlines()]
+    assert [line.partition(" ")[2] for line in log.splitlines() if "engine:" not in line] == lines
+    assert secret.decode() not in log
+    assert "Traceback" not in serving.said
+
+
+@pytest.mark.parametrize("seconds", [0.3, 4.0])
+def test_a_kill_at_the_start_leaves_no_process(serve, small_models, tmp_path, seconds):
+    serving = serve(write_job(tmp_path, "prensa", small_models["sentiment"]), *EVERY_MINUTE)
+    time.sleep(seconds)
+    serving.kill()
+    assert nothing_left(tmp_path / "home", 5)
+
+
+def test_ctrl_c_at_the_start_is_130_without_a_traceback(serve, small_models, tmp_path):
+    serving = serve(write_job(tmp_path, "prensa", small_models["sentiment"]), *EVERY_MINUTE)
+    serving.line("serving prensa")
+    os.killpg(serving.process.pid, signal.SIGINT)
+    assert serving.process.wait(30) == 130
+    assert nothing_left(tmp_path / "home", 5)
+    assert "Traceback" not in serving.said

@@ -1,0 +1,73 @@
+"""The program of a night's process; `flows/night.py` starts it.
+
+Standard input holds one line, what to do, and is a pipe from `nocturna serve` whose end is the end
+of the night, with all that it started.
+"""
+
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from typing import Any
+from uuid import UUID
+
+_LOOK_SECONDS = 2.0
+
+
+def main() -> int:
+    """Runs one night; returns its exit code."""
+    asked = json.loads(sys.stdin.buffer.readline() or "null")
+    if asked is None:
+        return 1
+    threading.Thread(target=_end_with_the_clock, daemon=True).start()
+    from tasks.job import Job
+
+    job = Job.model_validate(asked["job"])
+    if asked["wait"] and not _is_free(job):
+        return 143
+    return _run(job, asked["flow_run"])
+
+
+def _end_with_the_clock() -> None:
+    while os.read(0, 4096):
+        pass
+    os.killpg(os.getpgrp(), signal.SIGKILL)
+
+
+def _is_free(job: Any) -> bool:
+    """Waits until no other run holds the job's folder; False if asked to stop meanwhile."""
+    from tasks.control import stop_on_signals, stopping
+    from tasks.results.lock import holder_of
+    from tasks.steps.run import job_layout
+
+    with stop_on_signals():
+        while holder_of(job_layout(job)) is not None and not stopping():
+            time.sleep(_LOOK_SECONDS)
+        return not stopping()
+
+
+def _run(job: Any, flow_run: str | None) -> int:
+    from prefect.client.orchestration import get_client
+    from prefect.flow_engine import run_flow
+
+    from flows.serve import nightly
+    from tasks.errors import NocturnaError
+
+    known = None
+    if flow_run is not None:
+        with get_client(sync_client=True) as client:
+            known = client.read_flow_run(UUID(flow_run))
+    try:
+        run_flow(nightly, flow_run=known, parameters={"job": job})
+    except NocturnaError as error:
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    code = main()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # what libraries take down at exit can hang, and nothing is left to do

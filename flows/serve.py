@@ -1,0 +1,110 @@
+"""The main flow on the clock: `nocturna serve`."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from prefect import flow
+from prefect.states import Cancelled
+
+from flows.clock import Clock, Rules, Turn
+from flows.journal import Journal
+from flows.keeper import Keeper
+from flows.night import Due, Night, start_night
+from flows.record import Record
+from flows.schedule import Schedule
+from flows.score import score_corpus
+from flows.signals import told_to_stop
+from flows.stamp import read_stamp
+from flows.terminal import say
+from tasks.errors import NocturnaError, RunLocked, UsageError
+from tasks.job import Job
+from tasks.results import files
+from tasks.results.report import Summary
+from tasks.steps.run import job_layout
+
+
+@flow(name="nightly", flow_run_name="nightly-{job.name}")
+def nightly(job: Job) -> Summary | Any:
+    """Scores a corpus, unless an earlier run of the job is still going: then it is refused."""
+    try:
+        summary = score_corpus(job)
+    except RunLocked as error:
+        say(f"nocturna: {job.name}: not started: {error}")
+        return Cancelled(message=str(error))
+    except NocturnaError as error:
+        say(f"nocturna: {job.name}: {error}")
+        raise
+    say(
+        f"nocturna: {job.name}: published snapshot {summary.snapshot}, "
+        f"{summary.counts.scored:,} of {summary.counts.read:,} rows scored"
+    )
+    return summary
+
+
+def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str | None) -> int:
+    """Runs jobs on a schedule until a signal asks to stop; returns its number.
+
+    Args:
+        api: URL of a standing Prefect server; without it an own one is started on a free port.
+
+    Raises:
+        UsageError: two jobs have one name, or the server refuses the credentials.
+        NocturnaError: the schedule cannot be kept.
+    """
+    names = [job.name for job in jobs]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"nocturna serve: two jobs are named {twice!r}; give one another `name`")
+    folder = Path(jobs[0].output.dir).expanduser().absolute() / ".serve"
+    with files.clear_errors(folder):
+        journal = Journal(folder / f"{names[0]}.log")
+    now = datetime.now(UTC)
+    turns = [Turn(job, read_stamp(job_layout(job)) or now) for job in jobs]
+    clock = Clock(schedule, rules, turns, journal.say)
+    keeper = Keeper(
+        api=api,
+        record=lambda client: Record(client, nightly, jobs, schedule, own=api is None),
+        log=folder / f"{names[0]}.engine.log",
+        say=journal.say,
+        note=journal.note,
+        ready=partial(_say_ready, journal, schedule, names),
+        tell=clock.inbox.put,
+    )
+
+    def start(due: Due) -> Night:
+        journal.say(f"nocturna: {due.job.name}: the night of {schedule.local(due.date)} starts")
+        hear = partial(_hear, journal, due.job.name)
+        environment = keeper.environment()
+        return start_night(due, rules.overlap, environment, hear, lambda: clock.inbox.put(None))
+
+    try:
+        with told_to_stop(clock.inbox.put):
+            journal.say(f"nocturna: serving {', '.join(names)} at {schedule}; log {journal.path}")
+            keeper.open()
+            try:
+                return clock.run(keeper, start)
+            finally:
+                keeper.close()
+    finally:
+        journal.close()
+
+
+def _say_ready(
+    journal: Journal, schedule: Schedule, names: Sequence[str], url: str, auth: str | None
+) -> None:
+    page = url.removesuffix("/api")
+    (date,) = schedule.next(datetime.now(UTC), 1)
+    for name in names:
+        journal.say(f"nocturna: {name}: runs next at {schedule.local(date)} ({schedule.zone.key})")
+    journal.note(f"nocturna: engine at {url}, its page at {page}")
+    password = f", password {auth}" if auth else ""
+    journal.say(f"nocturna: engine at {url}, its page at {page}{password}", keep=False)
+
+
+def _hear(journal: Journal, name: str, line: str) -> None:
+    own = line.removeprefix("nocturna: ").removeprefix(f"{name}: ")
+    if own.strip():
+        journal.say(f"nocturna: {name}: {own}")
