@@ -4,7 +4,7 @@ import os
 import re
 import signal
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import pandas as pd
@@ -88,7 +88,7 @@ def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):
 
     # The clock starts a night, and what it published is whole.
     layout = layout_of(tmp_path / "out", "prensa")
-    serving.wait_for(lambda: layout.results.exists(), 240)
+    serving.wait_for(layout.results.exists, 240)
     assert len(pd.read_parquet(layout.results)) == len(TEXTS)
     serving.line("prensa: published snapshot 1, ")
 
