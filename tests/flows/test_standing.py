@@ -108,11 +108,8 @@ def test_a_standing_server_shows_the_nights_of_the_clock(standing, small_models,
         serving.wait_for(layout.results.exists, 240)
         serving.line("published snapshot 1")
 
-        def completed() -> list[dict]:
-            return call(standing, "flow_runs/filter", AUTH,
-                        {**asked, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}})[1]  # fmt: skip
-
-        (run, *_) = serving.wait_for(completed)
+        ended = {**asked, "flow_runs": {"state": {"type": {"any_": ["COMPLETED"]}}}}
+        (run, *_) = serving.wait_for(lambda: call(standing, "flow_runs/filter", AUTH, ended)[1])
         date = datetime.fromisoformat(run["expected_start_time"]).astimezone(UTC)
         assert (date.second, date.microsecond) == (0, 0)
         assert date in make_schedule("* * * * *", "UTC").next(date - timedelta(minutes=2), 2)

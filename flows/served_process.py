@@ -1,4 +1,4 @@
-"""The program of a night's process; `flows/night.py` starts it.
+"""The program of a night's process; `flows/served_night.py` starts it.
 
 Standard input holds one line, what to do, and is a pipe from `nocturna serve` whose end is the end
 of the night, with all that it started.
