@@ -8,8 +8,8 @@ from queue import Empty, SimpleQueue
 from typing import Any, Literal, Protocol
 from uuid import UUID
 
-from flows.night import Due, Night
 from flows.schedule import Schedule
+from flows.served_night import Due, Night
 from flows.stamp import write_stamp
 from tasks.errors import NocturnaError
 from tasks.job import Job
@@ -36,8 +36,8 @@ class Shown(Protocol):
     def refused(self, due: Due, reason: str) -> None:
         """A night does not start."""
 
-    def died(self, due: Due, reason: str) -> None:
-        """A run ended without saying so."""
+    def ended(self, due: Due, code: int) -> None:
+        """A run ended, perhaps without saying so there."""
 
     def may_start(self) -> bool:
         """Whether nights can be started; no for a short while after the start."""
@@ -108,8 +108,7 @@ class Clock:
         finally:
             for turn in self.turns:
                 if turn.night is not None:
-                    turn.night.kill()
-                    self.shown.died(turn.night.due, "stopped with what served it")
+                    self.shown.ended(turn.night.due, turn.night.kill())
 
     def next_dates(self) -> str:
         """When the jobs run next, for a person."""
@@ -192,7 +191,7 @@ class Clock:
         due, turn.night = turn.night.due, None
         if code < 0:
             self._tell(turn, f"the run was killed (signal {-code}); the next one goes on with it")
-        self.shown.died(due, f"its process ended with {code}")
+        self.shown.ended(due, code)
         self._note_dealt_with(turn)
         if turn.waiting is None:
             self._tell(turn, f"runs next at {self.next_dates()}")

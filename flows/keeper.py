@@ -4,6 +4,7 @@ The clock never waits for it: all that is done here happens in a thread of its o
 """
 
 import os
+import signal
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -15,15 +16,16 @@ from typing import Any
 from uuid import UUID
 
 from prefect.client.orchestration import SyncPrefectClient
+from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
 from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
-from prefect.states import Cancelled, Crashed
+from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.engine import Engine, engine_home, start_engine
 from flows.journal import Copied
-from flows.night import Due
 from flows.record import Record, Tell
-from tasks.errors import UsageError
+from flows.served_night import Due
+from tasks.errors import RunLocked, UsageError
 from tasks.job import Job
 
 WAIT_SECONDS = 20.0
@@ -115,10 +117,10 @@ class Keeper:
         if self._known is not None:
             self._known.note(due, Cancelled(message=reason))
 
-    def died(self, due: Due, reason: str) -> None:
+    def ended(self, due: Due, code: int) -> None:
         """A run ended, perhaps without saying so."""
         if self._known is not None:
-            self._known.note(due, Crashed(message=reason))
+            self._known.note(due, _state_of(code))
 
     def _keep(self) -> None:
         while True:
@@ -208,6 +210,17 @@ class Keeper:
         if reason is None and self._trouble is not None:
             self.say("nocturna: the engine is back")
         self._trouble = reason
+
+
+def _state_of(code: int) -> State[Any]:
+    """What the engine shows of a run that did not tell it how it ended."""
+    if code == 0:
+        return Completed(message="published while the engine was away")
+    if code in {RunLocked.exit_code, 128 + signal.SIGINT, 128 + signal.SIGTERM}:
+        return Cancelled(message="not started or stopped; the log of `nocturna serve` says why")
+    if code < 0:
+        return Crashed(message=f"killed by signal {-code}")
+    return Failed(message=f"ended with {code}; the log of `nocturna serve` says why")
 
 
 def _words(error: Any) -> str:

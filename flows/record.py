@@ -29,8 +29,8 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.utilities.callables import parameter_schema
 
-from flows.night import Due
 from flows.schedule import Schedule
+from flows.served_night import Due
 from tasks.errors import NocturnaError
 from tasks.job import Job
 from tasks.job_file import make_job

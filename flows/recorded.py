@@ -76,12 +76,17 @@ def body(function: Callable[..., T]) -> Callable[..., T]:
     return kept
 
 
-def observed(flow: Flow[..., Any], observer: Observer, run: Any = None, **parameters: Any) -> Any:
+def observed(
+    flow: Flow[..., Any],
+    observer: Observer,
+    known: Callable[[], Any] | None = None,
+    **parameters: Any,
+) -> Any:
     """Runs a flow, recorded as far as its engine takes part.
 
     Args:
         flow: its function is a `body`.
-        run: the flow run under which the engine knows it already, if it does.
+        known: finds the flow run under which the engine knows it already, if it does.
 
     Raises:
         whatever the body raises; nothing that the engine raises.
@@ -92,6 +97,7 @@ def observed(flow: Flow[..., Any], observer: Observer, run: Any = None, **parame
         with stop_on_signals(), observer.watching(), also_said_to(log):
             if observer.records:
                 try:
+                    run = known() if known else None
                     run_flow(flow, flow_run=run, parameters=parameters, return_type="state")
                 except (KeyboardInterrupt, SystemExit, TerminationSignal):
                     if not outcome.ended:

@@ -6,17 +6,16 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.observer import Observer
-from flows.recorded import body, do, each, observed
+from flows.recorded import body, do, each, is_recorded, observed
 from flows.run_name import job_and_date
 from flows.running import all_scored, claimed, progress
+from flows.telling import note_silence
 from tasks.cores import usable_cores
 from tasks.job import Job
 from tasks.plan import plan_corpus
 from tasks.publish import mirror_results, publish_results, report
 from tasks.results.report import Summary
 from tasks.score import score_shard
-from tasks.steps.describe import note_unrecorded
-from tasks.steps.run import job_layout
 from tasks.summarise import summarise_documents
 
 MOST_WORKERS = max(4, usable_cores())
@@ -58,5 +57,5 @@ def score_observed(job: Job, observer: Observer) -> Summary:
         NocturnaError: as the flow; never because of the engine.
     """
     summary: Summary = observed(score_corpus, observer, job=job)
-    note_unrecorded(job_layout(job), summary.run_id, observer.reason)
+    note_silence(job, summary.run_id, observer)
     return summary

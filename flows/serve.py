@@ -1,9 +1,12 @@
 """The main flow on the clock: `nocturna serve`."""
 
-from collections.abc import Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 from prefect import flow
@@ -12,12 +15,12 @@ from prefect.states import Cancelled
 from flows.clock import Clock, Rules, Turn
 from flows.journal import Journal
 from flows.keeper import Keeper
-from flows.night import Due, Night, start_night
 from flows.record import Record
+from flows.recorded import body
 from flows.run_name import job_and_date
 from flows.schedule import Schedule
 from flows.score import score_corpus
-from flows.signals import told_to_stop
+from flows.served_night import Due, Night, start_night
 from flows.stamp import read_stamp
 from flows.terminal import say
 from tasks.errors import NocturnaError, RunLocked, UsageError
@@ -27,11 +30,12 @@ from tasks.results.report import Summary
 from tasks.steps.run import job_layout
 
 
-@flow(name="nightly", flow_run_name=job_and_date)
+@flow(name="nightly", flow_run_name=job_and_date, task_runner=score_corpus.task_runner)
+@body
 def nightly(job: Job) -> Summary | Any:
     """Scores a corpus, unless an earlier run of the job is still going: then it is refused."""
     try:
-        summary = score_corpus(job)
+        summary = score_corpus.fn(job)
     except RunLocked as error:
         say(f"nocturna: {job.name}: not started: {error}")
         return Cancelled(message=str(error))
@@ -82,7 +86,7 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
         return start_night(due, rules.overlap, environment, hear, lambda: clock.inbox.put(None))
 
     try:
-        with told_to_stop(clock.inbox.put):
+        with _signals_told(clock.inbox.put):
             journal.say(f"nocturna: serving {', '.join(names)} at {schedule}; log {journal.path}")
             keeper.open()
             try:
@@ -91,6 +95,25 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
                 keeper.close()
     finally:
         journal.close()
+
+
+@contextmanager
+def _signals_told(tell: Callable[[int], None]) -> Iterator[None]:
+    """Hands the number of each SIGTERM and Ctrl-C on, instead of ending the process.
+
+    Args:
+        tell: safe to call at any moment, as `SimpleQueue.put` is.
+    """
+
+    def ask(number: int, frame: FrameType | None) -> None:
+        tell(number)
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _say_ready(

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from flows.cleaning import clean_after_night
+from flows.observer import Observer
 from flows.terminal import say
 from tasks.errors import NocturnaError
 from tasks.job import Job
@@ -16,6 +17,7 @@ from tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, st
 from tasks.results.layout import Layout, new_run_id
 from tasks.results.manifest import FAILED, INTERRUPTED, REFUSED, SKIPPED, Manifest, read_manifest
 from tasks.sections.notify import Event
+from tasks.steps.describe import note_unrecorded
 from tasks.steps.run import job_layout, without_secrets
 
 _EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}
@@ -65,6 +67,14 @@ def told(job: Job, run_id: str) -> Iterator[Watched]:
         _guarded(_UNTOLD, lambda: _tell_failure(run, caught))
         raise
     _guarded(_UNTOLD, lambda: _tell_success(run))
+
+
+def note_silence(job: Job, run_id: str, observer: Observer) -> None:
+    """Notes in a run's manifest that its engine fell silent, be it after the run itself."""
+    _guarded(
+        "why the run went unrecorded could not be noted",
+        lambda: note_unrecorded(job_layout(job), run_id, observer.reason),
+    )
 
 
 def tell_unbegun(job: Job, error: BaseException) -> None:

@@ -93,3 +93,15 @@ def call(url: str, path: str, auth: str | None = None, body: Any = None) -> tupl
             return answer.status, json.loads(answer.read() or b"null")
     except urllib.error.HTTPError as error:
         return error.code, None
+
+
+def runs_of(url: str, auth: str, name: str, *states: str) -> list[dict[str, Any]]:
+    """The runs of a served job that the engine shows, in order of their dates."""
+    asked = {
+        "deployments": {"name": {"any_": [name]}},
+        "flow_runs": {"state": {"type": {"any_": list(states)}}} if states else None,
+        "sort": "EXPECTED_START_TIME_ASC",
+    }
+    status, found = call(url, "flow_runs/filter", auth, {k: v for k, v in asked.items() if v})
+    assert status == 200
+    return found

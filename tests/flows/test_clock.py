@@ -8,8 +8,8 @@ from uuid import UUID, uuid4
 import pytest
 
 from flows.clock import Clock, Rules, Turn
-from flows.night import Due, Night
 from flows.schedule import make_schedule
+from flows.served_night import Due, Night
 from flows.stamp import read_stamp, write_stamp
 from tasks.errors import NocturnaError
 from tasks.job import Job
@@ -35,8 +35,8 @@ class Page:
     def refused(self, due, reason):
         self.told.append((due.job.name, reason))
 
-    def died(self, due, reason):
-        self.told.append((due.job.name, reason))
+    def ended(self, due, code):
+        self.told.append((due.job.name, code))
 
     def may_start(self):
         return True
@@ -133,7 +133,7 @@ def test_a_night_that_was_killed_is_told_and_keeps_nobody_from_the_next(bench):
     on.end("a")
     on.clock._look(TWO + timedelta(hours=1))
     assert "the run was killed (signal 9)" in on.said[0]
-    assert on.page.told == [("a", "its process ended with -9")]
+    assert on.page.told == [("a", -9)]
     on.clock._look(TWO + DAY)
     assert on.going() == ["a"]
 

@@ -14,37 +14,10 @@ from flows.schedule import make_schedule
 from tasks.results.layout import layout_of
 from tasks.results.lock import hold_lock
 from tests.flows.leftovers import left, nothing_left
-from tests.flows.serving import Serving, call, write_job
+from tests.flows.serving import call, runs_of, write_job
 from tests.models import TEXTS
 
 EVERY_MINUTE = ("--cron", "* * * * *", "--timezone", "Europe/Madrid")
-
-
-@pytest.fixture
-def serve(tmp_path):
-    """Starts `nocturna serve` in the test's folder; nothing of it is left afterwards."""
-    started = []
-
-    def start(*arguments: str, **more: str) -> Serving:
-        started.append(Serving(tmp_path, *arguments, **more))
-        return started[-1]
-
-    yield start
-    for one in started:
-        one.kill()
-    assert nothing_left(tmp_path / "home")
-
-
-def runs_of(url: str, auth: str, name: str, *states: str) -> list[dict]:
-    """The runs of a served job that the engine shows, in order of their dates."""
-    asked = {
-        "deployments": {"name": {"any_": [name]}},
-        "flow_runs": {"state": {"type": {"any_": list(states)}}} if states else None,
-        "sort": "EXPECTED_START_TIME_ASC",
-    }
-    status, found = call(url, "flow_runs/filter", auth, {k: v for k, v in asked.items() if v})
-    assert status == 200
-    return found
 
 
 def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):

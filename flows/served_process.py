@@ -1,4 +1,4 @@
-"""The program of a night's process; `flows/night.py` starts it.
+"""The program of a night's process; `flows/served_night.py` starts it.
 
 Standard input holds one line, what to do, and is a pipe from `nocturna serve` whose end is the end
 of the night, with all that it started.
@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -49,21 +50,36 @@ def _is_free(job: Any) -> bool:
 
 
 def _run(job: Any, flow_run: str | None) -> int:
-    from prefect.client.orchestration import get_client
-    from prefect.flow_engine import run_flow
+    from flows.observer import observer_for
+    from flows.terminal import say
 
+    observer = observer_for(lambda line: say(f"nocturna: {job.name}: {line}"))
+    from flows.recorded import observed
     from flows.serve import nightly
-    from tasks.errors import NocturnaError
+    from flows.telling import note_silence
+    from tasks.control import stop_signal
+    from tasks.errors import NocturnaError, RunLocked, Stopped
+    from tasks.results.report import Summary
 
-    known = None
-    if flow_run is not None:
-        with get_client(sync_client=True) as client:
-            known = client.read_flow_run(UUID(flow_run))
+    known = partial(_flow_run, UUID(flow_run)) if flow_run is not None else None
     try:
-        run_flow(nightly, flow_run=known, parameters={"job": job})
+        ended = observed(nightly, observer, known, job=job)
+    except Stopped:
+        return 128 + (stop_signal() or signal.SIGTERM)
     except NocturnaError as error:
         return error.exit_code
+    if not isinstance(ended, Summary):
+        return RunLocked.exit_code
+    note_silence(job, ended.run_id, observer)
     return 0
+
+
+def _flow_run(run_id: UUID) -> Any:
+    """The run under which the engine knows this night."""
+    from prefect.client.orchestration import get_client
+
+    with get_client(sync_client=True) as client:
+        return client.read_flow_run(run_id)
 
 
 if __name__ == "__main__":

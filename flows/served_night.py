@@ -54,10 +54,10 @@ class Night:
         self.listener.join(5)
         return code
 
-    def kill(self) -> None:
-        """Ends it and all that it started, at once."""
+    def kill(self) -> int:
+        """Ends it and all that it started, at once, and gives its exit code."""
         self._end_group()
-        self.process.wait()
+        return self.process.wait()
 
     def _end_group(self) -> None:
         assert self.process.stdin is not None
@@ -90,7 +90,7 @@ def start_night(
     """
     process = subprocess.Popen(
         # -P: nothing of the folder that the user stands in is imported.
-        [sys.executable, "-P", "-m", f"{__package__}.night_process"],
+        [sys.executable, "-P", "-m", f"{__package__}.served_process"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
