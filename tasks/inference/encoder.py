@@ -17,7 +17,6 @@ from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, run_batches
 from tasks.inference.classifier import frame_sequence
 from tasks.inference.models import ModelRef
-from tasks.inference.reading import Embedding, packed_encoder
 from tasks.inference.running import Running
 from tasks.inference.tokens import Ids, TextTokenizer, load_tokenizer
 
@@ -81,12 +80,17 @@ def load_encoder(ref: ModelRef, run: Running) -> Encoder:
 
 @cache
 def _embedding(pooling: str) -> Reading:
-    return Reading(
-        f"embedding {pooling}",
-        head=False,
-        wrap=lambda network: Embedding(network, pooling).eval(),
-        pack=lambda network: packed_encoder(network, pooling),
-    )
+    def wrap(network: Any) -> Any:
+        from tasks.inference.reading import Embedding
+
+        return Embedding(network, pooling).eval()
+
+    def pack(network: Any) -> Any:
+        from tasks.inference.reading import packed_encoder
+
+        return packed_encoder(network, pooling)
+
+    return Reading(f"embedding {pooling}", head=False, wrap=wrap, pack=pack)
 
 
 def read_recipe(ref: ModelRef) -> Recipe:

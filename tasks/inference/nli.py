@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import Classifier, classifier_labels
+from tasks.inference.classifier import Classifier
+from tasks.inference.model_config import classifier_labels
 from tasks.inference.models import ModelRef
 from tasks.inference.probabilities import softmax
 from tasks.inference.running import Running

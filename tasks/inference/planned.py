@@ -5,8 +5,8 @@ import json
 from dataclasses import asdict, dataclass
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import classifier_labels
 from tasks.inference.encoder import read_recipe
+from tasks.inference.model_config import classifier_labels
 from tasks.inference.models import ModelRef, resolve_model
 from tasks.inference.nli import nli_verdicts
 from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
