@@ -1,11 +1,10 @@
 """Cutting a corpus into shards: one pass over each input, no more than counts in memory."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import islice, pairwise
 
-from tasks.corpus.columnar import row_sizes
 from tasks.corpus.columns import check_columns
 from tasks.corpus.delimited import iter_records
 from tasks.corpus.formats import COLUMNAR
@@ -43,12 +42,11 @@ def cut_shards(
     for position, item in enumerate(inputs):
         found = _grains(source, item, position, shard_size)
         if found:
-            check_columns(source, item, found[0][0])
+            check_columns(source, item, shard_size)
         grains.extend(found)
     rows = sum(part.rows for part, _ in grains)
     if not rows:
-        where = redact(source.path) if source.path else source.dataset
-        raise UsageError(f"{where}: the corpus has no rows; check the path and the format")
+        raise no_rows(source)
     target = shard_size or max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
     return [
         Shard(index, slices, sum(part.rows for part in slices))
@@ -56,11 +54,53 @@ def cut_shards(
     ]
 
 
+def check_head(
+    source: Source, inputs: Iterable[InputFile], most: int, shard_size: int | None = None
+) -> None:
+    """Checks the columns of the first inputs without reading more of them than that takes.
+
+    It says nothing that `cut_shards` would not say of them.
+
+    Args:
+        most: inputs to look at.
+        shard_size: as for `cut_shards`.
+
+    Raises:
+        UsageError: as `cut_shards`.
+    """
+    listed = iter(inputs)
+    rows = False
+    for item in islice(listed, most):
+        if _has_rows(source, item):
+            rows = True
+            check_columns(source, item, shard_size)
+    if not rows and next(listed, None) is None:
+        raise no_rows(source)
+
+
+def no_rows(source: Source) -> UsageError:
+    """What is said of a corpus without rows."""
+    where = redact(source.path) if source.path else source.dataset
+    return UsageError(f"{where}: the corpus has no rows; check the path and the format")
+
+
+def _has_rows(source: Source, item: InputFile) -> bool:
+    if item.format == "files":
+        return True
+    if item.format in COLUMNAR:
+        from tasks.corpus.columnar import has_rows
+
+        return has_rows(source, item)
+    return item.size > 0 and next(_records(source, item), None) is not None
+
+
 def _grains(source: Source, item: InputFile, position: int, shard_size: int | None) -> list[Grain]:
     """The smallest slices of an input that shards are made of."""
     if item.format == "files":
         return [(Slice(position, 0, 1, 1, 1), item.size)]
     if item.format in COLUMNAR:
+        from tasks.corpus.columnar import row_sizes
+
         groups = row_sizes(source, item, (source.text, *source.keep))
         fine = max(_GRAIN_ROWS, sum(rows for rows, _ in groups) // _GRAINS)
         return list(_cut_rows(groups, position, shard_size or fine))

@@ -10,13 +10,11 @@ from tasks.corpus.index import build_index
 from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
-from tasks.enrichment.checks import check_settings
-from tasks.enrichment.client import KeyProvider
+from tasks.enrichment.client import KeyProvider, required_key
 from tasks.enrichment.estimate import Estimate, estimate
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.planned import InferencePlan, plan_inference
-from tasks.inference.running import running
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, find_delta
@@ -25,14 +23,12 @@ from tasks.results.manifest import resumable_runs, write_manifest
 from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
 from tasks.results.snapshots import current_snapshot
-from tasks.results.store import check_table
 from tasks.results.table_columns import table_schema
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
 from tasks.steps.precision import choose_precision
 from tasks.steps.run import (
     Plan,
-    code_version,
     columns_of,
     config_id_of,
     load_plan,
@@ -40,7 +36,9 @@ from tasks.steps.run import (
     utc_now,
     work_of,
 )
+from tasks.steps.soundness import check_settings
 from tasks.steps.summarising import state_folder
+from tasks.version import code_version
 
 
 def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
@@ -56,9 +54,10 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
         UsageError: a model, file, column or key that cannot be used.
         QualityRefused: too many rows cannot be read; known before any model runs.
     """
+    check_settings(job)
     if job.summaries.enabled:
-        check_settings(job.summaries, key_provider, job.language)
-    inference, inputs = _pin(job, layout)
+        required_key(key_provider)
+    inference, inputs = _pin(job)
     wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
     stopped = _stopped_run(layout, wanted)
     plan = (
@@ -78,7 +77,8 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         run_id: names what is kept while it works.
     """
     try:
-        plan = _new_plan(job, layout, run_id, *_pin(job, layout), rehearsal=True)
+        check_settings(job, rehearsal=True)
+        plan = _new_plan(job, layout, run_id, *_pin(job), rehearsal=True)
         _refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
@@ -93,10 +93,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         files.remove_folder(layout.work(run_id))
 
 
-def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]]:
-    if job.output.table:
-        check_table(job.output.table, layout)
-    running(job.compute, job.compute.precision)
+def _pin(job: Job) -> tuple[InferencePlan, tuple[InputFile, ...]]:
     return plan_inference(job), tuple(freeze_inputs(job.source))
 
 

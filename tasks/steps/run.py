@@ -1,11 +1,9 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
-import subprocess
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -141,18 +139,3 @@ def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) 
 def utc_now() -> str:
     """The present as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@cache
-def code_version() -> str:
-    """Version of Nocturna: the package's, with the commit where it runs from a checkout."""
-    checkout = Path(__file__).parents[2]
-    released = version("nocturna")
-    if not (checkout / ".git").exists():
-        return released
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return released
-    return f"{released}+{found.stdout.strip()}"
