@@ -1,5 +1,6 @@
 """`nocturna serve`: jobs on the clock."""
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,7 +21,13 @@ def serve(
     ] = None,
 ) -> None:
     """Run jobs every night until stopped; a run still going is never overlapped."""
+    from tasks.steps.soundness import check_served
+
     described = [described_job(None, path, {}) for path in files]
+    for job in described:
+        missing = check_served(job)
+        if missing:
+            print(f"nocturna: {job.name}: {missing}; its runs look again", file=sys.stderr)
     from flows.nightly import serve_jobs
 
     serve_jobs(described, cron, timezone, api)

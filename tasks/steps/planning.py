@@ -14,6 +14,7 @@ from tasks.enrichment.client import KeyProvider, required_key
 from tasks.enrichment.estimate import Estimate, estimate
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
+from tasks.inference.device import shards_at_once
 from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.job import Job
 from tasks.results import files
@@ -106,7 +107,8 @@ def _new_plan(
     rehearsal: bool = False,
 ) -> Plan:
     start = time.monotonic()
-    shards = tuple(cut_shards(job.source, inputs, job.shard_size))
+    at_once = shards_at_once(job.compute)
+    shards = tuple(cut_shards(job.source, inputs, job.shard_size, at_once))
     with files.clear_errors(layout.root):
         index = build_index(job.source, inputs, shards, layout.index(run_id))
     if job.output.table:

@@ -37,6 +37,24 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
     check_corpus(job.source, job.shard_size)
 
 
+def check_served(job: Job) -> str | None:
+    """Checks a job that is going to run later: whatever will not change by itself until then.
+
+    Returns:
+        what is wrong with its corpus now, in one line, if anything: it may come in time.
+
+    Raises:
+        UsageError: as `check_job`, of all but the corpus.
+    """
+    check_settings(job)
+    check_models(job)
+    try:
+        check_corpus(job.source, job.shard_size)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
 def check_settings(job: Job, *, rehearsal: bool = False) -> None:
     """Checks what a job says of this machine: output folder, table, device, backend, summaries.
 
