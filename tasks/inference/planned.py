@@ -82,6 +82,13 @@ class InferencePlan:
     tolerance: Tolerance | None = None
 
     @property
+    def models(self) -> tuple[ModelRef, ...]:
+        """Every model that is loaded."""
+        topics = self.topics
+        shortlist = topics.shortlist if topics else None
+        return tuple(part.model for part in (self.sentiment, topics, shortlist) if part)
+
+    @property
     def config_id(self) -> str:
         """Sixteen hex digits; equal if and only if the scores of a text are meant to be equal."""
         decisive = {

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -114,10 +115,19 @@ def load_tokenizer(ref: ModelRef) -> TextTokenizer:
     )
 
 
+def was_used(ref: ModelRef) -> bool:
+    """Whether a model was loaded on this machine before."""
+    return _kept_at(ref).exists()
+
+
+def _kept_at(ref: ModelRef) -> Path:
+    versions = [version("transformers"), version("tokenizers")]
+    return cached_at("tokenizers", [ref.revision, KEPT_FACTS, versions])
+
+
 def _facts(ref: ModelRef) -> dict[str, Any]:
     """The fields of `TokenizerFacts`."""
-    versions = [version("transformers"), version("tokenizers")]
-    kept = cached_at("tokenizers", [ref.revision, KEPT_FACTS, versions])
+    kept = _kept_at(ref)
     data = read_cached(kept)
     if data is not None:
         found: dict[str, Any] = json.loads(data)

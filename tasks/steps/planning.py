@@ -16,6 +16,7 @@ from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.device import shards_at_once
 from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.tokens import was_used
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, find_delta
@@ -33,6 +34,7 @@ from tasks.steps.run import (
     columns_of,
     config_id_of,
     load_plan,
+    running_of,
     save_plan,
     utc_now,
     work_of,
@@ -40,6 +42,8 @@ from tasks.steps.run import (
 from tasks.steps.soundness import check_settings
 from tasks.steps.summarising import state_folder
 from tasks.version import code_version
+
+FEW_DOCUMENTS = 200
 
 
 def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
@@ -138,7 +142,21 @@ def _new_plan(
         choice = choose_precision(layout, plan)
         chosen = replace(inference, precision=choice.precision)
         plan = replace(plan, inference=chosen, choice=choice)
+    plan = replace(plan, backend=backend_for(plan))
     return replace(plan, seconds=round(time.monotonic() - start, 3))
+
+
+def backend_for(plan: Plan) -> str:
+    """What runs the models of a run: where the job leaves it open, torch for a few documents.
+
+    Converting a network takes longer than torch needs for a few documents. A model that was used
+    before is converted nevertheless: it is going to be used again.
+    """
+    backend, models = running_of(plan).backend, plan.inference.models
+    few = plan.delta.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
+    if plan.job.compute.backend == "auto" and few and not all(map(was_used, models)):
+        return "torch"
+    return backend
 
 
 def _stopped_run(layout: Layout, wanted: str) -> Plan | None:

@@ -14,6 +14,7 @@ from tasks.corpus.storage import redact
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
+from tasks.inference.running import Running, running
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta
@@ -32,6 +33,7 @@ class Plan:
         delta: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
         choice: how the precision was chosen, where the job leaves that open.
+        backend: what runs the models.
     """
 
     run_id: str
@@ -46,6 +48,7 @@ class Plan:
     delta: Delta
     seconds: float
     choice: Choice | None = None
+    backend: str | None = None
 
 
 _PLAN = TypeAdapter(Plan)
@@ -86,6 +89,12 @@ def plan_of(layout: Layout, job: Job, run_id: str) -> Plan:
         NocturnaError: as `load_plan`.
     """
     return replace(load_plan(layout.plan(run_id)), job=job)
+
+
+def running_of(plan: Plan) -> Running:
+    """How the models of a run run on this machine."""
+    run = running(plan.job.compute, plan.inference.precision)
+    return replace(run, backend=plan.backend) if plan.backend else run
 
 
 def without_secrets(job: Job) -> Job:
