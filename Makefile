@@ -33,8 +33,9 @@ test: .venv/installed ## run the tests
 test-all: .venv/installed ## run the tests and the slow proofs
 	$(BIN)/python -m pytest
 
-bench: .venv/installed ## measure inference, shortlists, nights and the rest of the chain (half an hour)
+bench: .venv/installed ## measure inference, whole commands, shortlists, nights and the rest of the chain (an hour)
 	$(BIN)/python -m tests.benchmarks.inference
+	$(BIN)/python -m tests.benchmarks.commands
 	$(BIN)/python -m tests.benchmarks.chain
 	$(BIN)/python -m tests.benchmarks.shortlist
 	$(BIN)/python -m tests.benchmarks.nights

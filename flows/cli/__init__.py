@@ -99,7 +99,7 @@ def _usage_line(error: Any) -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from tasks.steps.run import code_version
+        from tasks.version import code_version
 
         print(f"nocturna {code_version()}")
         raise typer.Exit

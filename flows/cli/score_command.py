@@ -27,6 +27,9 @@ def score(
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
     described = described_job(source, job, options)
+    from tasks.steps.soundness import check_job
+
+    check_job(described, rehearsal=dry_run)
     if dry_run:
         from flows.preview import preview
 

@@ -54,10 +54,17 @@ def serve(
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
     described = [described_job(None, path, {}) for path in named]
     from flows.schedule import make_schedule
+    from tasks.steps.soundness import check_served
 
     schedule = make_schedule(cron, timezone)
+    for one in described:
+        missing = check_served(one)
+        if missing:
+            print(f"nocturna: {one.name}: {missing}; its runs look again", file=sys.stderr)
     from flows.clock import Rules
     from flows.serve import serve_jobs
+
+    schedule = make_schedule(cron, timezone)
 
     rules = Rules(overlap.value, catch_up, at_once)
     sys.exit(128 + serve_jobs(described, schedule, rules, api or None))

@@ -66,6 +66,18 @@ def schema_of(source: Source, item: InputFile) -> pa.Schema:
         return _open_arrow(raw).schema
 
 
+def has_rows(source: Source, item: InputFile) -> bool:
+    """Whether a Parquet or Arrow input has a row; reads no more than it needs to see one.
+
+    Raises:
+        UsageError: if the file is cut off or is not of its format.
+    """
+    with _format_errors(item), open_raw(source, item) as raw:
+        if item.format == "parquet":
+            return bool(pq.ParquetFile(raw).metadata.num_rows)
+        return any(batch.num_rows for batch in _arrow_batches(raw))
+
+
 def row_sizes(source: Source, item: InputFile, columns: Iterable[str]) -> list[tuple[int, int]]:
     """Rows of each row group or record batch, in order, and the bytes of some columns in it."""
     names = set(columns)

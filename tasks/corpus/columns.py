@@ -1,23 +1,29 @@
 """Whether an input has the columns that a source names, said before anything is scored."""
 
 from collections.abc import Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
 
-import pyarrow as pa
-
-from tasks.corpus.columnar import is_text, plain_type, schema_of
 from tasks.corpus.read_csv import csv_header
 from tasks.corpus.read_json import json_rows
-from tasks.corpus.records import InputFile, Slice
+from tasks.corpus.records import InputFile
 from tasks.errors import UsageError
 from tasks.job import Source
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+HEAD_ROWS = 250
 _SHOWN = 30
 
 
-def check_columns(source: Source, item: InputFile, first: Slice) -> None:
+def check_columns(source: Source, item: InputFile, head: int | None = None) -> None:
     """Checks the columns of an input that has rows.
 
-    A JSON column counts as missing if no row of the first slice has it.
+    A JSON column counts as missing if none of the first rows has it.
+
+    Args:
+        head: so many rows are the first ones; HEAD_ROWS if none.
 
     Raises:
         UsageError: naming the file, the column and the columns that exist.
@@ -33,11 +39,13 @@ def check_columns(source: Source, item: InputFile, first: Slice) -> None:
     elif item.format in ("csv", "tsv"):
         _require(source, item, csv_header(source, item))
     elif item.format in ("parquet", "arrow"):
+        from tasks.corpus.columnar import schema_of
+
         schema = schema_of(source, item)
         _require(source, item, schema.names)
         _check_types(source, item, schema)
     else:
-        _check_keys(source, item, first)
+        _check_keys(source, item, head or HEAD_ROWS)
 
 
 def _wanted(source: Source) -> list[tuple[str, str]]:
@@ -55,10 +63,10 @@ def _require(source: Source, item: InputFile, names: list[str]) -> None:
             )
 
 
-def _check_keys(source: Source, item: InputFile, first: Slice) -> None:
+def _check_keys(source: Source, item: InputFile, head: int) -> None:
     seen: dict[str, None] = {}
     objects = False
-    for row in json_rows(source, item, first):
+    for row in islice(json_rows(source, item), head):
         if row.value is not None:
             objects = True
             seen.update(dict.fromkeys(row.value))
@@ -69,7 +77,11 @@ def _check_keys(source: Source, item: InputFile, first: Slice) -> None:
         raise UsageError(_missing(item, role, name, seen))
 
 
-def _check_types(source: Source, item: InputFile, schema: pa.Schema) -> None:
+def _check_types(source: Source, item: InputFile, schema: "pa.Schema") -> None:
+    import pyarrow as pa
+
+    from tasks.corpus.columnar import is_text, plain_type
+
     text = plain_type(schema.field(source.text).type)
     if not (is_text(text) or pa.types.is_null(text)):
         raise UsageError(

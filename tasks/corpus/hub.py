@@ -29,7 +29,7 @@ def dataset_files(source: Source) -> list[str]:
         Transient: if the Hub does not answer.
     """
     name = source.dataset or ""
-    _refuse_offline(f"data set {name}")
+    refuse_offline(f"data set {name}")
     sha = _commit(name, source.revision)
     builder = _builder(name, source.config, sha)
     splits = {str(split): files for split, files in (builder.config.data_files or {}).items()}
@@ -61,7 +61,7 @@ def pinned(uri: str) -> str:
     place = _REPOSITORY.fullmatch(uri)
     if place is None:
         return uri
-    _refuse_offline(uri)
+    refuse_offline(uri)
     kind = place["kind"] or "models"
     revision = unquote(place["revision"]) if place["revision"] else None
     sha = _commit(place["name"], revision, kind.removesuffix("s"))
@@ -92,7 +92,7 @@ def _commit(name: str, revision: str | None, kind: str = "dataset") -> str:
     return sha
 
 
-def _refuse_offline(shown: str) -> None:
+def refuse_offline(shown: str) -> None:
     """Refuses to go online where one of the two libraries was told not to."""
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE"):

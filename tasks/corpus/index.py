@@ -14,9 +14,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
 from tasks.corpus.kept import with_types
 from tasks.corpus.reading import read_shard
-from tasks.corpus.records import DOCUMENT_SCHEMA, REJECT_SCHEMA, InputFile, Shard, ShardRows
+from tasks.corpus.records import InputFile, Shard
 from tasks.corpus.repeats import find_repeats
 from tasks.corpus.storage import fingerprint
 from tasks.corpus.summary import IndexSummary, Repeat, ShardIndex

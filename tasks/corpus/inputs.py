@@ -36,6 +36,22 @@ _SHOWN = 5
 def freeze_inputs(source: Source) -> list[InputFile]:
     """Lists the files of a corpus and fixes their content by hash or checksum.
 
+    Raises:
+        UsageError: if there is nothing to read, or a file cannot be read as its format.
+        Transient: if a store does not answer.
+    """
+    inputs = [
+        replace(item, fingerprint=fingerprint(source, item.uri)) for item in find_inputs(source)
+    ]
+    empty = [item.name for item in inputs if item.size == 0 and item.format != "files"]
+    if empty and len(empty) < len(inputs):
+        log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
+    return inputs
+
+
+def find_inputs(source: Source) -> Iterator[InputFile]:
+    """The files of a corpus in their order, without fingerprints; each is looked at in its turn.
+
     A folder is read with its sub-folders, in the order of its paths. Hidden files (a part of the
     path starts with `.` or `_`), files that describe a corpus (README, LICENSE, manifest) and
     endings that are no format are left out, and a warning in the log says so.
@@ -48,12 +64,8 @@ def freeze_inputs(source: Source) -> list[InputFile]:
         found, kind = [remote_file(uri) for uri in dataset_files(source)], "data set"
     else:
         found, kind = list_files(source.path or "")
-    chosen = _choose(source, found, kind)
-    inputs = [_freeze(source, file, format) for file, format in chosen]
-    empty = [item.name for item in inputs if item.size == 0 and item.format != "files"]
-    if empty and len(empty) < len(inputs):
-        log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
-    return inputs
+    for file, format in _choose(source, found, kind):
+        yield _look_at(source, file, format)
 
 
 def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, str]]:
@@ -104,7 +116,7 @@ def _format_or_error(source: Source, file: Found) -> str:
     return format
 
 
-def _freeze(source: Source, file: Found, format: str) -> InputFile:
+def _look_at(source: Source, file: Found, format: str) -> InputFile:
     size = int(file.info.get("size") or 0)
     if is_remote(file.path):
         fs, path = filesystem(with_credentials(source, file.path))
@@ -113,9 +125,8 @@ def _freeze(source: Source, file: Found, format: str) -> InputFile:
     else:
         with storage_errors(file.path), Path(file.path).open("rb") as stream:
             start = stream.read(8)
-    mark = fingerprint(source, file.path)
     compression = compression_of(file.name, file.path, format, start)
-    item = InputFile(file.path, format, compression, size, mark, file.name)
+    item = InputFile(file.path, format, compression, size, "", file.name)
     if format == "json" and size and is_json_lines(source, item):
         item = replace(item, format="jsonl")
     check_encoding(source, item)

@@ -3,7 +3,7 @@
 import pyarrow as pa
 
 from tasks.corpus.columnar import is_text, plain
-from tasks.corpus.records import DOCUMENT_SCHEMA
+from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.errors import UsageError
 
 

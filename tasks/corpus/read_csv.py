@@ -1,14 +1,17 @@
 """Rows of csv and tsv inputs."""
 
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from tasks.corpus.delimited import iter_records
 from tasks.corpus.lines import iter_lines
 from tasks.corpus.records import InputFile, Slice
-from tasks.corpus.rows import Collector
 from tasks.corpus.streams import byte_range, head, stream_encoding
 from tasks.errors import UsageError
 from tasks.job import Source
+
+if TYPE_CHECKING:
+    from tasks.corpus.rows import Collector
 
 _HEADER_BYTES = 1 << 20
 
@@ -31,7 +34,7 @@ def csv_header(source: Source, item: InputFile) -> list[str]:
     return first.fields
 
 
-def read_csv(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:
+def read_csv(source: Source, item: InputFile, part: Slice, rows: "Collector") -> None:
     """Reads a slice of a csv or tsv input into `rows`."""
     encoding = stream_encoding(source, item)
     header = csv_header(source, item)

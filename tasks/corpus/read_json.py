@@ -2,15 +2,17 @@
 
 from collections.abc import Iterator
 from json import JSONDecodeError
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tasks.corpus.jsonrows import Ambiguous, parse
 from tasks.corpus.jsonstream import JsonValue, iter_values
 from tasks.corpus.lines import Line, is_blank, iter_lines, not_decoded, too_long
-from tasks.corpus.records import InputFile, Slice
-from tasks.corpus.rows import MISSING, Collector
+from tasks.corpus.records import MISSING, InputFile, Slice
 from tasks.corpus.streams import byte_range, stream_encoding
 from tasks.job import Source
+
+if TYPE_CHECKING:
+    from tasks.corpus.rows import Collector
 
 
 class JsonRow(NamedTuple):
@@ -23,7 +25,7 @@ class JsonRow(NamedTuple):
     raw: bytes
 
 
-def read_json(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:
+def read_json(source: Source, item: InputFile, part: Slice, rows: "Collector") -> None:
     """Reads a slice of a jsonl or json input into `rows`."""
     for number, offset, value, problem, raw in json_rows(source, item, part):
         if value is None:
@@ -34,15 +36,16 @@ def read_json(source: Source, item: InputFile, part: Slice, rows: Collector) -> 
             rows.add(number, offset, doc_id, value.get(source.text, MISSING), kept)
 
 
-def json_rows(source: Source, item: InputFile, part: Slice) -> Iterator[JsonRow]:
-    """The rows of a jsonl or json slice."""
-    blocks = byte_range(source, item, part.start, part.stop)
+def json_rows(source: Source, item: InputFile, part: Slice | None = None) -> Iterator[JsonRow]:
+    """The rows of a jsonl or json slice; without one, those of the whole input."""
+    start, first_row = (part.start, part.first_row) if part else (0, 1)
+    blocks = byte_range(source, item, start, part.stop if part else None)
     if item.format == "json":
-        found = iter_values(blocks, item.uri, part.start, part.first_row, inside=part.start > 0)
+        found = iter_values(blocks, item.uri, start, first_row, inside=start > 0)
         yield from map(_of_value, found)
         return
     encoding = stream_encoding(source, item)
-    for line in iter_lines(blocks, part.start, part.first_row):
+    for line in iter_lines(blocks, start, first_row):
         if not is_blank(line):
             yield _of_line(line, encoding)
 

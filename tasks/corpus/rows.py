@@ -6,12 +6,10 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.corpus.columnar import is_text
+from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
 from tasks.corpus.jsonrows import Number, to_text
 from tasks.corpus.kept import with_types
-from tasks.corpus.records import DOCUMENT_SCHEMA, RAW_BYTES, REJECT_SCHEMA, ShardRows
-
-MISSING = object()
-"""Stands for a value whose key a row does not have."""
+from tasks.corpus.records import MISSING, RAW_BYTES
 
 MAX_ID = 1024
 """Longest id, in characters."""

@@ -1,11 +1,10 @@
 """Cutting a corpus into shards: one pass over each input, no more than counts in memory."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from itertools import pairwise
+from itertools import groupby, islice, pairwise
 
-from tasks.corpus.columnar import row_sizes
 from tasks.corpus.columns import check_columns
 from tasks.corpus.delimited import iter_records
 from tasks.corpus.formats import COLUMNAR
@@ -21,6 +20,7 @@ SHARD_BYTES = 64 * 1024 * 1024
 _SHARDS = 400
 _LEAST_ROWS = 1000
 _GRAIN_ROWS = 250
+_ROW_BYTES = 64
 _GRAIN_BYTES = 8 * 1024 * 1024
 _GRAINS = 4096
 
@@ -29,51 +29,126 @@ Grain = tuple[Slice, int]
 
 
 def cut_shards(
-    source: Source, inputs: Sequence[InputFile], shard_size: int | None = None
+    source: Source,
+    inputs: Sequence[InputFile],
+    shard_size: int | None = None,
+    workers: int = 1,
 ) -> list[Shard]:
     """Cuts a corpus into shards of at most `shard_size` rows and about 64 MB of text.
 
-    Small inputs share a shard. Without a size there are some 400 shards, of 1,000 rows at least.
+    Small inputs share a shard. Without a size there are some 400 shards of about 1,000 rows or
+    more, and of a small corpus as many shards as workers, with the same amount of text in each.
+
+    Args:
+        workers: shards that are scored at once.
 
     Raises:
         UsageError: if a file is cut off or corrupt, lacks a column that the source names, or the
             corpus has no rows at all.
     """
     grains: list[Grain] = []
+    size = shard_size or min(_GRAIN_ROWS, 1 + len(inputs) // 16)
     for position, item in enumerate(inputs):
-        found = _grains(source, item, position, shard_size)
+        found = _grains(source, item, position, size, exact=shard_size is not None)
         if found:
-            check_columns(source, item, found[0][0])
+            check_columns(source, item, shard_size)
         grains.extend(found)
     rows = sum(part.rows for part, _ in grains)
     if not rows:
-        where = redact(source.path) if source.path else source.dataset
-        raise UsageError(f"{where}: the corpus has no rows; check the path and the format")
-    target = shard_size or max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
+        raise no_rows(source)
+    packed = _pack(grains, shard_size) if shard_size else _spread(grains, rows, workers)
     return [
         Shard(index, slices, sum(part.rows for part in slices))
-        for index, slices in enumerate(_pack(grains, target))
+        for index, slices in enumerate(packed)
     ]
 
 
-def _grains(source: Source, item: InputFile, position: int, shard_size: int | None) -> list[Grain]:
-    """The smallest slices of an input that shards are made of."""
+def _spread(grains: Sequence[Grain], rows: int, workers: int) -> Iterator[tuple[Slice, ...]]:
+    """Shards of like size, whose number keeps every worker busy to the end."""
+    most = max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
+    shards = math.ceil(math.ceil(rows / most) / workers) * workers
+    total = sum(map(_weight, grains))
+    before = 0.0
+
+    def shard_of(grain: Grain) -> int:
+        nonlocal before
+        weight = _weight(grain)
+        middle, before = before + weight / 2, before + weight
+        return int(middle * shards / total)
+
+    for _, group in groupby(grains, shard_of):
+        yield from _pack(list(group), 2 * most)
+
+
+def _weight(grain: Grain) -> int:
+    """How much work a grain is, about: its bytes, and some for each row however short."""
+    return grain[1] + _ROW_BYTES * grain[0].rows
+
+
+def check_head(
+    source: Source, inputs: Iterable[InputFile], most: int, shard_size: int | None = None
+) -> None:
+    """Checks the columns of the first inputs without reading more of them than that takes.
+
+    It says nothing that `cut_shards` would not say of them.
+
+    Args:
+        most: inputs to look at.
+        shard_size: as for `cut_shards`.
+
+    Raises:
+        UsageError: as `cut_shards`.
+    """
+    listed = iter(inputs)
+    rows = False
+    for item in islice(listed, most):
+        if _has_rows(source, item):
+            rows = True
+            check_columns(source, item, shard_size)
+    if not rows and next(listed, None) is None:
+        raise no_rows(source)
+
+
+def no_rows(source: Source) -> UsageError:
+    """What is said of a corpus without rows."""
+    where = redact(source.path) if source.path else source.dataset
+    return UsageError(f"{where}: the corpus has no rows; check the path and the format")
+
+
+def _has_rows(source: Source, item: InputFile) -> bool:
+    if item.format == "files":
+        return True
+    if item.format in COLUMNAR:
+        from tasks.corpus.columnar import has_rows
+
+        return has_rows(source, item)
+    return item.size > 0 and next(_records(source, item), None) is not None
+
+
+def _grains(source: Source, item: InputFile, position: int, size: int, exact: bool) -> list[Grain]:
+    """The smallest slices of an input that shards are made of.
+
+    Args:
+        size: rows of a slice.
+        exact: whether a large input is cut that finely too.
+    """
     if item.format == "files":
         return [(Slice(position, 0, 1, 1, 1), item.size)]
     if item.format in COLUMNAR:
+        from tasks.corpus.columnar import row_sizes
+
         groups = row_sizes(source, item, (source.text, *source.keep))
-        fine = max(_GRAIN_ROWS, sum(rows for rows, _ in groups) // _GRAINS)
-        return list(_cut_rows(groups, position, shard_size or fine))
+        coarse = 0 if exact else sum(rows for rows, _ in groups) // _GRAINS
+        return list(_cut_rows(groups, position, max(size, coarse)))
     if item.size == 0:
         return []
-    size = shard_size or _GRAIN_ROWS
     grains: list[Grain] = []
     begin = end = first_row = rows = 0
     for start, stop, number in _records(source, item):
         if rows and (rows >= size or stop - begin > _GRAIN_BYTES):
             grains.append((Slice(position, begin, end, first_row, rows), end - begin))
             rows = 0
-            if shard_size is None and len(grains) > _GRAINS:
+            if not exact and len(grains) > _GRAINS:
                 grains, size = _coarser(grains), size * 2
         if not rows:
             begin, first_row = start, number

@@ -66,6 +66,11 @@ def filesystem(uri: str) -> tuple[Any, str]:
         raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
 
 
+def forget_listings(uri: str) -> None:
+    """Makes the next look at a store ask it again, rather than what it said before."""
+    filesystem(uri)[0].invalidate_cache()
+
+
 def open_raw(source: Source, item: InputFile) -> BinaryIO:
     """The stored bytes of an input, seekable.
 

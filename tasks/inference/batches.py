@@ -1,11 +1,11 @@
 """Batches that follow tokens, not rows, and the loop that survives running out of memory."""
 
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from tasks.errors import STOPPED, NocturnaError, Stopped
@@ -114,7 +114,9 @@ def run_batches(
         group = pending.pop()
         try:
             outputs = backend.forward([sequence(int(i)) for i in group])
-        except (torch.OutOfMemoryError, MemoryError):
+        except (RuntimeError, MemoryError) as error:
+            if not _is_out_of_memory(error):
+                raise
             _free_memory()
             if len(group) == 1:
                 raise NocturnaError(
@@ -144,37 +146,15 @@ def _tell(run: Running, done: NDArray[np.int64], total: int, layout: BatchLayout
         run.on_share(tokens / total)
 
 
-def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
-    """Model inputs of a batch; sequences of one length carry no mask.
-
-    Returns:
-        `input_ids`, and where needed `attention_mask` and `token_type_ids`, each (batch, longest).
-    """
-    longest = max(len(s.ids) for s in batch)
-    ids = np.full((len(batch), longest), pad_id, dtype=np.int64)
-    types = np.zeros_like(ids)
-    mask = np.zeros_like(ids)
-    for row, item in enumerate(batch):
-        ids[row, : len(item.ids)] = item.ids
-        mask[row, : len(item.ids)] = 1
-        if item.types is not None:
-            types[row, : len(item.types)] = item.types
-    arrays = {"input_ids": ids}
-    if not mask.all():
-        arrays["attention_mask"] = mask
-    if any(item.types is not None for item in batch):
-        arrays["token_type_ids"] = types
-    return {name: to_device(array, device) for name, array in arrays.items()}
-
-
-def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
-    """A copy on the device; to a GPU from pinned memory, so that the host need not wait for it."""
-    values = torch.from_numpy(array)
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)
+def _is_out_of_memory(error: Exception) -> bool:
+    """Whether an error says so; torch, which has its own, may not be loaded."""
+    torch = sys.modules.get("torch")
+    return isinstance(error, MemoryError) or (
+        torch is not None and isinstance(error, torch.OutOfMemoryError)
+    )
 
 
 def _free_memory() -> None:
-    if torch.cuda.is_available():
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,13 +10,25 @@ from numpy.typing import NDArray
 from tasks.errors import UsageError
 from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, Sequence, run_batches
+from tasks.inference.model_config import classifier_labels, is_independent
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_config
-from tasks.inference.reading import classifier_reading, packed_classifier
 from tasks.inference.running import Running
 from tasks.inference.tokens import Frame, Ids, TextTokenizer, load_tokenizer
 
-LOGITS = Reading("logits", head=True, wrap=classifier_reading, pack=packed_classifier)
+
+def _logits(network: Any) -> Any:
+    from tasks.inference.reading import classifier_reading
+
+    return classifier_reading(network)
+
+
+def _packed_logits(network: Any) -> Any:
+    from tasks.inference.reading import packed_classifier
+
+    return packed_classifier(network)
+
+
+LOGITS = Reading("logits", head=True, wrap=_logits, pack=_packed_logits)
 
 
 @dataclass(frozen=True)
@@ -40,10 +53,19 @@ class Classifier:
 
         Returns:
             Shape (n, labels), float32.
+
+        Raises:
+            UsageError: the network has not as many outputs as its configuration names labels.
         """
-        return run_batches(
+        found = run_batches(
             self.backend, lambda i: frame_sequence(self.tokenizer, texts(i)), lengths, run
         )
+        if len(found) and found.shape[1] != len(self.labels):
+            raise UsageError(
+                f"model {self.ref.name}: its config.json names {len(self.labels)} labels, but its "
+                f"network has {found.shape[1]} outputs"
+            )
+        return found
 
 
 def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
@@ -56,18 +78,6 @@ def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence
     return Sequence(frame.ids(*texts), types)
 
 
-def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
-    """The label names of a sequence-classification model, by output position, from its config.
-
-    Raises:
-        UsageError: it has fewer than two outputs or is a regression.
-    """
-    config = load_config(ref)
-    if config.num_labels < 2 or config.problem_type == "regression":
-        raise UsageError(f"model {ref.name}: not a classifier: it has no two labels to choose from")
-    return tuple(str(config.id2label[i]) for i in range(config.num_labels))
-
-
 def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     """Loads a sequence-classification model with its tokenizer.
 
@@ -75,12 +85,11 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
         UsageError: it cannot be loaded or is no classifier.
     """
     labels = classifier_labels(ref)
-    config = load_config(ref)
     tokenizer = load_tokenizer(ref)
     return Classifier(
         ref=ref,
         backend=load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run),
         tokenizer=tokenizer,
         labels=labels,
-        independent=config.problem_type == "multi_label_classification",
+        independent=is_independent(ref),
     )

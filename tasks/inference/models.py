@@ -1,7 +1,8 @@
 """Which weights a model name stands for: the Hub commit or the hash of a local folder."""
 
 import hashlib
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.errors import Transient, UsageError
@@ -14,6 +15,8 @@ BUNDLED_MODELS = {
     "encoder": BUNDLED_FOLDER / "encoder-es-en",
 }
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
+_TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "merges.txt")
+_HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 _DESCRIPTION_FILES = ("*.json", "*.txt", "*.model", "*/config.json")
 
 
@@ -51,15 +54,36 @@ def resolve_model(name: str, revision: str | None, kind: str) -> ModelRef:
         UsageError: no such model, or a folder without loadable weights.
         Transient: the Hub does not answer and no copy is cached.
     """
-    if name == BUNDLED:
-        folder = BUNDLED_MODELS[kind]
-        return ModelRef(name, _folder_hash(folder), str(folder), _weights_format(folder, name))
-    local = Path(name).expanduser()
+    here = find_model(name, revision, kind)
+    if here is None:
+        return _resolve_on_hub(name, revision)
+    return replace(here, revision=_folder_hash(Path(here.folder)))
+
+
+def find_model(name: str, revision: str | None, kind: str) -> ModelRef | None:
+    """The folder of a model that is on this machine; None for one that only the Hub can tell of.
+
+    Its revision stays empty: that takes a reading of its weights.
+
+    Raises:
+        UsageError: it is neither a folder with a whole model nor a name that the Hub could have,
+            or the Hub may not be asked and nothing of that name was ever fetched.
+    """
+    local = BUNDLED_MODELS[kind] if name == BUNDLED else Path(name).expanduser()
     if local.is_dir():
-        if revision:
+        if revision and name != BUNDLED:
             raise UsageError(f"model {name}: a local folder has no revision; leave `revision` out")
-        return ModelRef(name, _folder_hash(local), str(local), _weights_format(local, name))
-    return _resolve_on_hub(name, revision)
+        return ModelRef(name, "", str(local), _weights_of(local, name))
+    if not _HUB_NAME.fullmatch(name):
+        raise UsageError(f"model {name}: no such folder, and not a name on the Hub")
+    from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_OFFLINE
+
+    if HF_HUB_OFFLINE and not Path(HF_HUB_CACHE, f"models--{name.replace('/', '--')}").is_dir():
+        raise UsageError(
+            f"model {name}: no such folder, and HF_HUB_OFFLINE keeps from asking the Hub; "
+            "name a local folder, or unset it"
+        )
+    return None
 
 
 def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
@@ -104,7 +128,7 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
                 f"model {name}: the Hub cannot be reached and no copy is cached; connect once, "
                 "or name a local folder"
             ) from None
-    return ModelRef(name, folder.name, str(folder), _weights_format(folder, name))
+    return ModelRef(name, folder.name, str(folder), _weights_of(folder, name))
 
 
 def _remember(folder: Path, revision: str) -> None:
@@ -115,12 +139,21 @@ def _remember(folder: Path, revision: str) -> None:
         note.write_text(folder.name, encoding="utf-8")
 
 
-def _weights_format(folder: Path, name: str) -> str:
+def _weights_of(folder: Path, name: str) -> str:
+    """The format of a model's weights; makes sure that the rest of it is there too."""
     if any(folder.glob("*.safetensors")):
-        return SAFETENSORS
-    if any(folder.glob("pytorch_model*.bin")):
-        return TORCH
-    raise UsageError(f"model {name}: {folder} holds no model.safetensors and no pytorch_model.bin")
+        weights = SAFETENSORS
+    elif any(folder.glob("pytorch_model*.bin")):
+        weights = TORCH
+    else:
+        raise UsageError(
+            f"model {name}: {folder} holds no model.safetensors and no pytorch_model.bin"
+        )
+    if not (folder / "config.json").is_file():
+        raise UsageError(f"model {name}: {folder} holds no config.json")
+    if not any(path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)):
+        raise UsageError(f"model {name}: {folder} holds no tokenizer, such as tokenizer.json")
+    return weights
 
 
 def _folder_hash(folder: Path) -> str:

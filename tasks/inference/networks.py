@@ -5,7 +5,7 @@ from threading import Lock
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassification
+from transformers import AutoModel, AutoModelForSequenceClassification
 from transformers.utils import logging as transformers_logging
 
 from tasks.errors import UsageError
@@ -17,32 +17,17 @@ transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
 
-@lru_cache(maxsize=16)
-def load_config(ref: ModelRef) -> Any:
-    """The transformers configuration of a model; shared by all that read it.
-
-    Raises:
-        UsageError: the folder has none, or it needs code of its own.
-    """
-    try:
-        return AutoConfig.from_pretrained(
-            ref.folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        raise _unloadable(ref, error) from None
-
-
 _loading = Lock()
 
 
-def load_network(ref: ModelRef, head: bool, precision: str, device: torch.device) -> Any:
+def load_network(ref: ModelRef, head: bool, precision: str, device: str) -> Any:
     """A model ready to run; kept for the life of the process and shared by its threads.
 
     Args:
         ref: what to load.
         head: with its classification head, or the bare encoder.
         precision: a key of PRECISIONS.
-        device: where it runs.
+        device: where it runs: `cpu`, `cuda` or `mps`.
 
     Raises:
         UsageError: weights that are broken, incomplete, or need code of their own.
@@ -52,7 +37,7 @@ def load_network(ref: ModelRef, head: bool, precision: str, device: torch.device
 
 
 @lru_cache(maxsize=8)
-def _load(ref: ModelRef, head: bool, precision: str, device: torch.device) -> Any:
+def _load(ref: ModelRef, head: bool, precision: str, device: str) -> Any:
     family = AutoModelForSequenceClassification if head else AutoModel
     try:
         network, report = family.from_pretrained(

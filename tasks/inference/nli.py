@@ -4,47 +4,16 @@ Method: Yin, Hay and Roth 2019, "Benchmarking Zero-shot Text Classification"; th
 of transformers' zero-shot-classification pipeline.
 """
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import UsageError
-from tasks.inference.classifier import Classifier, classifier_labels
-from tasks.inference.models import ModelRef
+from tasks.inference.classifier import Classifier
+from tasks.inference.model_config import nli_verdicts
 from tasks.inference.probabilities import softmax
 from tasks.inference.running import Running
 from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
-
-
-@dataclass(frozen=True)
-class Verdicts:
-    """Output positions of an NLI model."""
-
-    entailment: int
-    contradiction: int
-
-
-def nli_verdicts(ref: ModelRef) -> Verdicts:
-    """Reads from the model's own label names which output means entailment, which contradiction.
-
-    Raises:
-        UsageError: the names do not say; guessing would mis-score in silence.
-    """
-    labels = classifier_labels(ref)
-    found = {}
-    for verdict in ("entailment", "contradiction"):
-        at = [i for i, label in enumerate(labels) if label.lower().startswith(verdict[:6])]
-        if len(at) != 1:
-            raise UsageError(
-                f"model {ref.name}: its labels {list(labels)} do not name one {verdict} class, so "
-                "it cannot do zero-shot by NLI; choose an NLI model, or method: embedding with a "
-                "sentence encoder"
-            )
-        found[verdict] = at[0]
-    return Verdicts(**found)
 
 
 def score_nli(

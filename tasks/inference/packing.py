@@ -14,14 +14,14 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from tasks.inference.batches import BatchLayout, Sequence, to_device
+from tasks.inference.batches import BatchLayout, Sequence
+from tasks.inference.reading import head_logits
+from tasks.inference.torch_backend import to_device
 
 ATTENTION = "nocturna_packed"
 """Name under which transformers' layers find the attention of this module."""
 
 _HALF = (torch.bfloat16, torch.float16)
-_LEAST_CAPABILITY = (8, 0)
-"""Ampere: the first GPUs that flash attention runs on."""
 
 
 @dataclass(frozen=True)
@@ -82,17 +82,6 @@ class PackedBackend:
         return found
 
 
-def can_pack(device: torch.device, precision: str) -> bool:
-    """Whether packed sequences are faster than padded ones here: in bf16 on an Ampere or newer."""
-    if device.type != "cuda" or precision != "bf16":
-        return False
-    try:
-        from torch.nn.attention import varlen  # noqa: F401
-    except ImportError:
-        return False
-    return torch.cuda.get_device_capability(device) >= _LEAST_CAPABILITY
-
-
 class PackedLogits(nn.Module):
     """Logits of a BERT or RoBERTa classifier, shape (sequences, labels), in float32.
 
@@ -108,16 +97,6 @@ class PackedLogits(nn.Module):
         *layers, last = self.bare.encoder.layer
         states = _last_layer(last, _states(self.bare, layers, batch), batch)[:, None]
         return head_logits(self.network, self.bare, states)
-
-
-def head_logits(network: Any, bare: Any, states: Tensor) -> Tensor:
-    """Logits of a BERT or RoBERTa classifier in float32, from states of shape (batch, 1, width)."""
-    if bare.pooler is not None:
-        states = bare.pooler(states)
-    if hasattr(network, "dropout"):
-        states = network.dropout(states)
-    logits: Tensor = network.classifier(states)
-    return logits.float()
 
 
 class PackedEmbedding(nn.Module):

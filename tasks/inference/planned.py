@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import classifier_labels
-from tasks.inference.encoder import read_recipe
-from tasks.inference.models import ModelRef, resolve_model
-from tasks.inference.nli import nli_verdicts
+from tasks.inference.model_config import classifier_labels, nli_verdicts, read_recipe
+from tasks.inference.models import ModelRef, find_model, resolve_model
 from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
+
+Resolve = Callable[[str, str | None, str], ModelRef]
 
 PREPROCESSING = 1
 """Version of everything between text and logits that this code decides; part of `config_id`."""
@@ -80,6 +82,13 @@ class InferencePlan:
     tolerance: Tolerance | None = None
 
     @property
+    def models(self) -> tuple[ModelRef, ...]:
+        """Every model that is loaded."""
+        topics = self.topics
+        shortlist = topics.shortlist if topics else None
+        return tuple(part.model for part in (self.sentiment, topics, shortlist) if part)
+
+    @property
     def config_id(self) -> str:
         """Sixteen hex digits; equal if and only if the scores of a text are meant to be equal."""
         decisive = {
@@ -105,21 +114,48 @@ def plan_inference(job: Job) -> InferencePlan:
         Transient: the Hub does not answer.
     """
     return InferencePlan(
-        sentiment=_plan_sentiment(job.sentiment) if job.sentiment.enabled else None,
-        topics=_plan_topics(job.zero_shot, job.language) if job.zero_shot else None,
+        sentiment=_plan_sentiment(job.sentiment, resolve_model) if job.sentiment.enabled else None,
+        topics=_plan_topics(job.zero_shot, job.language, resolve_model) if job.zero_shot else None,
         long_documents=job.long_documents,
         precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
         tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
     )
 
 
-def _plan_sentiment(settings: Sentiment) -> SentimentPlan:
-    model = resolve_model(settings.model, settings.revision, "sentiment")
+def check_models(job: Job) -> None:
+    """Checks what can be known of the models of a job in moments: by `plan_inference`'s own rules.
+
+    Weights are not read, and the Hub is not asked about models that are not on this machine.
+
+    Raises:
+        UsageError: as `plan_inference`.
+    """
+    if job.sentiment.enabled:
+        with suppress(_OnHub):
+            _plan_sentiment(job.sentiment, _found)
+    if job.zero_shot:
+        with suppress(_OnHub):
+            _plan_topics(job.zero_shot, job.language, _found)
+
+
+class _OnHub(Exception):
+    """A model that only the Hub can tell of."""
+
+
+def _found(name: str, revision: str | None, kind: str) -> ModelRef:
+    found = find_model(name, revision, kind)
+    if found is None:
+        raise _OnHub
+    return found
+
+
+def _plan_sentiment(settings: Sentiment, resolve: Resolve) -> SentimentPlan:
+    model = resolve(settings.model, settings.revision, "sentiment")
     return SentimentPlan(model, classifier_labels(model))
 
 
-def _plan_topics(settings: ZeroShot, language: str) -> TopicPlan:
-    model = resolve_model(settings.model, settings.revision, "encoder")
+def _plan_topics(settings: ZeroShot, language: str, resolve: Resolve) -> TopicPlan:
+    model = resolve(settings.model, settings.revision, "encoder")
     method = settings.method or ("embedding" if settings.model == BUNDLED else "nli")
     temperature = None
     if method == "nli":
@@ -140,15 +176,15 @@ def _plan_topics(settings: ZeroShot, language: str) -> TopicPlan:
         hypotheses=tuple(template.replace("{}", label) for label in settings.labels),
         multi_label=settings.multi_label,
         temperature=temperature,
-        shortlist=_plan_shortlist(settings),
+        shortlist=_plan_shortlist(settings, resolve),
     )
 
 
-def _plan_shortlist(settings: ZeroShot) -> Shortlist | None:
+def _plan_shortlist(settings: ZeroShot, resolve: Resolve) -> Shortlist | None:
     size = settings.shortlist
     if size is None or size >= len(settings.labels):
         return None
-    model = resolve_model(settings.shortlist_model, None, "encoder")
+    model = resolve(settings.shortlist_model, None, "encoder")
     read_recipe(model)
     return Shortlist(model, size)
 

@@ -9,8 +9,6 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
-from tasks.inference.packing import PackedEmbedding, PackedLogits, head_logits
-
 FIRST_POSITION_ARCHITECTURES = {
     "BertForSequenceClassification": "bert",
     "RobertaForSequenceClassification": "roberta",
@@ -61,6 +59,16 @@ class FirstPosition(nn.Module):
         return head_logits(self.network, self.bare, states)
 
 
+def head_logits(network: Any, bare: Any, states: Tensor) -> Tensor:
+    """Logits of a BERT or RoBERTa classifier in float32, from states of shape (batch, 1, width)."""
+    if bare.pooler is not None:
+        states = bare.pooler(states)
+    if hasattr(network, "dropout"):
+        states = network.dropout(states)
+    logits: Tensor = network.classifier(states)
+    return logits.float()
+
+
 class Embedding(nn.Module):
     """Unit-length embeddings, shape (batch, width), pooled from the last hidden states."""
 
@@ -93,11 +101,15 @@ def packed_classifier(network: Any) -> nn.Module | None:
     """The same for packed sequences; None where the architecture's parts are not known."""
     if not _is_known(network):
         return None
+    from tasks.inference.packing import PackedLogits
+
     return PackedLogits(network, getattr(network, FIRST_POSITION_ARCHITECTURES[_name(network)]))
 
 
 def packed_encoder(network: Any, pooling: str) -> nn.Module | None:
     """An encoder's embeddings of packed sequences; None where its parts are not known."""
+    from tasks.inference.packing import PackedEmbedding
+
     known = _name(network) in ENCODER_ARCHITECTURES and not _attends_elsewhere(network)
     return PackedEmbedding(network, pooling) if known else None
 

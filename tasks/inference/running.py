@@ -3,15 +3,13 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import torch
-
+from tasks.cores import usable_cores
 from tasks.inference.device import (
     default_batch_tokens,
     pick_backend,
     pick_device,
     scoring_processes,
     shards_at_once,
-    share_cores,
 )
 from tasks.job import Compute
 
@@ -36,18 +34,21 @@ class Running:
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
         backend: `torch` or `openvino`.
+        device: `cpu`, `cuda` or `mps`.
         batch_tokens: tokens a batch.
         workers: threads of this process that run models at the same time.
+        threads: threads of torch beneath each of them.
         tally: counts what is computed.
         on_share: called after each batch with its share of the tokens of a model's work.
         stop: asked before each batch whether to stop.
     """
 
-    device: torch.device
+    device: str
     precision: str
     backend: str
     batch_tokens: int
     workers: int = 1
+    threads: int = 1
     tally: Tally | None = None
     on_share: Callable[[float], None] | None = None
     stop: Callable[[], bool] | None = None
@@ -62,7 +63,6 @@ def running(compute: Compute, precision: str) -> Running:
     """
     device = pick_device(compute.device)
     workers = shards_at_once(compute)
-    share_cores(workers)
     own = max(1, workers // scoring_processes(compute))
     return Running(
         device=device,
@@ -70,4 +70,5 @@ def running(compute: Compute, precision: str) -> Running:
         backend=pick_backend(compute.backend, device, precision),
         batch_tokens=compute.batch_tokens or default_batch_tokens(device),
         workers=own,
+        threads=max(1, usable_cores() // workers),
     )

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
 
 from tasks.inference.classifier import load_classifier
@@ -83,7 +82,8 @@ def score_texts(
         return _no_scores(plan)
     tally = Tally()
     run = replace(run, tally=tally)
-    codes, distinct = pd.factorize(np.array(texts, dtype=object))
+    distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
+    codes = np.array([distinct[text] for text in texts], dtype=np.int64)
     once = _score_distinct(plan, list(distinct), run, len(texts), on_documents)
     return Scores(
         n_tokens=once.n_tokens[codes],

@@ -1,33 +1,29 @@
 """Texts to token ids, once, and the special tokens that models put around them."""
 
 import hashlib
+import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer
 
-from tasks.errors import UsageError
+from tasks.cached import cached_at, keep_cached, read_cached
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_config
 
 Ids = NDArray[np.int32]
 
 PIECE_CHARS = 200_000
 """Longer texts are tokenised in pieces cut at white space, so that memory stays flat."""
 
-_UNBOUNDED = 1_000_000
-"""Tokenizers that were saved without a window claim one of about 1e30."""
-
-_OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "roberta-prelayernorm"}
-)
-"""Architectures whose position ids start after the pad id, which costs that many positions."""
+KEPT_FACTS = 1
+"""Version of what is kept of a tokenizer; part of its address."""
 
 
 @dataclass(frozen=True)
@@ -100,34 +96,47 @@ class TextTokenizer:
 def load_tokenizer(ref: ModelRef) -> TextTokenizer:
     """Loads the tokenizer of a model; kept for the life of the process, for its next shards.
 
+    What transformers makes of the model's files is kept on disk, so that a later process need not
+    import it.
+
     Raises:
         UsageError: the model has no fast tokenizer, or no window can be found.
     """
-    config = load_config(ref)
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(
-            ref.folder, local_files_only=True, trust_remote_code=False
-        )
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
-        raise UsageError(f"model {ref.name}: its tokenizer cannot be loaded: {reason}") from None
-    if not tokenizer.is_fast:
-        raise UsageError(f"model {ref.name}: its tokenizer has no fast (tokenizers) version")
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    backend.no_truncation()
-    backend.no_padding()
-    pad_id = tokenizer.pad_token_id
-    if pad_id is None:
-        pad_id = getattr(config, "pad_token_id", None) or 0
+    facts = _facts(ref)
+    backend = Tokenizer.from_str(facts["tokenizer"])
     return TextTokenizer(
         backend=backend,
-        pad_id=pad_id,
-        window=_window(tokenizer.model_max_length, config, ref.name),
+        pad_id=facts["pad_id"],
+        window=facts["window"],
         single=_frame(backend, "a"),
         pair=_frame(backend, "a", "b"),
-        uses_types="token_type_ids" in tokenizer.model_input_names,
-        identity=hashlib.sha256(backend.to_str().encode()).hexdigest(),
+        uses_types=facts["uses_types"],
+        identity=hashlib.sha256(facts["tokenizer"].encode()).hexdigest(),
     )
+
+
+def was_used(ref: ModelRef) -> bool:
+    """Whether a model was loaded on this machine before."""
+    return _kept_at(ref).exists()
+
+
+def _kept_at(ref: ModelRef) -> Path:
+    versions = [version("transformers"), version("tokenizers")]
+    return cached_at("tokenizers", [ref.revision, KEPT_FACTS, versions])
+
+
+def _facts(ref: ModelRef) -> dict[str, Any]:
+    """The fields of `TokenizerFacts`."""
+    kept = _kept_at(ref)
+    data = read_cached(kept)
+    if data is not None:
+        found: dict[str, Any] = json.loads(data)
+        return found
+    from tasks.inference.tokenizer_files import read_tokenizer
+
+    facts = asdict(read_tokenizer(ref))
+    keep_cached(kept, json.dumps(facts).encode())
+    return facts
 
 
 def split_text(text: str, chars: int = PIECE_CHARS) -> list[str]:
@@ -156,19 +165,6 @@ def _bounded(texts: list[str]) -> Iterator[list[str]]:
         chars += len(text)
     if batch:
         yield batch
-
-
-def _window(claimed: int, config: Any, name: str) -> int:
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions and getattr(config, "model_type", "") in _OFFSET_POSITIONS:
-        positions -= (getattr(config, "pad_token_id", None) or 0) + 1
-    bounds = [n for n in (claimed, positions) if n and 0 < n < _UNBOUNDED]
-    if not bounds:
-        raise UsageError(
-            f"model {name}: neither tokenizer nor config says how many tokens it can read; "
-            "set model_max_length in its tokenizer_config.json"
-        )
-    return min(bounds)
 
 
 def _frame(backend: Tokenizer, first: str, second: str | None = None) -> Frame:

@@ -77,7 +77,7 @@ class Manifest:
         snapshot: number of the snapshot that it published.
         summaries: documents by summary status, what they cost, and why they stopped early.
         deviation: of a precision other than fp32: largest change of a score and changed top labels
-            against fp32, on a sample of the run's documents.
+            against fp32, on how many documents since when, and of these `tonight`: the run's own.
         base: number of the snapshot that it was planned against, 0 for none.
         unrecorded: why the engine recorded nothing of the run, or not all of it.
         table: `uri` and `version` of the Delta table that shows the snapshot too.

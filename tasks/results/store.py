@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -54,10 +55,8 @@ def check_table(table: str, layout: Layout) -> None:
         UsageError: `deltalake` is not installed, or the table would lie in the output folder.
     """
     os.environ.setdefault("RUST_LOG", "error")
-    try:
-        import deltalake  # noqa: F401
-    except ImportError:
-        raise UsageError("output.table needs deltalake: pip install 'nocturna[delta]'") from None
+    if find_spec("deltalake") is None:
+        raise UsageError("output.table needs deltalake: pip install 'nocturna[delta]'")
     folder = local_path(table_uri(table))
     if folder is not None and folder.is_relative_to(layout.root):
         raise UsageError(

@@ -6,7 +6,6 @@ from typing import Any
 
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.planned import InferencePlan
-from tasks.inference.running import running
 from tasks.results import manifest as manifests
 from tasks.results.layout import Layout
 from tasks.results.machine import machine_facts, package_versions
@@ -18,7 +17,7 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.schema import label_columns
-from tasks.steps.run import Plan, without_secrets
+from tasks.steps.run import Plan, running_of, without_secrets
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -34,7 +33,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),
         precision=plan.inference.precision,
-        backend=running(plan.job.compute, plan.inference.precision).backend,
+        backend=running_of(plan).backend,
         choice=asdict(plan.choice) if plan.choice else None,
         long_documents=plan.job.long_documents.model_dump(),
         versions={**package_versions(), "code": plan.code_version},

@@ -3,8 +3,8 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tasks.corpus.document_tables import ShardRows
 from tasks.corpus.index import open_shard
-from tasks.corpus.records import ShardRows
 from tasks.results.delta import wanted_ids
 from tasks.results.layout import Layout
 from tasks.steps.run import Plan

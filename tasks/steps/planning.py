@@ -12,13 +12,13 @@ from tasks.corpus.index import build_index, kept_schema, read_rejects
 from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
-from tasks.enrichment.checks import check_settings
-from tasks.enrichment.client import KeyProvider
+from tasks.enrichment.client import KeyProvider, required_key
 from tasks.enrichment.estimate import Estimate, estimate
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
+from tasks.inference.device import shards_at_once
 from tasks.inference.planned import InferencePlan, plan_inference
-from tasks.inference.running import running
+from tasks.inference.tokens import was_used
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, base_is_whole, find_delta
@@ -28,7 +28,6 @@ from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
 from tasks.results.shards import write_rejects
 from tasks.results.snapshots import current_snapshot
-from tasks.results.store import check_table
 from tasks.results.table_columns import table_schema
 from tasks.results.work import digests_of, is_whole_work
 from tasks.steps.accidents import identity_for, refuse_accidents
@@ -37,15 +36,19 @@ from tasks.steps.documents import read_planned
 from tasks.steps.precision import choose_precision
 from tasks.steps.run import (
     Plan,
-    code_version,
     columns_of,
     config_id_of,
     load_plan,
+    running_of,
     save_plan,
     utc_now,
     work_of,
 )
+from tasks.steps.soundness import check_settings
 from tasks.steps.summarising import state_folder
+from tasks.version import code_version
+
+FEW_DOCUMENTS = 200
 
 _log = logging.getLogger(__name__)
 
@@ -63,8 +66,9 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
         UsageError: a model, file, column or key that cannot be used.
         QualityRefused: too many rows cannot be read; known before any model runs.
     """
+    check_settings(job)
     if job.summaries.enabled:
-        check_settings(job.summaries, key_provider, job.language)
+        required_key(key_provider)
     inference, inputs = _pin(job, layout)
     wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
     stopped = _stopped_run(layout, wanted)
@@ -90,6 +94,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         run_id: names what is kept while it works.
     """
     try:
+        check_settings(job, rehearsal=True)
         plan = _new_plan(job, layout, run_id, *_pin(job, layout), rehearsal=True)
         _refuse_unreadable(plan)
         cost = None
@@ -106,9 +111,6 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
 
 
 def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]]:
-    if job.output.table:
-        check_table(job.output.table, layout)
-    running(job.compute, job.compute.precision)
     inference = plan_inference(job)
     names = pa.schema([pa.field(name, pa.null()) for name in job.source.keep])
     schema = results_schema(columns_of(job, inference, names), job.name)
@@ -125,7 +127,8 @@ def _new_plan(
     rehearsal: bool = False,
 ) -> Plan:
     start = time.monotonic()
-    shards = tuple(cut_shards(job.source, inputs, job.shard_size))
+    at_once = shards_at_once(job.compute)
+    shards = tuple(cut_shards(job.source, inputs, job.shard_size, at_once))
     with files.clear_errors(layout.root):
         building = files.temporary_of(layout.index(run_id))
         files.remove_folder(building)
@@ -166,7 +169,21 @@ def _new_plan(
         choice = choose_precision(layout, plan)
         chosen = replace(inference, precision=choice.precision)
         plan = replace(plan, inference=chosen, choice=choice)
+    plan = replace(plan, backend=backend_for(plan))
     return replace(plan, seconds=round(time.monotonic() - start, 3))
+
+
+def backend_for(plan: Plan) -> str:
+    """What runs the models of a run: where the job leaves it open, torch for a few documents.
+
+    Converting a network takes longer than torch needs for a few documents. A model that was used
+    before is converted nevertheless: it is going to be used again.
+    """
+    backend, models = running_of(plan).backend, plan.inference.models
+    few = plan.delta.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
+    if plan.job.compute.backend == "auto" and few and not all(map(was_used, models)):
+        return "torch"
+    return backend
 
 
 def _stopped_run(layout: Layout, wanted: str) -> Plan | None:

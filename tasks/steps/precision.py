@@ -1,4 +1,4 @@
-"""The precision of a run: chosen on its own texts where the job leaves it open, and measured."""
+"""The precision of a run, chosen on its own texts where the job leaves it open."""
 
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
@@ -6,8 +6,6 @@ from pydantic import TypeAdapter, ValidationError
 from tasks.errors import NocturnaError
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.precision import Choice, fastest, measure_precisions
-from tasks.inference.running import running
-from tasks.inference.scorer import Deviation, measure_deviation
 from tasks.results.layout import Layout
 from tasks.results.machine import machine_facts, package_versions
 from tasks.results.manifest import read_manifest
@@ -15,18 +13,9 @@ from tasks.results.snapshots import current_snapshot
 from tasks.steps.documents import read_planned
 from tasks.steps.run import Plan
 
-SAMPLE = 200
 _LEAST, _SHARE = 64, 20
 _CHOICE = TypeAdapter(Choice)
 _DECIDING_PACKAGES = ("torch", "openvino", "transformers")
-
-
-def measure_precision(layout: Layout, plan: Plan) -> Deviation | None:
-    """Compares the scores of up to SAMPLE documents with those in fp32; None for fp32 itself."""
-    if plan.inference.precision == "fp32" or not plan.shards:
-        return None
-    run = running(plan.job.compute, plan.inference.precision)
-    return measure_deviation(plan.inference, _sample(layout, plan, SAMPLE), run)
 
 
 def choose_precision(layout: Layout, plan: Plan) -> Choice:
@@ -37,12 +26,12 @@ def choose_precision(layout: Layout, plan: Plan) -> Choice:
     """
     tolerance = plan.inference.tolerance
     assert tolerance is not None
-    machine = _machine(plan)
+    machine = machine_of(plan)
     before = _choice_before(layout, plan)
     if before is not None and before.machine == machine:
         return before
     wanted = min(tolerance.sample, max(_LEAST, plan.delta.to_score // _SHARE))
-    texts = _sample(layout, plan, wanted)
+    texts = sample_of(layout, plan, wanted)
     measured = measure_precisions(plan.inference, texts, plan.job.compute, tolerance)
     return Choice(fastest(measured), len(texts), measured, plan.run_id, machine)
 
@@ -56,7 +45,8 @@ def _choice_before(layout: Layout, plan: Plan) -> Choice | None:
         choice = _CHOICE.validate_python(manifest.choice)
     except (NocturnaError, ValidationError):
         return None
-    after = manifest.deviation or {"largest": 0.0, "changed_top": 0, "documents": 0}
+    nothing = {"largest": 0.0, "changed_top": 0, "documents": 0}
+    after = (manifest.deviation or {}).get("tonight") or nothing
     within = (
         after["largest"] <= tolerance.score
         and after["changed_top"] <= tolerance.changed_labels * after["documents"]
@@ -64,7 +54,7 @@ def _choice_before(layout: Layout, plan: Plan) -> Choice | None:
     return choice if within and manifest.config_id == plan.config_id else None
 
 
-def _sample(layout: Layout, plan: Plan, wanted: int) -> list[str]:
+def sample_of(layout: Layout, plan: Plan, wanted: int) -> list[str]:
     """Texts to be scored, from shards spread over the corpus, as many of each."""
     step = max(1, len(plan.shards) // 8)
     chosen = plan.shards[::step]
@@ -76,7 +66,8 @@ def _sample(layout: Layout, plan: Plan, wanted: int) -> list[str]:
     return texts
 
 
-def _machine(plan: Plan) -> str:
+def machine_of(plan: Plan) -> str:
+    """The device, processor and packages that decide how fast and how exact a precision is."""
     facts = machine_facts(device_name(pick_device(plan.job.compute.device)))
     versions = package_versions()
     packages = [f"{name} {versions[name]}" for name in _DECIDING_PACKAGES if name in versions]

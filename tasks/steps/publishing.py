@@ -19,8 +19,8 @@ from tasks.results.shards import load_shard
 from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.accidents import identity_for
 from tasks.steps.describe import planned_manifest
+from tasks.steps.deviation import standing_deviation
 from tasks.steps.mirroring import mirror_run
-from tasks.steps.precision import measure_precision
 from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
@@ -72,14 +72,15 @@ def publish_run(
         shortlist=columns.shortlist,
     )
     write_metrics(layout, run_id, checked)
-    deviation = measure_precision(layout, plan)
+    timings = total_timings(shards)
+    deviation = standing_deviation(layout, plan, timings.get("infer", 0.0))
     manifest = replace(
         planned_manifest(plan),
         status=manifests.READY,
         counts=counts,
         summaries=asdict(summaries) if summaries else None,
         deviation=asdict(deviation) if deviation else None,
-        timings={"plan": plan.seconds, **total_timings(shards)},
+        timings={"plan": plan.seconds, **timings},
         seconds=round(seconds, 3),
         peak_rss_bytes=peak_rss_bytes(),
         finished_at=utc_now(),

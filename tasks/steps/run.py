@@ -1,11 +1,9 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
-import subprocess
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from functools import cache, lru_cache
-from importlib.metadata import version
+from functools import lru_cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -17,6 +15,7 @@ from tasks.corpus.storage import redact
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
+from tasks.inference.running import Running, running
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta
@@ -38,6 +37,7 @@ class Plan:
         choice: how the precision was chosen, where the job leaves that open.
         digests: SHA-256 of the files in the work folder that the plan stands on, by path.
         format: version of the plan's file.
+        backend: what runs the models.
     """
 
     run_id: str
@@ -54,6 +54,7 @@ class Plan:
     choice: Choice | None = None
     digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
+    backend: str | None = None
 
 
 _PLAN = TypeAdapter(Plan)
@@ -97,6 +98,12 @@ def plan_of(layout: Layout, job: Job, run_id: str) -> Plan:
         NocturnaError: as `load_plan`.
     """
     return replace(load_plan(layout.plan(run_id)), job=job)
+
+
+def running_of(plan: Plan) -> Running:
+    """How the models of a run run on this machine."""
+    run = running(plan.job.compute, plan.inference.precision)
+    return replace(run, backend=plan.backend) if plan.backend else run
 
 
 def without_secrets(job: Job) -> Job:
@@ -156,18 +163,3 @@ def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) 
 def utc_now() -> str:
     """The present as ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-@cache
-def code_version() -> str:
-    """Version of Nocturna: the package's, with the commit where it runs from a checkout."""
-    checkout = Path(__file__).parents[2]
-    released = version("nocturna")
-    if not (checkout / ".git").exists():
-        return released
-    command = ["git", "-C", str(checkout), "describe", "--always", "--dirty", "--abbrev=12"]
-    try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=10, check=True)
-    except (OSError, subprocess.SubprocessError):
-        return released
-    return f"{released}+{found.stdout.strip()}"

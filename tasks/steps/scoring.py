@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ from numpy.typing import NDArray
 
 from tasks.corpus.language import languages_of
 from tasks.errors import STOPPED, Stopped
-from tasks.inference.running import running
-from tasks.inference.scorer import Scores, score_texts
+from tasks.inference.scorer import Scores
 from tasks.job import Job
+from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.results.machine import give_memory_back
 from tasks.results.parts import write_part
@@ -24,7 +25,8 @@ from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
 from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, plan_of, results_columns
+from tasks.steps.pieces import score_in_pieces
+from tasks.steps.run import Plan, plan_of, results_columns, running_of
 from tasks.steps.summarising import with_summaries
 
 
@@ -69,7 +71,8 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         if plan.job.summaries.enabled:
             documents = with_summaries(layout, run_id, shard, documents)
     with clock("infer"):
-        scores, found = _score(plan, documents, signals)
+        pieces = layout.work(run_id) / "pieces" / f"{shard:05d}"
+        scores, found = _score(plan, documents, signals, pieces)
     with clock("write"):
         table = result_rows(documents, scores, columns, plan.job.name, _trace(plan))
         write_rejects(rows.rejects, layout, run_id, shard)
@@ -90,17 +93,20 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
     save_shard(layout, run_id, done)
+    files.remove_folder(pieces)
     del table, scores, found, documents, rows
     give_memory_back()
     return done
 
 
-def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScores, Scores]:
+def _score(
+    plan: Plan, documents: pa.Table, signals: Signals, pieces: Path
+) -> tuple[ShardScores, Scores]:
     good = pc.is_null(documents["error_code"])
     positions = np.flatnonzero(good.to_numpy())
     texts = documents["text"].filter(good).to_pylist()
-    run = replace(running(plan.job.compute, plan.inference.precision), stop=signals.stop)
-    scores = score_texts(plan.inference, texts, run, signals.advance)
+    run = replace(running_of(plan), stop=signals.stop)
+    scores = score_in_pieces(plan.inference, texts, run, signals.advance, pieces)
     languages = np.array(languages_of(texts), dtype=object)
     return _spread(scores, languages, positions, documents.num_rows), scores
 

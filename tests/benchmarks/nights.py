@@ -30,7 +30,7 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.corpus.records import DOCUMENT_SCHEMA
+from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.results.carry import next_parts
 from tasks.results.delta import Delta, dead_rows, find_delta, wanted_ids
 from tasks.results.layout import Layout, layout_of

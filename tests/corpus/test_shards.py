@@ -1,5 +1,8 @@
+import json
 import random
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tasks.corpus.inputs import freeze_inputs
@@ -153,3 +156,28 @@ def test_a_corpus_without_rows_is_one_line(tmp_path):
     origin = source(write(tmp_path / "c.jsonl", b"\n\n"))
     with pytest.raises(UsageError, match=r"c\.jsonl: the corpus has no rows"):
         cut_shards(origin, freeze_inputs(origin))
+
+
+@pytest.mark.parametrize("rows", [2, 20, 300, 1999, 4001])
+@pytest.mark.parametrize("format", ["jsonl", "csv", "parquet"])
+def test_a_small_corpus_keeps_every_worker_busy(tmp_path, rows, format):
+    texts_of = [{"text": "palabra " * (1 + i % 7)} for i in range(rows)]
+    path = tmp_path / f"c.{format}"
+    if format == "parquet":
+        pq.write_table(pa.Table.from_pylist(texts_of), path)
+    elif format == "csv":
+        path.write_text("text\n" + "".join(f"{row['text']}\n" for row in texts_of))
+    else:
+        path.write_text("".join(json.dumps(row) + "\n" for row in texts_of))
+    origin = source(path)
+    for workers in (1, 2, 8):
+        shards = cut_shards(origin, freeze_inputs(origin), workers=workers)
+        sizes = [shard.rows for shard in shards]
+        assert sum(sizes) == rows
+        assert len(sizes) >= min(rows, workers)
+        if rows >= 20:
+            assert len(sizes) % workers == 0
+            assert max(sizes) <= min(1100, 1.2 * rows / len(sizes) + 2)
+    many = cut_shards(origin, freeze_inputs(origin), workers=2)
+    read = [read_shard(origin, freeze_inputs(origin), s).documents["text"] for s in many]
+    assert [t for some in read for t in some.to_pylist()] == [row["text"] for row in texts_of]

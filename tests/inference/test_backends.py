@@ -17,16 +17,18 @@ from transformers import (
 )
 
 from tasks.errors import UsageError
-from tasks.inference import openvino_backend
-from tasks.inference.backends import Reading, TorchBackend, load_backend
+from tasks.inference import openvino_backend, openvino_conversion
+from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Sequence
 from tasks.inference.models import resolve_model
 from tasks.inference.openvino_backend import OpenVinoBackend, computes_in
+from tasks.inference.openvino_kept import read_conversion
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.precision import fastest, measure_precisions
 from tasks.inference.reading import FirstPosition, Logits, classifier_reading
 from tasks.inference.running import running
 from tasks.inference.scorer import reference_scores, score_texts
+from tasks.inference.torch_backend import TorchBackend
 from tasks.job import Compute, LongDocuments, Tolerance
 from tests.models import (
     NLI,
@@ -183,13 +185,33 @@ def test_a_model_is_converted_once(tmp_path, monkeypatch):
         raise AssertionError("converted again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_backend, "_convert", refuse)
+        patch.setattr(openvino_conversion, "convert", refuse)
         again = loaded(folder)
         assert isinstance(again, OpenVinoBackend)
         assert np.array_equal(again.forward(batch), first)
     loaded(folder, "int8")
     loaded(bert_classifier(tmp_path / "other", seed=5))
     assert len(list(kept.parent.iterdir())) == 3
+
+
+@pytest.mark.parametrize("name", ["model.bin", "model.xml", "about.json"])
+@pytest.mark.parametrize("damage", ["cut", "changed", "gone"])
+def test_a_damaged_conversion_is_made_anew(tmp_path, monkeypatch, name, damage):
+    monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "cache"))
+    folder = bert_classifier(tmp_path / "m")
+    batch = [Sequence(np.array([2, 9, 8, 3], dtype=np.int32), np.zeros(4, dtype=np.int32))]
+    first = loaded(folder).forward(batch)
+    (kept,) = (tmp_path / "cache" / "openvino").iterdir()
+    whole = (kept / name).read_bytes()
+    if damage == "gone":
+        (kept / name).unlink()
+    else:
+        middle = len(whole) // 2
+        rest = b"" if damage == "cut" else bytes([whole[middle] ^ 1]) + whole[middle + 1 :]
+        (kept / name).write_bytes(whole[:middle] + rest)
+    assert np.array_equal(loaded(folder).forward(batch), first)
+    assert [path.name for path in kept.parent.iterdir()] == [kept.name]
+    assert read_conversion(kept) is not None
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import classifier_labels, load_classifier
+from tasks.inference.classifier import load_classifier
 from tasks.inference.encoder import load_encoder, read_recipe
+from tasks.inference.model_config import classifier_labels
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
 from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
@@ -79,7 +80,7 @@ def test_code_of_a_model_is_never_run(tmp_path):
         auto_map={"AutoConfig": "evil.C", "AutoModelForSequenceClassification": "evil.C"},
     )
     with pytest.raises(UsageError, match="cannot be loaded"):
-        classifier_labels(resolved(folder))
+        load_classifier(resolved(folder), RUN)
     assert not marker.exists()
 
 

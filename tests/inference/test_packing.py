@@ -12,11 +12,11 @@ from transformers import (
     DistilBertForSequenceClassification,
 )
 
-from tasks.inference import backends
+from tasks.inference import torch_backend
 from tasks.inference.batches import Sequence
 from tasks.inference.classifier import load_classifier
 from tasks.inference.models import resolve_model
-from tasks.inference.packing import PackedBackend, can_pack, pack
+from tasks.inference.packing import PackedBackend, pack
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.reading import (
     Embedding,
@@ -26,6 +26,7 @@ from tasks.inference.reading import (
 )
 from tasks.inference.running import Tally, running
 from tasks.inference.scorer import deviation, reference_scores, score_texts
+from tasks.inference.torch_backend import can_pack
 from tasks.job import Compute, LongDocuments
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece
 
@@ -97,13 +98,13 @@ def test_a_packed_run_gives_the_references_scores_without_padding(plan, monkeypa
     texts = TEXTS + [" ".join(random.Random(i).choices(TEXTS, k=i)) for i in range(1, 9)]
     run = running(Compute(device="cpu", backend="torch"), "fp32")
     exact = reference_scores(plan, texts, run)
-    backends._load_torch.cache_clear()
-    monkeypatch.setattr(backends, "can_pack", lambda *_: True)
+    torch_backend._load.cache_clear()
+    monkeypatch.setattr(torch_backend, "can_pack", lambda *_: True)
     try:
         assert isinstance(load_classifier(plan.sentiment.model, run).backend, PackedBackend)
         found = score_texts(plan, texts, run)
     finally:
-        backends._load_torch.cache_clear()
+        torch_backend._load.cache_clear()
     assert found.n_windows.max() > 1, "no long document was among them"
     assert found.tally == Tally(read=exact.tally.read, padding=0)
     error = deviation(found, exact)

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.corpus.records import DOCUMENT_SCHEMA
+from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.results.layout import Layout
 from tasks.results.manifest import Manifest
 from tasks.results.parts import write_part

@@ -4,7 +4,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.corpus.records import REJECT_SCHEMA
+from tasks.corpus.document_tables import REJECT_SCHEMA
 from tasks.results.records import (
     Counts,
     ScoredShard,

@@ -1,0 +1,57 @@
+"""Files of the user's cache folder: what was worked out once and can be worked out again.
+
+A file carries the hash of what it holds. One that is damaged or cannot be read counts as missing,
+and one that cannot be written is done without: a cache never stops a run.
+"""
+
+import hashlib
+import json
+import logging
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from tasks.settings import cache_folder
+
+logger = logging.getLogger(__name__)
+
+
+def cached_at(kind: str, decisive: Any) -> Path:
+    """Where something of a kind is kept.
+
+    Args:
+        kind: name of a folder in the cache.
+        decisive: JSON values of all that decides the content.
+    """
+    text = json.dumps(decisive, sort_keys=True, ensure_ascii=False)
+    return cache_folder() / kind / hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+def read_cached(path: Path) -> bytes | None:
+    """What is kept at a path, as it was written; None if it is not there or not whole."""
+    try:
+        digest, _, data = path.read_bytes().partition(b"\n")
+    except OSError:
+        return None
+    return data if digest.decode("ascii", "replace") == _digest(data) else None
+
+
+def keep_cached(path: Path, data: bytes) -> None:
+    """Keeps data at a path, whole or not at all, also where several processes do it at once."""
+    building: Path | None = None
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".building-", delete=False) as out:
+            building = Path(out.name)
+            out.write(_digest(data).encode() + b"\n" + data)
+        building.replace(path)
+    except OSError as error:
+        logger.info("%s: not kept: %s", path, error)
+        if building is not None:
+            with suppress(OSError):
+                building.unlink()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

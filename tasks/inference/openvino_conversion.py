@@ -1,0 +1,109 @@
+"""Making an OpenVINO network of a torch one, checked against it before it is believed.
+
+Sources: int8 weights are symmetric, one scale an output channel; OpenVINO quantises activations at
+run time, one scale a group.
+"""
+
+import logging
+import warnings
+
+import numpy as np
+import openvino
+import torch
+from openvino import opset13
+from openvino.frontend import FrontEndManager
+from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+from torch import nn
+
+from tasks.inference.backends import Reading
+from tasks.inference.models import ModelRef
+from tasks.inference.networks import load_network
+
+logger = logging.getLogger(__name__)
+
+LARGEST_ERROR = 2e-5
+"""A conversion in fp32 may differ from torch by this share of the largest output, no more."""
+
+_TRACED_SHAPE, _CHECKED_SHAPES = (2, 7), ((1, 5), (3, 12))
+"""Rows and tokens of the example that is traced, and of those that the result is checked on."""
+
+
+def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> openvino.Model | None:
+    """A model as OpenVINO computes it; None where its architecture cannot be converted.
+
+    Raises:
+        UsageError: weights that are broken, incomplete, or need code of their own.
+    """
+    network = load_network(ref, reading.head, "fp32", "cpu")
+    module = reading.wrap(network)
+    try:
+        model = _traced(module, uses_types)
+        error = _error(model, module, uses_types, network.config.vocab_size)
+    except Exception as failure:  # the tracer and the front end raise whatever they met
+        logger.info("%s: OpenVINO cannot convert it (%s); torch runs it", ref.name, failure)
+        return None
+    if not error <= LARGEST_ERROR:
+        logger.info("%s: OpenVINO differs by %.1e; torch runs it", ref.name, error)
+        return None
+    if int8:
+        _quantise_weights(model)
+    return model
+
+
+def _example(uses_types: bool, shape: tuple[int, int], vocabulary: int) -> dict[str, torch.Tensor]:
+    generator = torch.Generator().manual_seed(shape[1])
+    ids = torch.randint(0, vocabulary, shape, generator=generator)
+    inputs = {"input_ids": ids}
+    if uses_types:
+        inputs["token_type_ids"] = torch.zeros_like(ids)
+    return inputs
+
+
+def _traced(module: nn.Module, uses_types: bool) -> openvino.Model:
+    """Through the front end itself: the command-line converter would report its use."""
+    front_end = FrontEndManager().load_by_framework("pytorch")
+    example = _example(uses_types, _TRACED_SHAPE, 3)
+    with torch.inference_mode(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        # the result is checked against the network, so the trace need not be traced again for that
+        once = {"check_trace": False}
+        decoder = TorchScriptPythonDecoder(module, example_input=example, trace_kwargs=once)
+        model = front_end.convert(front_end.load(decoder))
+    for position in range(len(model.inputs)):
+        model.inputs[position].get_node().set_partial_shape(openvino.PartialShape([-1, -1]))
+        model.inputs[position].get_node().set_element_type(openvino.Type.i64)
+    model.validate_nodes_and_infer_types()
+    return model
+
+
+def _error(model: openvino.Model, module: nn.Module, uses_types: bool, vocabulary: int) -> float:
+    """Largest difference from torch over several shapes, as a share of the largest output."""
+    exact = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
+    compiled = openvino.Core().compile_model(model, "CPU", exact)
+    largest = 0.0
+    for shape in _CHECKED_SHAPES:
+        inputs = _example(uses_types, shape, vocabulary)
+        with torch.inference_mode():
+            expected = module(**inputs).numpy()
+        found = compiled([values.numpy() for values in inputs.values()])[0]
+        scale = max(1.0, float(np.abs(expected).max()))
+        largest = max(largest, float(np.abs(found - expected).max()) / scale)
+    return largest
+
+
+def _quantise_weights(model: openvino.Model) -> None:
+    """Replaces the weights of every linear layer by int8, symmetric, a scale an output channel."""
+    for node in model.get_ordered_ops():
+        if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
+            continue
+        weights = node.input_value(1).get_node()
+        if weights.get_type_name() != "Constant" or len(weights.shape) != 2:
+            continue
+        exact = np.array(weights.data, dtype=np.float32)
+        scale = np.abs(exact).max(axis=1, keepdims=True) / 127
+        scale[scale == 0] = 1
+        rounded = opset13.constant(np.rint(exact / scale).astype(np.int8))
+        restored = opset13.multiply(
+            opset13.convert(rounded, "f32"), opset13.constant(scale.astype(np.float32))
+        )
+        node.input(1).replace_source_output(restored.output(0))

@@ -1,0 +1,84 @@
+"""Converted networks on disk, by what they were made of: whole, or as good as not there."""
+
+import hashlib
+import json
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.metadata import version
+from pathlib import Path
+
+import openvino
+
+from tasks.cached import cached_at
+from tasks.inference.models import ModelRef
+
+logger = logging.getLogger(__name__)
+
+CONVERSION = 2
+"""Version of what is made of a network and how it is kept; part of its address."""
+
+_MODEL, _WEIGHTS, _ABOUT = "model.xml", "model.bin", "about.json"
+
+
+def conversion_at(ref: ModelRef, reading: str, uses_types: bool, int8: bool) -> Path:
+    """The folder of a conversion."""
+    versions = [version("openvino"), version("torch"), version("transformers")]
+    return cached_at("openvino", [ref.revision, reading, uses_types, int8, CONVERSION, versions])
+
+
+def read_conversion(folder: Path) -> openvino.Model | None:
+    """A kept conversion; None if there is none. A damaged one is removed."""
+    if not folder.is_dir():
+        return None
+    try:
+        about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
+        if about["sha256"] == _digests(folder):
+            return openvino.Core().read_model(folder / _MODEL)
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
+        logger.info("%s: %s", folder, error)
+    logger.info("%s: the kept conversion is damaged; it is made anew", folder)
+    _remove(folder)
+    return None
+
+
+def keep_conversion(model: openvino.Model, folder: Path, ref: ModelRef, reading: str) -> None:
+    """Keeps a conversion; a cache that cannot be written is done without."""
+    try:
+        with _building(folder) as building:
+            openvino.save_model(model, building / _MODEL, compress_to_fp16=False)
+            # a full disk shows only here: the library does not say that it wrote less
+            openvino.Core().read_model(building / _MODEL)
+            about = {"model": ref.label, "reading": reading, "sha256": _digests(building)}
+            (building / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
+            building.rename(folder)
+    except (OSError, RuntimeError) as error:
+        if not folder.is_dir():
+            logger.info("%s: the converted model is not kept: %s", folder.parent, error)
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """A new folder beside the one that it becomes, removed if it does not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _remove(folder: Path) -> None:
+    """Takes a folder away in one step, so that no other process finds a part of it."""
+    with suppress(OSError), _building(folder) as aside:
+        folder.rename(aside / folder.name)
+
+
+def _digests(folder: Path) -> list[str]:
+    found = []
+    for name in (_MODEL, _WEIGHTS):
+        with (folder / name).open("rb") as stream:
+            found.append(hashlib.file_digest(stream, "sha256").hexdigest())
+    return found

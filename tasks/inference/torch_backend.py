@@ -1,0 +1,101 @@
+"""Networks run by torch, on any device."""
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from tasks.inference.backends import Reading
+from tasks.inference.batches import Backend, BatchLayout, Sequence
+from tasks.inference.models import ModelRef
+from tasks.inference.networks import load_network
+from tasks.inference.running import Running
+
+_LEAST_CAPABILITY = (8, 0)
+"""Ampere: the first GPUs that flash attention runs on."""
+
+
+@dataclass(eq=False)
+class TorchBackend:
+    """A network run by torch.
+
+    On a CPU equal lengths cost nothing and save the mask; a GPU wants large batches more.
+    """
+
+    module: nn.Module
+    pad_id: int
+    device: torch.device
+    most_tokens: int | None = None
+
+    @property
+    def layout(self) -> BatchLayout:
+        return "equal" if self.device.type == "cpu" else "padded"
+
+    @torch.inference_mode()
+    def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
+        inputs = collate(batch, self.pad_id, self.device)
+        found: NDArray[np.float32] = self.module(**inputs).float().cpu().numpy()
+        return found
+
+
+def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Backend:
+    """Loads a network with the calling thread's share of the cores; kept for the next shards."""
+    torch.set_num_threads(run.threads)
+    return _load(ref, reading, pad_id, run.precision, run.device)
+
+
+@lru_cache(maxsize=8)
+def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Backend:
+    device = torch.device(on)
+    network = load_network(ref, reading.head, precision, on)
+    packed = reading.pack(network) if can_pack(device, precision) else None
+    if packed is not None:
+        from tasks.inference.packing import PackedBackend
+
+        return PackedBackend(packed.eval(), device)
+    return TorchBackend(reading.wrap(network), pad_id, device)
+
+
+def can_pack(device: torch.device, precision: str) -> bool:
+    """Whether packed sequences are faster than padded ones here: in bf16 on an Ampere or newer."""
+    if device.type != "cuda" or precision != "bf16":
+        return False
+    try:
+        from torch.nn.attention import varlen  # noqa: F401
+    except ImportError:
+        return False
+    return torch.cuda.get_device_capability(device) >= _LEAST_CAPABILITY
+
+
+def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[str, torch.Tensor]:
+    """Model inputs of a batch; sequences of one length carry no mask.
+
+    Returns:
+        `input_ids`, and where needed `attention_mask` and `token_type_ids`, each (batch, longest).
+    """
+    longest = max(len(s.ids) for s in batch)
+    ids = np.full((len(batch), longest), pad_id, dtype=np.int64)
+    types = np.zeros_like(ids)
+    mask = np.zeros_like(ids)
+    for row, item in enumerate(batch):
+        ids[row, : len(item.ids)] = item.ids
+        mask[row, : len(item.ids)] = 1
+        if item.types is not None:
+            types[row, : len(item.types)] = item.types
+    arrays = {"input_ids": ids}
+    if not mask.all():
+        arrays["attention_mask"] = mask
+    if any(item.types is not None for item in batch):
+        arrays["token_type_ids"] = types
+    return {name: to_device(array, device) for name, array in arrays.items()}
+
+
+def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """A copy on the device; to a GPU from pinned memory, so that the host need not wait for it."""
+    values = torch.from_numpy(array)
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)

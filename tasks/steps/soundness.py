@@ -1,0 +1,120 @@
+"""Whether a job can be run as it is described: all that shows without an engine and a model.
+
+The rules are those of the steps themselves; here they are asked before anything heavy is imported,
+so that a slip of the pen costs a second.
+"""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from tasks.corpus.hub import refuse_offline
+from tasks.corpus.inputs import find_inputs
+from tasks.corpus.shards import check_head
+from tasks.corpus.storage import forget_listings, is_remote
+from tasks.errors import Transient, UsageError
+from tasks.inference.planned import check_models
+from tasks.inference.running import running
+from tasks.job import Job, Source
+from tasks.results.layout import Layout, layout_of
+
+LOOKED_AT = 16
+"""Inputs whose columns are looked at; every further one is checked when it is read."""
+
+
+def check_job(job: Job, *, rehearsal: bool = False) -> None:
+    """Checks a job before any work: its settings, its models and the start of its corpus.
+
+    Args:
+        rehearsal: nothing is going to be sent, so that no key is needed.
+
+    Raises:
+        UsageError: in one line, what is wrong, where, and what to do.
+    """
+    check_settings(job, rehearsal=rehearsal)
+    check_models(job)
+    check_corpus(job.source, job.shard_size)
+
+
+def check_served(job: Job) -> str | None:
+    """Checks a job that is going to run later: whatever will not change by itself until then.
+
+    Returns:
+        what is wrong with its corpus now, in one line, if anything: it may come in time.
+
+    Raises:
+        UsageError: as `check_job`, of all but the corpus.
+    """
+    check_settings(job)
+    check_models(job)
+    try:
+        check_corpus(job.source, job.shard_size)
+    except UsageError as error:
+        return str(error)
+    return None
+
+
+def check_settings(job: Job, *, rehearsal: bool = False) -> None:
+    """Checks what a job says of this machine: output folder, table, device, backend, summaries.
+
+    Raises:
+        UsageError: naming the key.
+    """
+    layout = layout_of(job.output.dir, job.name)
+    _check_folder(layout)
+    if job.output.table:
+        from tasks.results.store import check_table
+
+        check_table(job.output.table, layout)
+    running(job.compute, job.compute.precision)
+    if job.summaries.enabled and not rehearsal:
+        from tasks.enrichment.checks import check_settings as check_summaries
+        from tasks.enrichment.client import key_from_environment
+
+        # only the engine knows what a Secret block holds; the plan asks it
+        named = job.summaries.secret
+        check_summaries(
+            job.summaries, (lambda: named) if named else key_from_environment, job.language
+        )
+
+
+def check_corpus(source: Source, shard_size: int | None = None) -> None:
+    """Lists a corpus and looks at the columns of its first files, without reading them whole.
+
+    Raises:
+        UsageError: naming the file and the column.
+    """
+    if source.dataset is not None:
+        refuse_offline(f"data set {source.dataset}")
+        return
+    remote = is_remote(source.path or "")
+    with _unsaid(), suppress(Transient):  # the plan says the one and tries the other again
+        most = 1 if remote else LOOKED_AT
+        check_head(source, find_inputs(source), most, shard_size)
+    if remote:
+        forget_listings(source.path or "")
+
+
+def _check_folder(layout: Layout) -> None:
+    """That the output folder is one, or can become one."""
+    there = next(path for path in (layout.root, *layout.root.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise UsageError(f"output.dir: {there} is not a folder; choose another one with --out")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise UsageError(
+            f"output.dir: {there} cannot be written: choose another folder with --out or change "
+            "its owner"
+        )
+
+
+@contextmanager
+def _unsaid() -> Iterator[None]:
+    """Keeps the warnings of reading back: the plan reads again and says them."""
+    logger = logging.getLogger("tasks.corpus")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)

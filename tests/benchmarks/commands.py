@@ -1,0 +1,161 @@
+"""Whole commands against the obvious script: python -m tests.benchmarks.commands
+
+Model load, start, engine and end included. `nocturna score` and the script (a pipeline, a text at a
+time, to Parquet) take turns over the same paragraphs with a BERT-base of random weights; each
+command runs once before with a copy of the corpus, so that what is converted and measured once is
+there, and once in a new cache, which shows what the very first run costs. Then what the commands
+that do not score cost, in CPU seconds of all their processes, and a first run of the bundled models
+over twenty short documents against a script that loads the same two and scores the same texts.
+"""
+
+import argparse
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+
+from tasks.cores import usable_cores
+from tasks.inference.device import usable_precisions
+from tasks.job import Compute
+from tasks.results.machine import machine_facts
+from tests.benchmarks.base_model import bert_base, documents, excerpt
+
+ROOT = Path(__file__).parents[2]
+SHORT = "Me ha gustado mucho el curso número {}; lo recomiendo."
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall-clock and CPU seconds of a command, all its processes included."""
+
+    wall: float
+    cpu: float
+
+
+def main() -> None:
+    """Measures as the command line says and prints tables in Markdown."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--documents", type=int, nargs="+", default=[20, 300])
+    parser.add_argument("--rounds", type=int, default=2)
+    options = parser.parse_args()
+    facts = machine_facts("cpu")
+    libraries = f"torch {version('torch')}, OpenVINO {version('openvino')}"
+    print(f"{facts['processor']}, {usable_cores()} cores; {libraries}; ", end="")
+    print(f"{options.rounds} rounds, by turns; all of them are given")
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        model = bert_base(room / "bert-base", documents())
+        for count in options.documents:
+            compare(room, model, corpus(room, f"c{count}", excerpt(count)), options.rounds)
+        small(room, options.rounds)
+
+
+def corpus(room: Path, name: str, texts: Sequence[str]) -> Path:
+    """A JSONL file of texts with ids."""
+    path = room / f"{name}.jsonl"
+    with path.open("w", encoding="utf-8") as lines:
+        for number, text in enumerate(texts):
+            lines.write(json.dumps({"id": f"d{number}", "text": text}, ensure_ascii=False) + "\n")
+    return path
+
+
+def compare(room: Path, model: Path, path: Path, rounds: int) -> None:
+    """Prints the script's seconds and each precision's, warm and in a new cache."""
+    precisions = usable_precisions(Compute())
+    for precision in precisions:
+        score(room, path, model, precision, "warm")
+    seconds: dict[str, list[float]] = {}
+    for _ in range(rounds):
+        seconds.setdefault("script", []).append(script(room, path, model).wall)
+        for precision in precisions:
+            warm = score(room, path, model, precision, "warm")
+            seconds.setdefault(precision, []).append(warm.wall)
+    for precision in precisions:
+        first = score(room, path, model, precision, f"cold-{path.stem}-{precision}")
+        seconds[f"{precision}, the first run of all"] = [first.wall]
+    with path.open(encoding="utf-8") as lines:
+        count = sum(1 for _ in lines)
+    print(f"\n### {count} paragraphs, BERT-base\n\n| way | seconds | x the script |\n|---|---|---|")
+    base = sum(seconds["script"]) / rounds
+    for way, taken in seconds.items():
+        shown = ", ".join(f"{s:.1f}" for s in taken)
+        print(f"| {way} | {shown} | {base / (sum(taken) / len(taken)):.2f} |")
+
+
+def small(room: Path, rounds: int) -> None:
+    """Prints what small commands cost in CPU seconds."""
+    path = corpus(room, "short", [SHORT.format(number) for number in range(20)])
+    labels = ("--labels", "política,computación,estadística")
+    tell = {
+        "--version": ("--version",),
+        "--help": ("--help",),
+        "runs": ("runs",),
+        "a path that is not there": ("score", "nada.jsonl", *labels),
+        "a column that is not there": ("score", path, "--id", "codigo", *labels),
+        "a model that is not there": ("score", path, "--sentiment-model", "./nada"),
+        "--dry-run of 20 documents": ("score", path, "--id", "id", *labels, "--dry-run"),
+    }
+    print("\n| command | CPU seconds |\n|---|---|")
+    for name, arguments in tell.items():
+        taken = [nocturna(room, "small", *arguments).cpu for _ in range(rounds)]
+        print(f"| {name} | {', '.join(f'{s:.2f}' for s in taken)} |")
+    for turn in range(rounds):
+        first = nocturna(room, f"first-{turn}", "score", path, "--id", "id", *labels)
+        again = nocturna(room, f"first-{turn}", "score", path, "--id", "id", *labels, "--full")
+        models = [sys.executable, "-m", "tests.benchmarks.plain", "bundled", path]
+        plain = run(room, "plain", models)
+        print(f"| a first run of 20 documents / the models alone | {first.cpu:.1f} / ", end="")
+        print(f"{plain.cpu:.1f}: {first.cpu - plain.cpu:+.1f} |")
+        print(f"| the second run | {again.cpu:.1f} |")
+
+
+def score(room: Path, path: Path, model: Path, precision: str, home: str) -> Cost:
+    """One run over everything, whatever was scored before."""
+    options = ("--sentiment-model", model, "--precision", precision, "--full")
+    name = ("--name", f"{path.stem}-{precision}")
+    return nocturna(room, home, "score", path, "--id", "id", *options, *name)
+
+
+def nocturna(room: Path, home: str, *arguments: object) -> Cost:
+    """Runs the command with a cache and an engine of its own, named by `home`."""
+    return run(room, home, [sys.executable, "-c", "from flows.cli import main; main()", *arguments])
+
+
+def script(room: Path, path: Path, model: Path) -> Cost:
+    """Runs the obvious script."""
+    command = [sys.executable, "-m", "tests.benchmarks.plain", "notebook", path, model]
+    return run(room, "script", [*command, room / "script.parquet"])
+
+
+def run(room: Path, home: str, command: Sequence[object]) -> Cost:
+    """What a command costs; its output is thrown away."""
+    own = {
+        "NOCTURNA_CACHE": str(room / home / "cache"),
+        "PREFECT_HOME": str(room / home / "engine"),
+        "PYTHONPATH": str(ROOT),
+    }
+    environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | own
+    (room / home).mkdir(exist_ok=True)
+    before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(
+        [str(part) for part in command],
+        cwd=room,
+        env=environment,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=False,
+    )
+    wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return Cost(wall, cpu)
+
+
+if __name__ == "__main__":
+    main()
