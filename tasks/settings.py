@@ -1,6 +1,6 @@
 """Settings of the engine and the libraries; imported before any of them, it only sets defaults.
 
-Whoever runs Nocturna may set each of them otherwise in the environment.
+Whoever runs Nocturna may set each of them otherwise in the environment; an empty value is none.
 """
 
 import os
@@ -23,7 +23,7 @@ DEFAULTS = {
 }
 
 for name, value in DEFAULTS.items():
-    os.environ.setdefault(name, value)
+    os.environ[name] = os.environ.get(name) or value
 
 
 def cache_folder() -> Path:

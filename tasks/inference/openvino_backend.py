@@ -5,16 +5,23 @@ and VNNI, AMX); int8 weights are symmetric, one scale an output channel, and act
 quantised at run time, one scale a group.
 """
 
+# ruff: noqa: E402
+
 import hashlib
 import json
 import logging
 import shutil
+import sys
 import tempfile
 import threading
 import warnings
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
+
+# OpenVINO imports this package if it can, which then posts statistics, leaves an id in HOME and
+# forks this process while its threads run.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 
 import numpy as np
 import openvino
