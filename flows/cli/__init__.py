@@ -2,12 +2,14 @@
 
 import os
 import sys
+import traceback
 from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
+from tasks.addresses import without_secrets
 from tasks.errors import NocturnaError
 
 COMMANDS = ("score", "jobs", "runs", "publish", "columns", "evaluate", "serve")
@@ -48,8 +50,9 @@ def main() -> None:
         sys.exit(error.exit_code)
     except Exception as error:
         if os.environ.get("NOCTURNA_DEBUG"):
-            raise
-        line = (str(error).strip() or "no message").splitlines()[0]
+            print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
+            sys.exit(1)
+        line = (without_secrets(str(error)).strip() or "no message").splitlines()[0]
         print(
             f"nocturna: unexpected {type(error).__name__}: {line} "
             "(NOCTURNA_DEBUG=1 shows where; please report it)",

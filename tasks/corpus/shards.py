@@ -12,7 +12,6 @@ from tasks.corpus.formats import COLUMNAR
 from tasks.corpus.jsonstream import iter_values
 from tasks.corpus.lines import is_blank, iter_lines
 from tasks.corpus.records import InputFile, Shard, Slice
-from tasks.corpus.storage import redact
 from tasks.corpus.streams import byte_range, stream_encoding
 from tasks.errors import UsageError
 from tasks.job import Source
@@ -47,7 +46,7 @@ def cut_shards(
         grains.extend(found)
     rows = sum(part.rows for part, _ in grains)
     if not rows:
-        where = redact(source.path) if source.path else source.dataset
+        where = source.path or source.dataset
         raise UsageError(f"{where}: the corpus has no rows; check the path and the format")
     target = shard_size or max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
     return [

@@ -4,6 +4,8 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from tasks.addresses import redact
+
 
 class Section(BaseModel):
     """A part of a job: unknown keys are errors, and nothing changes once it is made."""
@@ -21,3 +23,10 @@ def split_list(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     return [part.strip() for part in value.split(",") if part.strip()]
+
+
+def refuse_secrets(address: str | None) -> str | None:
+    """The address, if it has no user, password or query string; it is written down as it is."""
+    if address is not None and redact(address) != address:
+        raise ValueError("credentials come from the environment, not from the address")
+    return address

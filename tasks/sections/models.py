@@ -5,7 +5,7 @@ from typing import Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tasks.naming import RESERVED_SLUGS, slug
-from tasks.sections.base import Section, option, split_list
+from tasks.sections.base import Section, option, refuse_secrets, split_list
 
 BUNDLED = "bundled"
 """Model name that stands for the small models in `data/models/`."""
@@ -27,6 +27,11 @@ class Sentiment(Section):
     revision: str | None = Field(
         None, description="Branch, tag or commit of the model; the run pins its commit sha."
     )
+
+    @field_validator("model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
 
 
 class ZeroShot(Section):
@@ -78,6 +83,11 @@ class ZeroShot(Section):
         description="Hub name or local folder of the sentence encoder that draws up shortlists.",
         json_schema_extra=option("--shortlist-model"),
     )
+
+    @field_validator("model", "shortlist_model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
 
     @field_validator("labels", mode="before")
     @classmethod

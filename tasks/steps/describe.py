@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
+from tasks.addresses import without_secrets
 from tasks.errors import QualityRefused, Stopped
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.planned import InferencePlan
@@ -19,7 +20,7 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.schema import label_columns
-from tasks.steps.run import Plan, utc_now, without_secrets
+from tasks.steps.run import Plan, utc_now
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -31,7 +32,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         status=manifests.RUNNING,
         started_at=plan.started_at,
         base=plan.delta.base,
-        job=without_secrets(plan.job).model_dump(mode="json"),
+        job=plan.job.model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),
         precision=plan.inference.precision,
@@ -55,7 +56,7 @@ def note_failure(layout: Layout, run_id: str, error: BaseException) -> None:
         status = manifests.REFUSED
     elif isinstance(error, Stopped):
         status = manifests.STOPPED
-    reason = str(error) or type(error).__name__
+    reason = without_secrets(str(error)) or type(error).__name__
     write_manifest(layout, replace(manifest, status=status, reason=reason, finished_at=utc_now()))
 
 

@@ -19,7 +19,7 @@ from tasks.results.snapshots import committed_snapshot, flip, publish
 from tasks.steps.describe import planned_manifest
 from tasks.steps.mirroring import mirror_run
 from tasks.steps.precision import measure_precision
-from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
+from tasks.steps.run import load_plan, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
 
@@ -43,7 +43,7 @@ def publish_run(
     """
     if committed_snapshot(layout, run_id) is not None:
         return _published(layout, run_id)
-    plan = plan_of(layout, job, run_id)
+    plan = load_plan(layout.plan(run_id))
     columns = results_columns(plan, layout)
     schema = results_schema(columns, plan.job.name)
     parts = [shard.part for shard in shards if shard.part is not None]

@@ -2,7 +2,7 @@
 
 import hashlib
 import subprocess
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache, lru_cache
 from importlib.metadata import version
@@ -12,7 +12,6 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
-from tasks.corpus.storage import redact
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
@@ -59,10 +58,9 @@ def job_layout(job: Job) -> Layout:
 
 
 def save_plan(layout: Layout, plan: Plan) -> None:
-    """Freezes a plan as `runs/<run_id>/plan.json`, without the secrets of its source."""
-    kept = replace(plan, job=without_secrets(plan.job))
+    """Freezes a plan as `runs/<run_id>/plan.json`."""
     with files.clear_errors(layout.root):
-        files.write_whole(layout.plan(plan.run_id), _PLAN.dump_json(kept, indent=1))
+        files.write_whole(layout.plan(plan.run_id), _PLAN.dump_json(plan, indent=1))
     load_plan.cache_clear()
 
 
@@ -79,24 +77,6 @@ def load_plan(path: Path) -> Plan:
         raise NocturnaError(
             f"{path}: no plan that this version of Nocturna can read; start a new run"
         ) from None
-
-
-def plan_of(layout: Layout, job: Job, run_id: str) -> Plan:
-    """The frozen plan of a run, with the job as it was given.
-
-    Raises:
-        NocturnaError: as `load_plan`.
-    """
-    return replace(load_plan(layout.plan(run_id)), job=job)
-
-
-def without_secrets(job: Job) -> Job:
-    """The job with its source as it may be written down."""
-    path = job.source.path
-    if path is None:
-        return job
-    source = job.source.model_copy(update={"path": redact(path)})
-    return job.model_copy(update={"source": source})
 
 
 def results_columns(plan: Plan, layout: Layout) -> Columns:
@@ -131,7 +111,7 @@ def config_id_of(job: Job, inference: InferencePlan) -> str:
 
 def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:
     """Hash of what decides the rows of a run; a stopped run with the same one can go on."""
-    kept = without_secrets(job).model_dump_json(
+    kept = job.model_dump_json(
         exclude={"quality": True, "compute": True, "output": {"dir", "table"}}
     )
     parts = (kept, config_id, code, *(f"{i.uri}\0{i.fingerprint}" for i in inputs))

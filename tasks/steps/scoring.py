@@ -24,7 +24,7 @@ from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
 from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, plan_of, results_columns
+from tasks.steps.run import Plan, load_plan, results_columns
 from tasks.steps.summarising import with_summaries
 
 
@@ -53,7 +53,7 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         Stopped: on request, after the batch in hand.
         NocturnaError: the input changed since it was planned, or nothing can be written.
     """
-    plan = plan_of(layout, job, run_id)
+    plan = load_plan(layout.plan(run_id))
     columns, planned = results_columns(plan, layout), plan.shards[shard]
     schema = results_schema(columns, plan.job.name)
     done = load_shard(layout, run_id, shard, planned.rows, schema)
