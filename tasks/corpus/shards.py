@@ -13,6 +13,7 @@ from tasks.corpus.jsonstream import iter_values
 from tasks.corpus.lines import is_blank, iter_lines
 from tasks.corpus.records import InputFile, Shard, Slice
 from tasks.corpus.streams import byte_range, stream_encoding
+from tasks.corpus.unpacking import LEAST_ROW, Unpacked
 from tasks.errors import UsageError
 from tasks.job import Source
 
@@ -57,10 +58,12 @@ def cut_shards(
 
 def _grains(source: Source, item: InputFile, position: int, shard_size: int | None) -> list[Grain]:
     """The smallest slices of an input that shards are made of."""
+    unpacked = Unpacked(item)
     if item.format == "files":
         return [(Slice(position, 0, 1, 1, 1), item.size)]
     if item.format in COLUMNAR:
         groups = row_sizes(source, item, (source.text, *source.keep))
+        unpacked.add(sum(length for _, length in groups))
         fine = max(_GRAIN_ROWS, sum(rows for rows, _ in groups) // _GRAINS)
         return list(_cut_rows(groups, position, shard_size or fine))
     if item.size == 0:
@@ -78,6 +81,7 @@ def _grains(source: Source, item: InputFile, position: int, shard_size: int | No
             begin, first_row = start, number
         end = stop
         rows += 1
+        unpacked.add(max(LEAST_ROW, stop - start))
     if rows:
         grains.append((Slice(position, begin, end, first_row, rows), end - begin))
     return grains
