@@ -18,7 +18,7 @@ from tasks.results.layout import Layout, new_run_id
 from tasks.results.manifest import FAILED, INTERRUPTED, REFUSED, SKIPPED, Manifest, read_manifest
 from tasks.sections.notify import Event
 from tasks.steps.describe import note_unrecorded
-from tasks.steps.run import job_layout, without_secrets
+from tasks.steps.run import job_layout
 
 _EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}
 _UNTOLD = "how the run ended could not be told"
@@ -43,7 +43,7 @@ class Watched:
         """Writes into the run's manifest how it ended, once."""
         if not self.noted:
             self.noted = True
-            values = without_secrets(self.job).model_dump(mode="json")
+            values = self.job.model_dump(mode="json")
             _guarded(
                 "how the run ended could not be noted",
                 lambda: note_failure(self.layout, self.run_id, error, values, self.seconds),

@@ -1,12 +1,20 @@
 """Errors that a user can act on. Each is one line: what is wrong, where, what to do."""
 
+from tasks.addresses import without_secrets
+
 STOPPED = "stopped on request; run the same command again to go on where it stopped"
 
 
 class NocturnaError(Exception):
-    """A failure with a message for the user and the exit code of the command."""
+    """A failure with a message for the user and the exit code of the command.
+
+    Whatever a library said of an address, its secrets do not get into the message.
+    """
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(without_secrets(message))
 
 
 class UsageError(NocturnaError):

@@ -71,6 +71,11 @@ class Job(Section):
     )
 
     @model_validator(mode="after")
+    def _keeps_secrets(self) -> Self:
+        self.source.known_as(self.name)
+        return self
+
+    @model_validator(mode="after")
     def _has_work(self) -> Self:
         if not (self.sentiment.enabled or self.zero_shot):
             raise ValueError("nothing to score: sentiment is off and zero_shot has no labels")

@@ -8,6 +8,7 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
+from tasks.addresses import redact
 from tasks.errors import UsageError
 from tasks.job import Job
 
@@ -74,7 +75,7 @@ def read_job_values(path: Path) -> dict[str, Any]:
 
 def job_name_of(source: str) -> str:
     """A job name from a path, URI or data set name: its last part without endings."""
-    stem = source.rstrip("/").split("/")[-1].split(".")[0]
+    stem = redact(source).rstrip("/").split("/")[-1].split(".")[0]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")
     return name[:80] or "corpus"
 

@@ -1,9 +1,10 @@
 """Settings of the engine and the libraries; imported before any of them, it only sets defaults.
 
-Whoever runs Nocturna may set each of them otherwise in the environment.
+Whoever runs Nocturna may set each of them otherwise in the environment; an empty value is none.
 """
 
 import os
+import sys
 from pathlib import Path
 
 DEFAULTS = {
@@ -22,8 +23,12 @@ DEFAULTS = {
     "TOKENIZERS_PARALLELISM": "true",
 }
 
+# OpenVINO imports this package if it can, which then posts statistics, leaves an id in HOME and
+# forks the process while its threads run.
+sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
+
 for name, value in DEFAULTS.items():
-    os.environ.setdefault(name, value)
+    os.environ[name] = os.environ.get(name) or value
 
 
 def cache_folder() -> Path:

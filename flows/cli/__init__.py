@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows.guard import guard_output
+from tasks.addresses import without_secrets
 from tasks.control import stop_signal
 from tasks.errors import STOPPED, NocturnaError, Stopped
 from tasks.visible import visible
@@ -75,9 +76,9 @@ def main() -> None:
         _fail(STOPPED, 128 + signal.SIGINT)
     except Exception as error:
         if os.environ.get("NOCTURNA_DEBUG"):
-            traceback.print_exc()
+            print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
             sys.exit(1)
-        line = (str(error).strip() or "no message").splitlines()[0]
+        line = (without_secrets(str(error)).strip() or "no message").splitlines()[0]
         _fail(
             f"unexpected {type(error).__name__}: {line} "
             "(NOCTURNA_DEBUG=1 shows where; please report it)",

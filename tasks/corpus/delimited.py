@@ -7,14 +7,15 @@ one stray quote never swallows what follows.
 """
 
 import csv
-from collections import deque
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from tasks.corpus.lines import Line
+from tasks.corpus.lines import Line, iter_lines, one_by_one
 from tasks.corpus.records import MAX_RECORD
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
+_MOST_PIECES = 1_000_000
+"""Most lines that a record may have, a run of blank ones inside it counted as one."""
 _FIELD_LIMIT = 131_072  # the csv module's own default
 
 if csv.field_size_limit() == _FIELD_LIMIT:
@@ -54,7 +55,7 @@ def iter_records(lines: Iterable[Line], format: str, encoding: str) -> Iterator[
     feed = _Feed(lines, encoding)
     reader = csv.reader(feed, delimiter=DELIMITERS[format], strict=True)
     while True:
-        feed.start()
+        feed.first = None
         problem, fields = None, []
         try:
             fields = next(reader)
@@ -64,45 +65,73 @@ def iter_records(lines: Iterable[Line], format: str, encoding: str) -> Iterator[
             problem = (error.reason, str(error))
         except csv.Error as error:
             problem = ("invalid_csv", f"{error}; is a quote missing or too many?")
+        first = feed.first
+        assert first is not None
         if problem:
-            feed.keep_first()
-        first, last = feed.taken[0], feed.taken[-1]
-        yield Record(
-            first.offset, last.end, first.number, last.number + 1, fields, first.data, problem
-        )
+            feed.give_back()
+        yield Record(first.offset, feed.end, first.number, feed.next, fields, first.data, problem)
 
 
 class _Feed:
-    """Hands the csv module decoded lines and remembers which ones a record took."""
+    """Hands the csv module decoded lines, and can hand all of a record but its first line again.
+
+    Lines after the first are kept as bytes: a quoted field may hold very many of them.
+
+    Attributes:
+        first: the first line of the record; None before it.
+        end: where the record ends as far as it was handed out.
+        next: number of the line after that.
+    """
 
     def __init__(self, lines: Iterable[Line], encoding: str) -> None:
-        self.lines = iter(lines)
-        self.encoding = encoding
-        self.waiting: deque[Line] = deque()
-        self.taken: list[Line] = []
-        self.size = 0
+        self.first: Line | None = None
+        self.end = self.next = 0
+        self._sources = [iter(lines)]
+        self._encoding = encoding
+        self._more = bytearray()
+        self._pieces = 0
+        self._too_long: Line | None = None
 
     def __iter__(self) -> "_Feed":
         return self
 
     def __next__(self) -> str:
-        while True:
-            line = self.waiting.popleft() if self.waiting else next(self.lines)
-            if self.taken or line.data.strip(b" \r"):
-                break
-        self.taken.append(line)
-        self.size += line.end - line.offset
-        if not line.whole and len(self.taken) == 1:
-            raise _Unreadable("line_too_long", f"longer than {MAX_RECORD} bytes")
-        if self.size > MAX_RECORD:
+        line = self._take()
+        if self.first is None:
+            while not line.data.strip(b" \r\n"):
+                line = self._take()
+            if line.lines > 1:
+                self._sources.append(one_by_one(line))
+                return next(self)
+            self.first, self._pieces, self._too_long = line, 1, None
+            self._more.clear()
+            if not line.whole:
+                self.end, self.next = line.end, line.number + 1
+                raise _Unreadable("line_too_long", f"longer than {MAX_RECORD} bytes")
+        elif (left_out := line.end - line.offset - len(line.data)) > 1:
+            self._too_long = line
+        else:
+            self._more += line.data + b"\n" * left_out
+            self._pieces += 1
+        self.end, self.next = line.end, line.number + line.lines
+        if self.end - self.first.offset > MAX_RECORD or self._pieces > _MOST_PIECES:
             raise _Unreadable("invalid_csv", "a quoted field does not end; is a quote missing?")
-        return line.data.decode(self.encoding, "surrogateescape") + "\n"
+        return line.data.decode(self._encoding, "surrogateescape") + "\n"
 
-    def start(self) -> None:
-        """A new record begins."""
-        self.taken, self.size = [], 0
+    def give_back(self) -> None:
+        """Hands out every line of the record but its first one again."""
+        assert self.first is not None
+        if self._too_long is not None:
+            self._sources.append(iter([self._too_long]))
+        self.end, self.next = self.first.end, self.first.number + 1
+        if self._more:
+            self._sources.append(iter_lines([bytes(self._more)], self.end, self.next))
 
-    def keep_first(self) -> None:
-        """Gives back every line of the record but its first one."""
-        self.waiting.extendleft(reversed(self.taken[1:]))
-        self.taken = self.taken[:1]
+    def _take(self) -> Line:
+        while True:
+            try:
+                return next(self._sources[-1])
+            except StopIteration:
+                if len(self._sources) == 1:
+                    raise
+                self._sources.pop()

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from tasks.addresses import is_remote, redact
 from tasks.corpus.formats import (
     compression_of,
     format_of,
@@ -20,8 +21,6 @@ from tasks.corpus.sniffing import check_encoding, is_json_lines
 from tasks.corpus.storage import (
     filesystem,
     fingerprint,
-    is_remote,
-    redact,
     storage_errors,
     with_credentials,
 )
@@ -63,14 +62,14 @@ def find_inputs(source: Source) -> Iterator[InputFile]:
     if source.dataset is not None:
         found, kind = [remote_file(uri) for uri in dataset_files(source)], "data set"
     else:
-        found, kind = list_files(source.path or "")
+        found, kind = list_files(source.address)
     for file, format in _choose(source, found, kind):
         yield _look_at(source, file, format)
 
 
 def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, str]]:
     """The files to read with their formats; says which ones are left out."""
-    where = redact(source.path or "") or source.dataset
+    where = source.path or source.dataset
     if kind in ("file", "data set"):
         return [(file, _format_or_error(source, file)) for file in found]
     visible = [file for file in found if not is_hidden(file.name)]

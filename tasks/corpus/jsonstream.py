@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tasks.corpus.jsonrows import Ambiguous, check_depth, decoder
+from tasks.corpus.jsonrows import Ambiguous, Number, check_size, decoder
 from tasks.corpus.lines import BOM
 from tasks.corpus.records import MAX_RECORD
 from tasks.errors import UsageError
@@ -13,6 +13,9 @@ from tasks.errors import UsageError
 _SPACE = re.compile(r"[ \t\r\n]*")
 _EDGE = 16
 """Characters at a window's end where an error may only mean that the value goes on."""
+
+_LARGE = 4 * 1024 * 1024
+"""Characters of a window from which on its value is measured before it is made."""
 
 _plain = json.JSONDecoder(strict=False)
 
@@ -98,14 +101,18 @@ class _Values:
             first = False
 
     def _value(self) -> JsonValue:
+        grown = False
         while True:
-            value, stop = self._decode()
+            value, stop = self._decode(grown)
+            if isinstance(value, Number) and stop - self.at > MAX_RECORD:
+                raise self._too_long()
             # a number may go on beyond the window; at most two characters of it can be left over
             if stop and (stop + 2 < len(self.text) or not self._more()):
                 break
+            grown = True
         text = self.text[self.at : stop]
         try:
-            check_depth(text)
+            check_size(text)
         except Ambiguous as error:
             value = error
         start = self.offset
@@ -113,8 +120,13 @@ class _Values:
         self.number += 1
         return JsonValue(start, self.offset, self.number - 1, text, value)
 
-    def _decode(self) -> tuple[Any, int]:
+    def _decode(self, grown: bool) -> tuple[Any, int]:
         """The value at the window's start and where it stops; 0 after the window had to grow."""
+        if grown and len(self.text) - self.at > _LARGE:
+            try:
+                check_size(self.text, self.at)
+            except Ambiguous as error:
+                raise self._broken(str(error)) from None
         try:
             return decoder.raw_decode(self.text, self.at)
         except Ambiguous as twice:
@@ -124,7 +136,7 @@ class _Values:
         except json.JSONDecodeError as error:
             unfinished = error.pos > len(self.text) - _EDGE or error.msg.startswith("Unterminated")
             if len(self.text) - self.at > MAX_RECORD:
-                raise self._broken(f"a value longer than {MAX_RECORD} characters") from None
+                raise self._too_long() from None
             if unfinished and self._more():
                 return None, 0
             raise self._broken(error.msg, error.pos) from None
@@ -168,6 +180,9 @@ class _Values:
         self._skip_space()
         if self._peek():
             raise self._broken("there is more after the end of the array")
+
+    def _too_long(self) -> UsageError:
+        return self._broken(f"a value longer than {MAX_RECORD} characters")
 
     def _broken(self, reason: str, position: int | None = None) -> UsageError:
         ahead = self.text[self.at : position] if position is not None else ""

@@ -1,21 +1,25 @@
 """Lines with their offsets, and what makes a line unreadable."""
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
 from tasks.corpus.records import MAX_RECORD, RAW_BYTES
 
 BOM = b"\xef\xbb\xbf"
+_SPACES = frozenset(b" \t\n\r\v\f")
+_WHITE = re.compile(rb"[ \t\n\r\v\f]*")
 
 
 class Line(NamedTuple):
-    """One line of a byte stream.
+    """One line of a byte stream, or a run of blank ones.
 
     Attributes:
         offset, end: where it starts and where the next one does, in bytes of the stream.
-        number: from 1.
-        data: its bytes without the line feed; of a line over MAX_RECORD only the first ones.
-        whole: False for a line over MAX_RECORD.
+        number: from 1; of a run, that of its first line.
+        data: its bytes without the last line feed; of a line over MAX_RECORD only the first ones.
+        whole: False for a line over MAX_RECORD that is not blank.
+        lines: how many lines it is.
     """
 
     offset: int
@@ -23,54 +27,93 @@ class Line(NamedTuple):
     number: int
     data: bytes
     whole: bool
+    lines: int = 1
 
 
 def iter_lines(blocks: Iterable[bytes], offset: int = 0, number: int = 1) -> Iterator[Line]:
-    """The lines of a stream, blank ones too; only a line feed ends a line.
+    """The lines of a stream; blank ones come as runs, whole or in pieces.
+
+    Only a line feed ends a line. A run costs as much as a search for its end, however many lines
+    it is.
 
     Args:
         blocks: the bytes, from a line's start on.
         offset: of the first byte; a byte order mark at offset 0 is not part of the data.
         number: of the first line.
     """
-    pending: list[bytes] = []
-    held = size = 0
+    begun = _Begun()
     for block in blocks:
-        pieces = block.split(b"\n")
-        rest = pieces.pop()
-        for piece in pieces:
-            if pending:
-                size += len(piece)
-                data = b"".join([*pending, piece])
-                pending, held = [], 0
+        at = 0
+        while at < len(block):
+            if not begun.size and block[at] in _SPACES:
+                white = _WHITE.match(block, at)
+                assert white is not None
+                after = block.rfind(b"\n", at, white.end()) + 1
+                if after:
+                    run = block[at : after - 1]
+                    lines = run.count(b"\n") + 1
+                    yield Line(offset, offset + after - at, number, run, True, lines)
+                    offset, number, at = offset + after - at, number + lines, after
+                    continue
+            feed = block.find(b"\n", at)
+            if feed < 0:
+                begun.add(block[at:])
+                break
+            if begun.size:
+                begun.add(block[at:feed])
+                line, begun = begun.line(offset, number, 1), _Begun()
             else:
-                size, data = len(piece), piece
-            yield _line(offset, offset + size + 1, number, data, size)
-            offset += size + 1
-            number += 1
-            size = 0
-        if rest:
-            size += len(rest)
-            if size <= MAX_RECORD:
-                pending.append(rest)
-                held += len(rest)
-            elif held != RAW_BYTES:
-                pending = [b"".join([*pending, rest])[:RAW_BYTES]]
-                held = len(pending[0])
-    if size:
-        yield _line(offset, offset + size, number, b"".join(pending), size)
+                line = _line(offset, offset + feed + 1 - at, number, block[at:feed])
+            yield line
+            offset, number, at = line.end, number + 1, feed + 1
+    if begun.size:
+        yield begun.line(offset, number, 0)
 
 
-def _line(offset: int, end: int, number: int, data: bytes, size: int) -> Line:
+class _Begun:
+    """A line that goes on in the next block; of one over MAX_RECORD only the first bytes stay."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._pieces: list[bytes] = []
+        self._white = True
+
+    def add(self, piece: bytes) -> None:
+        self.size += len(piece)
+        if self.size <= MAX_RECORD:
+            self._pieces.append(piece)
+            return
+        held = b"".join(self._pieces)
+        self._white = self._white and all(not p or p.isspace() for p in (held, piece))
+        self._pieces = [(held + piece[:RAW_BYTES])[:RAW_BYTES]]
+
+    def line(self, offset: int, number: int, feed: int) -> Line:
+        """The line, now that its end is known, with or without a line feed."""
+        end = offset + self.size + feed
+        if self.size > MAX_RECORD and self._white:
+            return Line(offset, end, number, b"", True)
+        return _line(offset, end, number, b"".join(self._pieces), self.size)
+
+
+def _line(offset: int, end: int, number: int, data: bytes, size: int | None = None) -> Line:
     if offset == 0:
         data = data.removeprefix(BOM)
-    whole = size <= MAX_RECORD
+    whole = (len(data) if size is None else size) <= MAX_RECORD
     return Line(offset, end, number, data if whole else data[:RAW_BYTES], whole)
 
 
 def is_blank(line: Line) -> bool:
     """Whether a line only separates rows: it is empty or ASCII white space."""
-    return not line.data or line.data.isspace()
+    return line.whole and (not line.data or line.data.isspace())
+
+
+def one_by_one(run: Line) -> Iterator[Line]:
+    """The lines of a run of blank lines."""
+    offset = run.offset
+    for number, data in enumerate(run.data.split(b"\n"), run.number):
+        end = offset + len(data) + 1
+        yield Line(offset, end, number, data, True)
+        offset = end
 
 
 def too_long(line: Line) -> tuple[str, str]:

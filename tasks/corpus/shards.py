@@ -11,8 +11,8 @@ from tasks.corpus.formats import COLUMNAR
 from tasks.corpus.jsonstream import iter_values
 from tasks.corpus.lines import is_blank, iter_lines
 from tasks.corpus.records import InputFile, Shard, Slice
-from tasks.corpus.storage import redact
 from tasks.corpus.streams import byte_range, stream_encoding
+from tasks.corpus.unpacking import LEAST_ROW, Unpacked
 from tasks.errors import UsageError
 from tasks.job import Source
 
@@ -111,7 +111,7 @@ def check_head(
 
 def no_rows(source: Source) -> UsageError:
     """What is said of a corpus without rows."""
-    where = redact(source.path) if source.path else source.dataset
+    where = source.path or source.dataset
     return UsageError(f"{where}: the corpus has no rows; check the path and the format")
 
 
@@ -132,12 +132,14 @@ def _grains(source: Source, item: InputFile, position: int, size: int, exact: bo
         size: rows of a slice.
         exact: whether a large input is cut that finely too.
     """
+    unpacked = Unpacked(item)
     if item.format == "files":
         return [(Slice(position, 0, 1, 1, 1), item.size)]
     if item.format in COLUMNAR:
         from tasks.corpus.columnar import row_sizes
 
         groups = row_sizes(source, item, (source.text, *source.keep))
+        unpacked.add(sum(length for _, length in groups))
         coarse = 0 if exact else sum(rows for rows, _ in groups) // _GRAINS
         return list(_cut_rows(groups, position, max(size, coarse)))
     if item.size == 0:
@@ -154,6 +156,7 @@ def _grains(source: Source, item: InputFile, position: int, size: int, exact: bo
             begin, first_row = start, number
         end = stop
         rows += 1
+        unpacked.add(max(LEAST_ROW, stop - start))
     if rows:
         grains.append((Slice(position, begin, end, first_row, rows), end - begin))
     return grains

@@ -2,20 +2,18 @@
 
 import hashlib
 import io
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from tasks.addresses import is_remote, redact, user_of
 from tasks.corpus.records import InputFile
+from tasks.corpus.web import WebFiles, is_web
 from tasks.errors import NocturnaError, Transient, UsageError
 from tasks.job import Source
 from tasks.network import network_errors
 
-_SCHEME = r"^(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*://)"
-_USERINFO = re.compile(_SCHEME + r"(?P<user>[^/@]*@|[^/@:]+:(?!\d+/)[^@]*@)")
-_QUERY = re.compile(r"\?(?=[^/?]*=).*$")
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime")
 _DRIVERS = {
@@ -26,24 +24,7 @@ _DRIVERS = {
     "abfs": "adlfs",
     "az": "adlfs",
 }
-_DRIVERS |= {"http": "aiohttp", "https": "aiohttp"}
 _BLOCK = 1 << 20
-
-
-def is_remote(path: str) -> bool:
-    """Whether a path is a URI of a store rather than a local path."""
-    return "://" in path
-
-
-def redact(uri: str) -> str:
-    """The URI without user, password and query string; a local path as it is.
-
-    >>> redact("https://ana:clave@example.org/a.csv?X-Amz-Signature=ab12")
-    'https://example.org/a.csv'
-    """
-    if not is_remote(uri):
-        return uri
-    return _QUERY.sub("", _USERINFO.sub(r"\g<scheme>", uri))
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
@@ -52,6 +33,8 @@ def filesystem(uri: str) -> tuple[Any, str]:
     Raises:
         UsageError: if the scheme is unknown or its driver is not installed.
     """
+    if is_web(uri):
+        return WebFiles(), uri
     import fsspec
 
     shown = redact(uri)
@@ -62,7 +45,7 @@ def filesystem(uri: str) -> tuple[Any, str]:
         package = _DRIVERS.get(scheme)
         hint = f"pip install {package}" if package else str(error).splitlines()[0]
         raise UsageError(f"{shown}: {scheme}:// needs a driver that is missing: {hint}") from None
-    except ValueError as error:
+    except Exception as error:  # drivers raise whatever they met
         raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
 
 
@@ -83,6 +66,8 @@ def open_raw(source: Source, item: InputFile) -> BinaryIO:
             return Path(item.uri).open("rb")
     fs, path = filesystem(with_credentials(source, item.uri))
     with storage_errors(item.uri):
+        if isinstance(fs, WebFiles):
+            return fs.open(path, "rb", item.fingerprint)
         if "memory" in fs.protocol:
             # fsspec hands out one shared file object: two readers would move each other's position
             return io.BytesIO(fs.cat_file(path))
@@ -99,6 +84,8 @@ def fingerprint(source: Source, uri: str) -> str:
             return _sha256(stream)
     fs, path = filesystem(with_credentials(source, uri))
     with storage_errors(uri):
+        if isinstance(fs, WebFiles):
+            return fs.fingerprint(path)
         return _fingerprint_of(fs, path, fs.info(path))
 
 
@@ -136,17 +123,25 @@ def storage_errors(where: str) -> Iterator[None]:
         if is_remote(where):
             raise Transient(f"{shown}: the store failed: {reason}") from None
         raise UsageError(f"{shown}: cannot be read: {reason}") from None
+    except Exception as error:
+        # a driver's own error may hold the address and would be written down as it is
+        if not is_remote(where):
+            raise
+        raise NocturnaError(f"{shown}: the store failed: {_line(error)}") from None
 
 
 def with_credentials(source: Source, uri: str) -> str:
-    """A redacted URI with the user, password and query string of the source's own path."""
-    given = source.path or ""
+    """A redacted URI with the user, password and query string of the source's own address."""
+    given = source.address
     if redact(given) == uri:
         return given
-    user = _USERINFO.match(given)
-    if user and uri.startswith(user["scheme"]):
-        return uri.replace(user["scheme"], user["scheme"] + user["user"], 1)
-    return uri
+    user, scheme = user_of(given), given.partition("://")[0] + "://"
+    return uri.replace(scheme, scheme + user, 1) if user and uri.startswith(scheme) else uri
+
+
+def _line(error: Exception) -> str:
+    said = " ".join(str(error).split())[:200]
+    return f"{type(error).__name__}: {said}" if said else type(error).__name__
 
 
 def _sha256(stream: BinaryIO) -> str:

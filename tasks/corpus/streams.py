@@ -23,6 +23,7 @@ from tasks.corpus.decoding import (
 )
 from tasks.corpus.records import InputFile
 from tasks.corpus.storage import open_raw, storage_errors
+from tasks.corpus.unpacking import Unpacked
 from tasks.errors import UsageError
 from tasks.job import Source
 
@@ -146,9 +147,11 @@ def _forward_at(source: Source, item: InputFile, start: int) -> _Forward:
 
 
 def _blocks(forward: _Forward, item: InputFile, stop: int | None) -> Iterator[bytes]:
+    unpacked = Unpacked(item)
     while stop is None or forward.position < stop:
         with stream_errors(item):
             data = forward.read(BLOCK if stop is None else min(BLOCK, stop - forward.position))
         if not data:
             return
+        unpacked.reached(forward.position)
         yield data

@@ -95,7 +95,7 @@ def evaluate_file(
     found = scores.sentiment if task == "sentiment" else scores.topics
     assert found is not None
     return FileEvaluation(
-        file=path,
+        file=job.source.path or path,
         task=task,
         model=part.model.label,
         rows=documents.num_rows + unreadable,

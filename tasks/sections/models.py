@@ -5,7 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from tasks.naming import RESERVED_SLUGS, slug
-from tasks.sections.base import Section, option
+from tasks.sections.base import Section, option, refuse_secrets
 from tasks.sections.listed import Texts, shown_list
 
 BUNDLED = "bundled"
@@ -28,6 +28,11 @@ class Sentiment(Section):
     revision: str | None = Field(
         None, description="Branch, tag or commit of the model; the run pins its commit sha."
     )
+
+    @field_validator("model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
 
 
 class ZeroShot(Section):
@@ -79,6 +84,11 @@ class ZeroShot(Section):
         description="Hub name or local folder of the sentence encoder that draws up shortlists.",
         json_schema_extra=option("--shortlist-model"),
     )
+
+    @field_validator("model", "shortlist_model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
 
     @field_validator("labels")
     @classmethod

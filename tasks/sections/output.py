@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.sections.base import Section, option
+from tasks.sections.base import Section, option, refuse_secrets
 
 TABLE_SCHEMES = ("s3", "s3a", "gs", "file")
 
@@ -45,6 +45,6 @@ class Output(Section):
         scheme, found, place = (table or "").partition("://")
         if found and scheme not in TABLE_SCHEMES:
             raise ValueError(f"{scheme}:// is no place for a table; give s3://, gs:// or a path")
-        if found and ("@" in place.split("/")[0] or "?" in place):
-            raise ValueError("credentials come from the environment, not from the address")
-        return table
+        if found and "?" in place:
+            raise ValueError("a table's address has no query string")
+        return refuse_secrets(table)

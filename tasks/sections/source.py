@@ -2,17 +2,24 @@
 
 from typing import Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from tasks.sections.base import Section, option
+from tasks.addresses import note_secrets, recall, redact, remember
+from tasks.sections.base import Section, option, refuse_secrets
 from tasks.sections.listed import Texts
 
 
 class Source(Section):
-    """Where the documents of a job come from: files by path, or a data set on the Hub."""
+    """Where the documents of a job come from: files by path, or a data set on the Hub.
+
+    `path` never holds a user, password or query string: what was given is `address`, which is no
+    field and so is written nowhere.
+    """
 
     path: str | None = Field(
-        None, description="File, folder, glob or URI (s3://, gs://, hf://, file://) of the corpus."
+        None,
+        description="File, folder, glob or URI (https://, s3://, gs://, hf://, file://) of the "
+        "corpus.",
     )
     dataset: str | None = Field(
         None, description="Data set on the Hugging Face Hub.", json_schema_extra=option("--dataset")
@@ -60,6 +67,27 @@ class Source(Section):
         description="Longest document, in characters; longer ones keep their row, unscored.",
     )
 
+    _given: str | None = PrivateAttr(None)
+
+    @property
+    def address(self) -> str:
+        """Where `path` is to be opened, with its secrets; for nothing else."""
+        return self._given or self.path or ""
+
+    def known_as(self, job: str) -> None:
+        """Keeps the secrets of a job's source for this process and its children, or finds them."""
+        if self.path is None:
+            return
+        if self._given is not None:
+            remember(job, self.path, self._given)
+        else:
+            self._given = recall(job, self.path)
+
+    @field_validator("dataset")
+    @classmethod
+    def _is_name(cls, dataset: str | None) -> str | None:
+        return refuse_secrets(dataset)
+
     @field_validator("keep")
     @classmethod
     def _each_once(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
@@ -69,4 +97,12 @@ class Source(Section):
     def _one_origin(self) -> Self:
         if (self.path is None) == (self.dataset is None):
             raise ValueError("give either `path` or `dataset`, not both and not neither")
+        return self
+
+    @model_validator(mode="after")
+    def _conceal(self) -> Self:
+        if self.path is not None and (shown := redact(self.path)) != self.path:
+            self._given = self.path
+            note_secrets(self.path)
+            self.__dict__["path"] = shown
         return self

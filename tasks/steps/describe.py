@@ -17,7 +17,7 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.schema import label_columns
-from tasks.steps.run import Plan, running_of, without_secrets
+from tasks.steps.run import Plan, running_of
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -29,7 +29,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         status=manifests.RUNNING,
         started_at=plan.started_at,
         base=plan.delta.base,
-        job=without_secrets(plan.job).model_dump(mode="json"),
+        job=plan.job.model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
         models=tuple(_models(plan.inference)),
         precision=plan.inference.precision,

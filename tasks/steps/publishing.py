@@ -21,7 +21,7 @@ from tasks.steps.accidents import identity_for
 from tasks.steps.describe import planned_manifest
 from tasks.steps.deviation import standing_deviation
 from tasks.steps.mirroring import mirror_run
-from tasks.steps.run import load_plan, plan_of, results_columns, utc_now
+from tasks.steps.run import load_plan, results_columns, utc_now
 from tasks.steps.summarising import Summarised
 
 
@@ -45,7 +45,7 @@ def publish_run(
     """
     if committed_snapshot(layout, run_id) is not None:
         return _published(layout, run_id)
-    plan = plan_of(layout, job, run_id)
+    plan = load_plan(layout.plan(run_id))
     columns = results_columns(plan, layout)
     schema = results_schema(columns, plan.job.name)
     parts = [shard.part for shard in shards if shard.part is not None]

@@ -11,7 +11,6 @@ from pydantic import TypeAdapter
 
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
-from tasks.corpus.storage import redact
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
@@ -66,10 +65,9 @@ def job_layout(job: Job) -> Layout:
 
 
 def save_plan(layout: Layout, plan: Plan) -> None:
-    """Freezes a plan as `runs/<run_id>/plan.json`, without the secrets of its source."""
-    kept = replace(plan, job=without_secrets(plan.job))
+    """Freezes a plan as `runs/<run_id>/plan.json`."""
     with files.clear_errors(layout.root):
-        files.write_whole(layout.plan(plan.run_id), _PLAN.dump_json(kept, indent=1))
+        files.write_whole(layout.plan(plan.run_id), _PLAN.dump_json(plan, indent=1))
     load_plan.cache_clear()
 
 
@@ -91,28 +89,10 @@ def load_plan(path: Path) -> Plan:
     return plan
 
 
-def plan_of(layout: Layout, job: Job, run_id: str) -> Plan:
-    """The frozen plan of a run, with the job as it was given.
-
-    Raises:
-        NocturnaError: as `load_plan`.
-    """
-    return replace(load_plan(layout.plan(run_id)), job=job)
-
-
 def running_of(plan: Plan) -> Running:
     """How the models of a run run on this machine."""
     run = running(plan.job.compute, plan.inference.precision)
     return replace(run, backend=plan.backend) if plan.backend else run
-
-
-def without_secrets(job: Job) -> Job:
-    """The job with its source as it may be written down."""
-    path = job.source.path
-    if path is None:
-        return job
-    source = job.source.model_copy(update={"path": redact(path)})
-    return job.model_copy(update={"source": source})
 
 
 def results_columns(plan: Plan, layout: Layout) -> Columns:
@@ -147,7 +127,7 @@ def config_id_of(job: Job, inference: InferencePlan) -> str:
 
 def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:
     """Hash of what decides the rows of a run; a stopped run with the same one can go on."""
-    kept = without_secrets(job).model_dump_json(
+    kept = job.model_dump_json(
         exclude={
             "quality": True,
             "compute": True,

@@ -26,7 +26,7 @@ from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
 from tasks.steps.documents import read_planned
 from tasks.steps.pieces import score_in_pieces
-from tasks.steps.run import Plan, plan_of, results_columns, running_of
+from tasks.steps.run import Plan, load_plan, results_columns, running_of
 from tasks.steps.summarising import with_summaries
 
 
@@ -55,7 +55,7 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         Stopped: on request, after the batch in hand.
         NocturnaError: the input changed since it was planned, or nothing can be written.
     """
-    plan = plan_of(layout, job, run_id)
+    plan = load_plan(layout.plan(run_id))
     columns, planned = results_columns(plan, layout), plan.shards[shard]
     schema = results_schema(columns, plan.job.name)
     done = load_shard(layout, run_id, shard, planned.rows, schema)

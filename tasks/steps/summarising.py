@@ -16,7 +16,7 @@ from tasks.job import Job
 from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, plan_of
+from tasks.steps.run import Plan, load_plan
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def summarise_run(
         Stopped: on request; every answer is kept.
         UsageError: no key, or settings that cannot be used.
     """
-    plan = plan_of(layout, job, run_id)
+    plan = load_plan(layout.plan(run_id))
     last: list[Progress] = []
 
     def keep_last(progress: Progress) -> None:

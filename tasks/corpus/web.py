@@ -1,0 +1,184 @@
+"""Files behind http:// and https://, fetched whole, once, into a temporary file without a name.
+
+What was fetched is what is read: a signed address may hold for minutes only, and few servers give
+parts of a file.
+"""
+
+import errno
+import hashlib
+import io
+import logging
+import os
+import tempfile
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import IO, Any, BinaryIO
+
+from tasks.addresses import redact, without_secrets
+from tasks.errors import NocturnaError, Transient, UsageError
+
+SECONDS = 60.0
+"""How long a server may say nothing."""
+
+_FORBIDDEN = (401, 403, 407)
+_GONE = (404, 410)
+_PASSING = (408, 425, 429)
+
+
+def is_web(address: str) -> bool:
+    """Whether an address is one of http or https."""
+    return address.lower().startswith(("http://", "https://"))
+
+
+class WebFiles:
+    """What is read of a file system, for one file behind an address: user and signature included.
+
+    Each method raises:
+        UsageError: the server has no such file, or does not give it.
+        Transient: the server has trouble; httpx.TransportError where the network has.
+    """
+
+    protocol = ("http", "https")
+
+    def info(self, address: str) -> dict[str, Any]:
+        """Fetches the file anew and says how large it is; FileNotFoundError where there is none."""
+        return {"name": redact(address), "type": "file", "size": _fetch(address).size}
+
+    def open(self, address: str, mode: str = "rb", fingerprint: str | None = None) -> BinaryIO:
+        """The file as it was fetched last; anew where that is not what the fingerprint says."""
+        found = _last(address)
+        if found is None or fingerprint not in (None, found.fingerprint):
+            found = _fetch(address)
+        return io.BufferedReader(_Reader(found.file))
+
+    def fingerprint(self, address: str) -> str:
+        """The sha256 of the file as it was fetched last."""
+        return (_last(address) or _fetch(address)).fingerprint
+
+    def cat_file(self, address: str, start: int, end: int) -> bytes:
+        """Some of its bytes."""
+        with self.open(address) as stream:
+            stream.seek(start)
+            return stream.read(end - start)
+
+    def glob(self, path: str, detail: bool = True) -> dict[str, Any]:
+        """None: a server does not list its files."""
+        return {}
+
+    find = glob
+
+
+@dataclass(frozen=True)
+class _Copy:
+    address: str
+    file: IO[bytes]
+    size: int
+    fingerprint: str
+
+
+_copies: dict[str, _Copy] = {}
+"""The last one of each shown address: yesterday's signature leaves nothing behind."""
+_fetching = threading.Lock()
+
+
+class _Reader(io.RawIOBase):
+    """A reader with a position of its own, of a file that others read too."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self._at = file, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        data = os.pread(self._file.fileno(), len(buffer), self._at)
+        buffer[: len(data)] = data
+        self._at += len(data)
+        return len(data)
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        size = os.fstat(self._file.fileno()).st_size
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def tell(self) -> int:
+        return self._at
+
+
+def _last(address: str) -> _Copy | None:
+    found = _copies.get(redact(address))
+    return found if found is not None and found.address == address else None
+
+
+def _fetch(address: str) -> _Copy:
+    import httpx
+
+    _quieten()
+    shown = redact(address)
+    try:
+        with (
+            _fetching,
+            httpx.stream(
+                "GET",
+                address,
+                headers={"Accept-Encoding": "identity"},
+                follow_redirects=True,
+                timeout=SECONDS,
+            ) as answer,
+        ):
+            _refuse(shown, answer.status_code, answer.reason_phrase)
+            _copies[shown] = copy = _stored(answer.iter_raw(), address)
+            return copy
+    except httpx.InvalidURL as error:
+        raise UsageError(f"{shown}: not an address: {error}") from None
+    except httpx.TooManyRedirects:
+        raise UsageError(f"{shown}: the server sends from one address to the next") from None
+
+
+def _stored(blocks: Iterable[bytes], address: str) -> _Copy:
+    file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  open as long as it is read
+    size, digest = 0, hashlib.sha256()
+    for block in blocks:
+        try:
+            file.write(block)
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            raise NocturnaError(
+                f"{redact(address)}: no space left in {tempfile.gettempdir()} for a copy of it; "
+                "free some or name another folder with TMPDIR"
+            ) from None
+        digest.update(block)
+        size += len(block)
+    return _Copy(address, file, size, f"sha256:{digest.hexdigest()}")
+
+
+def _refuse(shown: str, status: int, said: str) -> None:
+    answer = f"HTTP {status} {said}".strip()
+    if status in _GONE:
+        raise FileNotFoundError(errno.ENOENT, answer)
+    if status in _FORBIDDEN:
+        raise UsageError(
+            f"{shown}: cannot be read: {answer}; its user, password or signature does not hold "
+            "(any longer)"
+        )
+    if status in _PASSING or status >= 500:
+        raise Transient(f"{shown}: the server has trouble: {answer}")
+    if status != 200:
+        raise UsageError(f"{shown}: cannot be read: {answer}")
+
+
+def _quieten() -> None:
+    """Keeps the client, which logs each address and header as it is, from logging secrets."""
+    for name in ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.proxy"):
+        logging.getLogger(name).addFilter(_hide)
+
+
+def _hide(record: logging.LogRecord) -> bool:
+    record.msg, record.args = without_secrets(record.getMessage()), ()
+    return True
