@@ -18,9 +18,11 @@ from flows.engine import Engine, engine_home, start_engine
 MOST_SECONDS = 20.0
 """What a run may wait for its engine altogether."""
 
-_CALL_SECONDS = 2.0
+_START_SECONDS = 10.0
+_LOOK_TIMEOUT = 2.0
+_CALL_SECONDS = 3.5
 _FLUSH_SECONDS = 3.0
-_START_SECONDS = 12.0
+_STOP_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
 _MISSED = 3
 """Looks in a row without an answer that make an engine a lost one: it may be busy for a moment."""
@@ -60,10 +62,10 @@ class Observer:
         """Waits for the engine, then looks again and again whether it still answers."""
         with ExitStack() as stack:
             if self._engine is not None:
-                stack.callback(self._engine.stop)
+                stack.callback(self._engine.stop, _STOP_SECONDS)
                 reason = self._engine.wait(_START_SECONDS)
             else:
-                reason = _silence_of(self._where()["PREFECT_API_URL"], _CALL_SECONDS)
+                reason = _silence_of(self._where()["PREFECT_API_URL"], _LOOK_TIMEOUT)
             if reason is not None:
                 self.lose(reason)
             else:
@@ -89,7 +91,7 @@ class Observer:
         while self.records and not self._over.wait(_LOOK_SECONDS):
             if self._engine is not None and not self._engine.alive():
                 return self.lose("the engine died")
-            reason = _silence_of(url, _CALL_SECONDS)
+            reason = _silence_of(url, _LOOK_TIMEOUT)
             silent = silent + 1 if reason else 0
             if reason and silent >= _MISSED:
                 return self.lose(reason)
