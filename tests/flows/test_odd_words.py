@@ -46,6 +46,10 @@ def test_escape_in_text(nocturna, encoder, tmp_path, monkeypatch):
         "replaced": ([*job, "1", "--labels", f"{ODD}más"], 2),
         "runs": (["runs"], 0),
         "runs as JSON": (["runs", "--json"], 0),
+        "no such run": (["runs", "show", ODD], 2),
+        "cleaned": (["runs", "clean"], 0),
+        "what can be rolled back": (["rollback", "out/x", "--list"], 0),
+        "nowhere to roll back": (["rollback", f"out/{ODD}"], 2),
         "columns": (["columns", "out/x"], 0),
         "columns as JSON": (["columns", "out/x", "--json"], 0),
         "jobs": (["jobs", f"fi{ODD}n.yaml"], 2),
@@ -60,6 +64,8 @@ def test_escape_in_text(nocturna, encoder, tmp_path, monkeypatch):
         assert not OBEYED & set(done.out + done.err), kind
         if code == 2:
             assert (done.out + done.err).count("\n") == 1, (kind, done.err)
+    story = nocturna("runs", "show", said["published, as JSON"].json["run_id"])
+    assert f"topic: {SHOWN}rojo" in story.out and not OBEYED & set(story.out)
     assert f"fal{SHOWN}ta.jsonl" in said["missing file"].err
     assert f"topic {SHOWN}rojo" in said["published"].out
     assert f"{ODD}rojo" in said["published, as JSON"].json["shares"]["topic"]

@@ -92,6 +92,7 @@ def test_the_log_names_every_part(layout):
         "rows": 2,
         "note": "accepted",
         "back_to": None,
+        "identity": None,
         "parts": [{"name": part.name, "rows": 2, "bytes": part.bytes, "sha256": part.sha256}],
     }
     assert sorted(p.name for p in layout.log.iterdir()) == ["00000001.json"]

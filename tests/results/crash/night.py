@@ -32,7 +32,7 @@ def job_of(out: Path, corpus: Path, shard_size: int = 4) -> Job:
         zero_shot=ZeroShot(labels=TOPICS),
         compute=Compute(device="cpu"),
         output=Output(dir=str(out)),
-        quality=Quality(max_quarantined=0.5, max_failed=0.5),
+        quality=Quality(max_quarantined=0.5, max_failed=0.5, max_shrink=None),
         shard_size=shard_size,
     )
 

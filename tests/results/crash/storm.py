@@ -111,7 +111,7 @@ def _write(folder: Path, version: int) -> Path:
     """One version of the corpus; the versions' texts are kept for the readers."""
     texts = {f"d{n}": _text(n, version) for n in range(DOCUMENTS)}
     lines = [json.dumps({"id": doc_id, "text": text}) for doc_id, text in texts.items()]
-    path = folder / f"corpus-{version}.jsonl"
+    path = folder / f"corpus-2026-11-{version + 1:02}.jsonl"  # one source, of several days
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     versions = _versions_file(folder)
     known = json.loads(versions.read_text()) if versions.exists() else []
