@@ -122,20 +122,25 @@ def plan_inference(job: Job) -> InferencePlan:
     )
 
 
-def check_models(job: Job) -> None:
+def check_models(job: Job) -> tuple[str, ...]:
     """Checks what can be known of the models of a job in moments: by `plan_inference`'s own rules.
 
     Weights are not read, and the Hub is not asked about models that are not on this machine.
 
+    Returns:
+        the labels of the sentiment model; none where there is none or only the Hub can tell.
+
     Raises:
         UsageError: as `plan_inference`.
     """
+    labels: tuple[str, ...] = ()
     if job.sentiment.enabled:
         with suppress(_OnHub):
-            _plan_sentiment(job.sentiment, _found)
+            labels = _plan_sentiment(job.sentiment, _found).labels
     if job.zero_shot:
         with suppress(_OnHub):
             _plan_topics(job.zero_shot, job.language, _found)
+    return labels
 
 
 class _OnHub(Exception):

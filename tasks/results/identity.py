@@ -35,8 +35,9 @@ class Identity:
         source: where its documents came from, without secrets; None if that is not known.
         id: the column that identified documents, empty for their text; None if not known.
         text: the column of the text; None if not known.
-        scores: the labels of each score, by its name.
-        columns: what its rows had beside the scores: kept columns, text, summaries.
+        scores: the labels of each score, by its name; none where they are not known.
+        columns: what its rows had beside the scores: kept columns, text, summaries; None if not
+            known.
         documents: how many the corpus had, with those that failed; None if not known.
     """
 
@@ -44,7 +45,7 @@ class Identity:
     id: str | None = None
     text: str | None = None
     scores: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
+    columns: tuple[str, ...] | None = None
     documents: int | None = None
 
 
@@ -137,7 +138,7 @@ def _other_scores(published: Identity, tonight: Identity) -> Iterable[Accident]:
         now = tonight.scores.get(name)
         if now is None:
             yield _replacing(f"the score {name!r} would vanish")
-        elif set(now) != set(labels):
+        elif now and set(now) != set(labels):
             lost = [label for label in labels if label not in now]
             new = [label for label in now if label not in labels]
             parts = [("without", lost), ("with", new)]
@@ -146,6 +147,8 @@ def _other_scores(published: Identity, tonight: Identity) -> Iterable[Accident]:
 
 
 def _other_columns(published: Identity, tonight: Identity) -> Iterable[Accident]:
+    if published.columns is None or tonight.columns is None:
+        return
     lost = [name for name in published.columns if name not in tonight.columns]
     if lost:
         yield _replacing(f"columns would vanish: {_some(lost)}")

@@ -3,17 +3,21 @@
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
 from tasks.corpus.storage import is_remote, redact
 from tasks.errors import UsageError
 from tasks.job import Job, Source
-from tasks.results.delta import Delta
 from tasks.results.identity import Accident, Identity, accidents, identity_of
 from tasks.results.layout import Layout
+from tasks.results.log_entries import Snapshot, current_snapshot
 from tasks.results.parts import schema_of
-from tasks.results.snapshots import Snapshot, current_snapshot
+from tasks.results.schema import Columns, results_schema
+
+if TYPE_CHECKING:
+    from tasks.results.delta import Delta
 
 
 def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:
@@ -32,8 +36,28 @@ def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> I
     )
 
 
+def described_identity(job: Job, sentiment_labels: tuple[str, ...]) -> Identity:
+    """What a job's snapshot will be made from, as far as its description says, without its corpus.
+
+    Args:
+        sentiment_labels: those of its model; none where they are not known yet.
+    """
+    kept = pa.schema([pa.field(name, pa.null()) for name in job.source.keep])
+    columns = Columns(
+        sentiment_labels=sentiment_labels,
+        topic_labels=job.zero_shot.labels if job.zero_shot else (),
+        keep=kept,
+        keep_text=job.output.keep_text,
+        summaries=job.summaries.enabled,
+    )
+    found = identity_for(job, results_schema(columns, job.name))
+    if job.sentiment.enabled and not sentiment_labels:
+        return replace(found, scores={**found.scores, "sentiment": ()}, columns=None)
+    return found
+
+
 def refuse_accidents(
-    layout: Layout, job: Job, tonight: Identity, delta: Delta | None = None
+    layout: Layout, job: Job, tonight: Identity, delta: "Delta | None" = None
 ) -> list[Accident]:
     """Compares a job with what is published, as far as tonight's identity is known.
 
@@ -85,7 +109,7 @@ def _published(snapshot: Snapshot | None) -> Identity | None:
         return None
 
 
-def _known_again(published: Identity, delta: Delta) -> float:
+def _known_again(published: Identity, delta: "Delta") -> float:
     """Share of the published documents that the corpus has with the same text."""
     same = delta.unchanged + delta.reconfigured + delta.retried
     return min(1.0, same / published.documents) if published.documents else 1.0

@@ -30,7 +30,7 @@ from tasks.results.shards import write_rejects
 from tasks.results.snapshots import current_snapshot
 from tasks.results.table_columns import table_schema
 from tasks.results.work import digests_of, is_whole_work
-from tasks.steps.accidents import identity_for, refuse_accidents
+from tasks.steps.accidents import described_identity, identity_for, refuse_accidents
 from tasks.steps.describe import planned_manifest
 from tasks.steps.documents import read_planned
 from tasks.steps.precision import choose_precision
@@ -112,9 +112,8 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
 
 def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]]:
     inference = plan_inference(job)
-    names = pa.schema([pa.field(name, pa.null()) for name in job.source.keep])
-    schema = results_schema(columns_of(job, inference, names), job.name)
-    refuse_accidents(layout, job, identity_for(job, schema))
+    labels = inference.sentiment.labels if inference.sentiment else ()
+    refuse_accidents(layout, job, described_identity(job, labels))
     return inference, tuple(freeze_inputs(job.source))
 
 

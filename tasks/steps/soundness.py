@@ -24,7 +24,9 @@ LOOKED_AT = 16
 
 
 def check_job(job: Job, *, rehearsal: bool = False) -> None:
-    """Checks a job before any work: its settings, its models and the start of its corpus.
+    """Checks a job before any work: its settings, its models, the start of its corpus.
+
+    What it would lose of what is published is said here too, as far as that shows without reading.
 
     Args:
         rehearsal: nothing is going to be sent, so that no key is needed.
@@ -33,8 +35,9 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
         UsageError: in one line, what is wrong, where, and what to do.
     """
     check_settings(job, rehearsal=rehearsal)
-    check_models(job)
+    labels = check_models(job)
     check_corpus(job.source, job.shard_size)
+    _check_published(job, labels)
 
 
 def check_served(job: Job) -> str | None:
@@ -47,7 +50,7 @@ def check_served(job: Job) -> str | None:
         UsageError: as `check_job`, of all but the corpus.
     """
     check_settings(job)
-    check_models(job)
+    _check_published(job, check_models(job))
     try:
         check_corpus(job.source, job.shard_size)
     except UsageError as error:
@@ -94,6 +97,15 @@ def check_corpus(source: Source, shard_size: int | None = None) -> None:
         check_head(source, find_inputs(source), most, shard_size)
     if remote:
         forget_listings(source.path or "")
+
+
+def _check_published(job: Job, sentiment_labels: tuple[str, ...]) -> None:
+    layout = layout_of(job.output.dir, job.name)
+    if not layout.log.is_dir():
+        return
+    from tasks.steps.accidents import described_identity, refuse_accidents
+
+    refuse_accidents(layout, job, described_identity(job, sentiment_labels))
 
 
 def _check_folder(layout: Layout) -> None:

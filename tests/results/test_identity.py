@@ -33,6 +33,10 @@ ORDINARY = {
     "folder that holds it": {"source": "/d"},
     "glob that holds it": {"source": "/d/*.jsonl"},
 }
+NOT_KNOWN = {
+    "labels of a model that only the Hub knows": {"scores": {**LAST.scores, "sentiment": ()}},
+    "columns": {"columns": None},
+}
 ACCIDENTS = {
     "other labels": (scores(topic=("a", "c")), "without 'b' and with 'c'", "--replace"),
     "a label more": (scores(topic=("a", "b", "c")), "with 'c'", "--replace"),
@@ -119,6 +123,8 @@ def test_what_is_not_known_of_last_night_is_not_compared():
     assert from_columns.scores["topic"] and from_columns.source is None
     tonight = replace(from_columns, source="/x", id="", text="t", documents=1)
     assert accidents(from_columns, tonight, 0.0, 0.2) == []
+    for not_known in NOT_KNOWN.values():
+        assert accidents(LAST, replace(LAST, **not_known), 1.0, 0.2) == []
     lost = replace(tonight, scores={})
     assert len(accidents(from_columns, lost, 0.0, 0.2)) == len(from_columns.scores)
 
