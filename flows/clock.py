@@ -140,7 +140,7 @@ class Clock:
         local = self.schedule.local(date)
         if self.rules.catch_up:
             self._tell(turn, f"the night of {local} was missed; it is run now")
-            self._offer(turn, Due(turn.job, date))
+            self._offer(turn, Due(turn.job, date, caught_up=True))
         else:
             self._tell(turn, f"the night of {local} was missed; --catch-up would run it now")
             self._note_dealt_with(turn)

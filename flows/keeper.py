@@ -31,19 +31,14 @@ from tasks.job import Job
 WAIT_SECONDS = 20.0
 """What the first nights wait for the engine, and a call for its answer."""
 
-RETENTION_DAYS = 30
-"""For how long an own engine keeps what it recorded of runs."""
-
 _START_SECONDS = 120.0
 _AGAIN_SECONDS = 60.0
 _SYNC_SECONDS = 5.0
 _CLOSE_SECONDS = 6.0
 
 _OWN = {
-    # The clock starts the nights; the engine shows its schedule, and forgets old runs.
+    # The clock starts the nights; the engine only shows its schedule.
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
-    "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs,orphans",
-    "PREFECT_SERVER_SERVICES_DB_VACUUM_RETENTION_PERIOD": str(RETENTION_DAYS * 86400),
 }
 
 

@@ -30,7 +30,7 @@ from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.utilities.callables import parameter_schema
 
 from flows.schedule import Schedule
-from flows.served_night import Due
+from flows.served_night import KEY, Due
 from tasks.errors import NocturnaError
 from tasks.job import Job
 from tasks.job_file import make_job
@@ -42,6 +42,7 @@ AHEAD = 3
 
 _REMEMBERED = timedelta(hours=1)
 _PAGE = 200
+_MOST_OUTCOMES = 1000
 
 
 Tell = Callable[[Due | UUID | NocturnaError], None]
@@ -67,7 +68,7 @@ class Record:
     _off: frozenset[str] = frozenset()
     _left_out: set[UUID] = field(default_factory=set)
     _offered: set[UUID] = field(default_factory=set)
-    _outcomes: list[tuple[UUID, State[Any]]] = field(default_factory=list)
+    _outcomes: list[tuple[Due, State[Any]]] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def register(self) -> None:
@@ -119,9 +120,9 @@ class Record:
 
     def note(self, due: Due, state: State[Any]) -> None:
         """How a night ended, for the engine, unless a run says so itself."""
-        if due.flow_run is not None:
-            with self._writing:
-                self._outcomes.append((due.flow_run, state))
+        with self._writing:
+            self._outcomes.append((due, state))
+            del self._outcomes[:-_MOST_OUTCOMES]
 
     def withdraw(self) -> None:
         """Takes back the nights to come: nobody is going to start them."""
@@ -132,11 +133,11 @@ class Record:
 
     def _report(self) -> None:
         while self._outcomes:
-            flow_run, state = self._outcomes[0]
+            due, state = self._outcomes[0]
             with suppress(ObjectNotFound):  # somebody deleted it in the engine's page
-                self._set(flow_run, state)
-            with self._writing:
-                self._outcomes.pop(0)
+                self._set(due.flow_run or self._run_of(due), state)
+            with self._writing, suppress(ValueError):
+                self._outcomes.remove((due, state))
 
     def _set(self, flow_run: UUID, state: State[Any]) -> None:
         known = self.client.read_flow_run(flow_run)
@@ -150,11 +151,7 @@ class Record:
         for deployment, job in self._deployments.items():
             for date in dates:
                 if (job.name, date) not in self._ahead:
-                    made = self.client.create_flow_run_from_deployment(
-                        deployment,
-                        state=Scheduled(scheduled_time=date),
-                        idempotency_key=f"{deployment} {date:%Y-%m-%dT%H:%MZ}",
-                    )
+                    made = run_of_night(self.client, deployment, date, Due(job, date).key)
                     self._ahead[job.name, date] = made.id
         for passed in [key for key in self._ahead if now - key[1] > _REMEMBERED]:
             self._left_out.discard(self._ahead.pop(passed))
@@ -194,7 +191,11 @@ class Record:
         now = datetime.now(UTC)
         for run in self._runs(StateType.SCHEDULED):
             due = run.next_scheduled_start_time or run.expected_start_time
-            if due is not None and due <= now:
+            if due is None:
+                continue
+            if due > now and (run.idempotency_key or "").startswith(KEY):
+                self.client.delete_flow_run(run.id)  # of an earlier clock, perhaps another schedule
+            elif due <= now:
                 missed: State[Any] = Cancelled(
                     name="Missed", message="nothing was serving when it was due"
                 )
@@ -221,7 +222,20 @@ class Record:
             if len(page) < _PAGE:
                 return found
 
+    def _run_of(self, due: Due) -> UUID:
+        """The run of a night that began while the engine was away."""
+        for deployment, job in self._deployments.items():
+            if job.name == due.job.name:
+                return run_of_night(self.client, deployment, due.date, due.key).id
+        raise ObjectNotFound(LookupError(due.job.name))
+
     def _delete_if_waiting(self, flow_run: UUID) -> None:
         known = self.client.read_flow_run(flow_run)
         if known.state is not None and known.state.is_scheduled():
             self.client.delete_flow_run(flow_run)
+
+
+def run_of_night(client: SyncPrefectClient, deployment: UUID, date: datetime, key: str) -> FlowRun:
+    """The run that an engine shows for a night; made where it shows none yet."""
+    scheduled: State[Any] = Scheduled(scheduled_time=date)
+    return client.create_flow_run_from_deployment(deployment, state=scheduled, idempotency_key=key)

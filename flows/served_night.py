@@ -16,6 +16,8 @@ from uuid import UUID
 
 from tasks.job import Job
 
+KEY = "nocturna's clock: "
+
 
 @dataclass(frozen=True)
 class Due:
@@ -25,12 +27,20 @@ class Due:
         date: when it is or was due; aware, in UTC.
         flow_run: under which the engine knows it; None where the engine could not be told yet.
         asked: whether a person asked for it in the engine's page, rather than the clock.
+        caught_up: whether it was missed, and is run for all that.
     """
 
     job: Job
     date: datetime
     flow_run: UUID | None = None
     asked: bool = False
+    caught_up: bool = False
+
+    @property
+    def key(self) -> str:
+        """Names the night towards the engine: telling it twice makes one run of it."""
+        again = ", caught up" if self.caught_up else ""
+        return f"{KEY}{self.job.name} {self.date:%Y-%m-%dT%H:%MZ}{again}"
 
 
 @dataclass(frozen=True)
@@ -100,6 +110,8 @@ def start_night(
     asked = {
         "job": due.job.model_dump(mode="json"),
         "flow_run": str(due.flow_run) if due.flow_run else None,
+        "date": due.date.isoformat(),
+        "key": due.key,
         "wait": overlap == "wait",
     }
     listener = threading.Thread(target=_listen, args=[process, hear, woken], daemon=True)

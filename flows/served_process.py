@@ -10,6 +10,8 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Callable
+from datetime import datetime
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -28,7 +30,7 @@ def main() -> int:
     job = Job.model_validate(asked["job"])
     if asked["wait"] and not _is_free(job):
         return 143
-    return _run(job, asked["flow_run"])
+    return _run(job, partial(_flow_run, job, asked))
 
 
 def _end_with_the_clock() -> None:
@@ -49,7 +51,7 @@ def _is_free(job: Any) -> bool:
         return not stopping()
 
 
-def _run(job: Any, flow_run: str | None) -> int:
+def _run(job: Any, known: Callable[[], Any]) -> int:
     from flows.observer import observer_for
     from flows.terminal import say
 
@@ -61,7 +63,6 @@ def _run(job: Any, flow_run: str | None) -> int:
     from tasks.errors import NocturnaError, RunLocked, Stopped
     from tasks.results.report import Summary
 
-    known = partial(_flow_run, UUID(flow_run)) if flow_run is not None else None
     try:
         ended = observed(nightly, observer, known, job=job)
     except Stopped:
@@ -74,12 +75,23 @@ def _run(job: Any, flow_run: str | None) -> int:
     return 0
 
 
-def _flow_run(run_id: UUID) -> Any:
-    """The run under which the engine knows this night."""
+def _flow_run(job: Any, asked: dict[str, Any]) -> Any:
+    """The run under which the engine knows this night, or will; None if it knows no such job."""
     from prefect.client.orchestration import get_client
+    from prefect.exceptions import ObjectNotFound
+
+    from flows.record import run_of_night
+    from flows.serve import nightly
 
     with get_client(sync_client=True) as client:
-        return client.read_flow_run(run_id)
+        if asked["flow_run"] is not None:
+            return client.read_flow_run(UUID(asked["flow_run"]))
+        try:
+            deployment = client.read_deployment_by_name(f"{nightly.name}/{job.name}")
+        except ObjectNotFound:
+            return None
+        date = datetime.fromisoformat(asked["date"])
+        return run_of_night(client, deployment.id, date, asked["key"])
 
 
 if __name__ == "__main__":

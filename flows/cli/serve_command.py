@@ -64,7 +64,5 @@ def serve(
     from flows.clock import Rules
     from flows.serve import serve_jobs
 
-    schedule = make_schedule(cron, timezone)
-
     rules = Rules(overlap.value, catch_up, at_once)
     sys.exit(128 + serve_jobs(described, schedule, rules, api or None))

@@ -32,18 +32,20 @@ def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):
     # It says when the jobs run next, and the engine shows just these dates.
     schedule = make_schedule("* * * * *", "Europe/Madrid")
     said = re.findall(r"(prensa|rota): runs next at (.* CES?T) \(Europe/Madrid\)", serving.said)
-    assert [name for name, _ in said] == ["prensa", "rota"]
+    assert {name for name, _ in said} == {"prensa", "rota"}
     shown = [
         datetime.fromisoformat(run["expected_start_time"])
         for run in runs_of(url, auth, "prensa", "SCHEDULED")
     ]
-    assert shown == schedule.next(shown[0] - timedelta(minutes=1), 3)
+    assert len(shown) >= 3
+    assert shown == schedule.next(shown[0] - timedelta(minutes=1), len(shown))
     _, (deployed,) = call(
         url, "deployments/filter", auth, {"deployments": {"name": {"any_": ["prensa"]}}}
     )
-    (kept,) = deployed["schedules"]
-    assert kept["active"] and not deployed["paused"]
-    assert kept["schedule"] | {"cron": "* * * * *", "timezone": "Europe/Madrid"} == kept["schedule"]
+    (shows,) = deployed["schedules"]
+    assert shows["active"] and not deployed["paused"]
+    wanted = {"cron": "* * * * *", "timezone": "Europe/Madrid"}
+    assert shows["schedule"] | wanted == shows["schedule"]
 
     # Closed to the other users of the machine.
     assert url.startswith("http://127.0.0.1:")
@@ -82,8 +84,10 @@ def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):
     assert serving.end(signal.SIGTERM, seconds=30) == 143
     assert nothing_left(tmp_path / "home", 5), f"after {time.monotonic() - start:.0f} s"
     log = (tmp_path / "out" / ".serve" / "prensa.log").read_text(encoding="utf-8")
-    lines = [re.sub(r", password \S+", "", line) for line in serving.said.splitlines()]
-    assert [line.partition(" ")[2] for line in log.splitlines() if "engine:" not in line] == lines
+    said = serving.said[serving.said.index("nocturna: serving") :]
+    lines = sorted(re.sub(r", password \S+", "", line) for line in said.splitlines())
+    kept = [line.partition(" ")[2] for line in log.splitlines()]
+    assert sorted(line for line in kept if not line.startswith("engine: ")) == lines
     assert secret.decode() not in log
     assert "Traceback" not in serving.said
 
