@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.corpus.storage import is_remote, redact
+from tasks.addresses import is_remote
 from tasks.errors import UsageError
 from tasks.job import Job, Source
 from tasks.results.delta import Delta
@@ -70,7 +70,7 @@ def place_of(source: Source) -> str:
     path = source.path or ""
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
-        return redact(path).rstrip("/")
+        return path.rstrip("/")
     return os.path.normpath(Path(local).expanduser().absolute())
 
 

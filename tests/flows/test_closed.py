@@ -217,8 +217,10 @@ def test_another_nights_signature_goes_on_with_the_same_corpus(
     web, nocturna, small_models, tmp_path
 ):
     options = ["--name", "web", "--id", "id", "--sentiment-model", small_models["sentiment"]]
+    web.answers.clear()
     first = nocturna("score", web.address("textos.jsonl"), *options, "--json")
     assert first.json["counts"]["scored"] == len(ROWS), first.err
+    assert web.answers == [("textos.jsonl", 200)], "it was not fetched once"
     web.also = "otra"
     signed_anew = web.address("textos.jsonl", query="?X-Amz-Signature=otra")
     again = nocturna("score", signed_anew, *options, "--json")
