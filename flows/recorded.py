@@ -23,6 +23,7 @@ from prefect.states import Cancelled, Failed
 
 from flows.observer import Observer
 from flows.terminal import also_said_to
+from tasks.addresses import without_secrets
 from tasks.control import stop_on_signals
 from tasks.engine import tried
 from tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
@@ -178,6 +179,6 @@ def _state_of(error: BaseException) -> Any:
 
 
 def _line(error: BaseException) -> str:
-    said = str(error).strip() or type(error).__name__
+    said = without_secrets(str(error)).strip() or type(error).__name__
     line = said.splitlines()[0]
     return line if isinstance(error, NocturnaError) else f"{type(error).__name__}: {line}"

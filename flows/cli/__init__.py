@@ -78,7 +78,7 @@ def main() -> None:
         if os.environ.get("NOCTURNA_DEBUG"):
             print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
             sys.exit(1)
-        line = (without_secrets(str(error)).strip() or "no message").splitlines()[0]
+        line = (str(error).strip() or "no message").splitlines()[0]
         _fail(
             f"unexpected {type(error).__name__}: {line} "
             "(NOCTURNA_DEBUG=1 shows where; please report it)",
@@ -87,7 +87,7 @@ def main() -> None:
 
 
 def _fail(line: str, exit_code: int) -> None:
-    print(f"nocturna: {visible(line)}", file=sys.stderr)
+    print(f"nocturna: {visible(without_secrets(line))}", file=sys.stderr)
     sys.exit(exit_code)
 
 

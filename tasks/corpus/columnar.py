@@ -10,26 +10,31 @@ from contextlib import contextmanager
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from tasks.corpus.records import InputFile
 from tasks.corpus.storage import open_raw, storage_errors
+from tasks.corpus.unpacking import Unpacked
 from tasks.errors import UsageError
 from tasks.job import Source
 
 _BATCH_BYTES = 8 * 1024 * 1024
-_BATCH_ROWS = 1024  # repeated long texts are small in a file and large in memory
+_BATCH_ROWS, _FEW_ROWS = 1024, 128  # repeated long texts are small in a file, large in memory
 _BUFFER = 1 << 20
 _ARROW_FILE = b"ARROW1"
 
 
 class _Reader:
-    """A file's batches from some row on, with the row that comes next."""
+    """A file's batches from some row on, with the row that comes next and what they unpack to."""
 
-    def __init__(self, handle: Any, batches: Iterator[pa.RecordBatch], row: int) -> None:
+    def __init__(
+        self, item: InputFile, handle: Any, batches: Iterator[pa.RecordBatch], row: int
+    ) -> None:
         self.handle = handle
         self.batches = batches
         self.row = row
+        self.unpacked = Unpacked(item)
         self.rest: pa.RecordBatch | None = None
 
     def take(self, stop: int) -> pa.RecordBatch | None:
@@ -101,7 +106,8 @@ def iter_batches(
     """The rows from start to stop (exclusive, from 0), some megabytes at a time.
 
     Raises:
-        UsageError: if the file is cut off, corrupt or shorter than that.
+        UsageError: if the file is cut off, corrupt or shorter than that, or repeats so few values
+            so often that they unpack to too much.
     """
     names = tuple(dict.fromkeys(columns))
     key = (item, names)
@@ -121,7 +127,10 @@ def iter_batches(
         if batch is None:
             return
         if batch.num_rows:
-            yield batch
+            size = sum(map(_plain_bytes, batch.columns))
+            reader.unpacked.add(size)
+            rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
+            yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -157,10 +166,17 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
     return {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}.get(kind, kind)
 
 
+def _plain_bytes(array: pa.Array) -> int:
+    """Bytes of an array once each repeated value stands where it is repeated."""
+    if not (pa.types.is_dictionary(array.type) and is_text(array.type.value_type)):
+        return int(array.nbytes)
+    return pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0
+
+
 def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int) -> _Reader:
     raw = open_raw(source, item)
     if item.format == "arrow":
-        return _Reader(raw, (batch.select(list(columns)) for batch in _arrow_batches(raw)), 0)
+        return _Reader(item, raw, (batch.select(list(columns)) for batch in _arrow_batches(raw)), 0)
     file = pq.ParquetFile(raw, buffer_size=_BUFFER, pre_buffer=False)
     first, group = 0, 0
     while group < file.num_row_groups and (
@@ -169,7 +185,7 @@ def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int)
         first += file.metadata.row_group(group).num_rows
         group += 1
     batches = _parquet_batches(file, range(group, file.num_row_groups), columns)
-    return _Reader(raw, batches, first)
+    return _Reader(item, raw, batches, first)
 
 
 def _parquet_batches(
@@ -180,7 +196,8 @@ def _parquet_batches(
         if not group.num_rows:
             continue
         size = max(1, _bytes_of(group, set(columns)) // group.num_rows)
-        rows = min(_BATCH_ROWS, max(1, _BATCH_BYTES // size))
+        repeats = any(group.column(i).has_dictionary_page for i in range(group.num_columns))
+        rows = min(_FEW_ROWS if repeats else _BATCH_ROWS, max(1, _BATCH_BYTES // size))
         yield from file.iter_batches(rows, row_groups=[number], columns=list(columns))
 
 

@@ -11,7 +11,7 @@ import zstandard
 from tasks.errors import UsageError
 
 _BLOCK = 256 * 1024
-_ZSTD_INPUT = 4096  # small, because a few compressed bytes may stand for very many
+_ZSTD_INPUT = 1024  # small, because a few compressed bytes may stand for very many
 _UNDECODABLE = "\udcff"
 _ASCII = bytes(range(128))
 

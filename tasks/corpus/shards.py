@@ -211,7 +211,8 @@ def _pack(grains: Sequence[Grain], target: int) -> Iterator[tuple[Slice, ...]]:
         if slices and (rows + part.rows > target or length + size > SHARD_BYTES):
             yield tuple(slices)
             slices, rows, length = [], 0, 0
-        if slices and slices[-1].input == part.input:
+        near = slices and slices[-1].input == part.input
+        if near and part.start - slices[-1].stop < _GRAIN_BYTES:
             slices[-1] = _joined(slices[-1], part)
         else:
             slices.append(part)

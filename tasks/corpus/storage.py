@@ -49,9 +49,17 @@ def filesystem(uri: str) -> tuple[Any, str]:
         raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
 
 
-def forget_listings(uri: str) -> None:
-    """Makes the next look at a store ask it again, rather than what it said before."""
-    filesystem(uri)[0].invalidate_cache()
+def forget_listings(address: str, to_read: bool) -> None:
+    """Makes the next look at a store ask it again, rather than what it said before.
+
+    Args:
+        to_read: whether what was looked at is going to be read next.
+    """
+    fs, path = filesystem(address)
+    if isinstance(fs, WebFiles):
+        fs.forget(path, to_read)
+    else:
+        fs.invalidate_cache()
 
 
 def open_raw(source: Source, item: InputFile) -> BinaryIO:

@@ -11,6 +11,7 @@ import logging
 import os
 import tempfile
 import threading
+import time
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
@@ -20,6 +21,9 @@ from tasks.errors import NocturnaError, Transient, UsageError
 
 SECONDS = 60.0
 """How long a server may say nothing."""
+
+FRESH_SECONDS = 60.0
+"""How long a file that was looked at may be read without fetching it again."""
 
 _FORBIDDEN = (401, 403, 407)
 _GONE = (404, 410)
@@ -43,12 +47,28 @@ class WebFiles:
 
     def info(self, address: str) -> dict[str, Any]:
         """Fetches the file anew and says how large it is; FileNotFoundError where there is none."""
-        return {"name": redact(address), "type": "file", "size": _fetch(address).size}
+        shown = redact(address)
+        found, since = _looked_at.pop(shown, (None, 0.0))
+        if found and found.address == address and time.monotonic() - since < FRESH_SECONDS:
+            _copies[shown] = found
+        else:
+            found = _fetch(address)
+        return {"name": shown, "type": "file", "size": found.size}
 
-    def open(self, address: str, mode: str = "rb", fingerprint: str | None = None) -> BinaryIO:
-        """The file as it was fetched last; anew where that is not what the fingerprint says."""
+    def forget(self, address: str, to_read: bool) -> None:
+        """Lets go of a file that was only looked at.
+
+        Args:
+            to_read: whether it is going to be read next: it is then not fetched a second time.
+        """
+        found = _copies.pop(redact(address), None)
+        if found and to_read:
+            _looked_at[redact(address)] = found, time.monotonic()
+
+    def open(self, address: str, mode: str = "rb", fingerprint: str = "") -> BinaryIO:
+        """The file as it was fetched last; anew where that is not what a fingerprint says."""
         found = _last(address)
-        if found is None or fingerprint not in (None, found.fingerprint):
+        if found is None or fingerprint not in ("", found.fingerprint):
             found = _fetch(address)
         return io.BufferedReader(_Reader(found.file))
 
@@ -79,6 +99,7 @@ class _Copy:
 
 _copies: dict[str, _Copy] = {}
 """The last one of each shown address: yesterday's signature leaves nothing behind."""
+_looked_at: dict[str, tuple[_Copy, float]] = {}
 _fetching = threading.Lock()
 
 

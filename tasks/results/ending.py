@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from tasks.addresses import without_secrets
 from tasks.errors import NocturnaError, QualityRefused, RunLocked, Stopped
 from tasks.results import files
 from tasks.results.layout import Layout
@@ -37,7 +38,7 @@ def cause_of(error: BaseException) -> str:
     """Why a run ended, in one line."""
     if isinstance(error, NocturnaError):
         return " ".join(str(error).split())
-    said = str(error).strip().splitlines()
+    said = without_secrets(str(error)).strip().splitlines()
     return f"unexpected {type(error).__name__}" + (f": {said[0]}" if said else "")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.corpus.storage import is_remote, redact
+from tasks.addresses import is_remote
 from tasks.errors import UsageError
 from tasks.job import Job, Source
 from tasks.results.identity import Accident, Identity, accidents, identity_of
@@ -94,7 +94,7 @@ def place_of(source: Source) -> str:
     path = source.path or ""
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
-        return redact(path).rstrip("/")
+        return path.rstrip("/")
     return os.path.normpath(Path(local).expanduser().absolute())
 
 

@@ -36,7 +36,7 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
     """
     check_settings(job, rehearsal=rehearsal)
     labels = check_models(job)
-    check_corpus(job.source, job.shard_size)
+    check_corpus(job.source, job.shard_size, to_read=True)
     _check_published(job, labels)
 
 
@@ -52,7 +52,7 @@ def check_served(job: Job) -> str | None:
     check_settings(job)
     _check_published(job, check_models(job))
     try:
-        check_corpus(job.source, job.shard_size)
+        check_corpus(job.source, job.shard_size, to_read=False)
     except UsageError as error:
         return str(error)
     return None
@@ -82,8 +82,11 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
         )
 
 
-def check_corpus(source: Source, shard_size: int | None = None) -> None:
+def check_corpus(source: Source, shard_size: int | None, *, to_read: bool) -> None:
     """Lists a corpus and looks at the columns of its first files, without reading them whole.
+
+    Args:
+        to_read: whether this process reads it next.
 
     Raises:
         UsageError: naming the file and the column.
@@ -96,7 +99,7 @@ def check_corpus(source: Source, shard_size: int | None = None) -> None:
         most = 1 if remote else LOOKED_AT
         check_head(source, find_inputs(source), most, shard_size)
     if remote:
-        forget_listings(source.path or "")
+        forget_listings(source.address, to_read)
 
 
 def _check_published(job: Job, sentiment_labels: tuple[str, ...]) -> None:
