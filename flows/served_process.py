@@ -59,14 +59,11 @@ def _run(job: Any, known: Callable[[], Any]) -> int:
     from flows.recorded import observed
     from flows.serve import nightly
     from flows.telling import note_silence
-    from tasks.control import stop_signal
-    from tasks.errors import NocturnaError, RunLocked, Stopped
+    from tasks.errors import NocturnaError, RunLocked
     from tasks.results.report import Summary
 
     try:
         ended = observed(nightly, observer, known, job=job)
-    except Stopped:
-        return 128 + (stop_signal() or signal.SIGTERM)
     except NocturnaError as error:
         return error.exit_code
     if not isinstance(ended, Summary):

@@ -9,20 +9,22 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from tasks.control import advance, stopping
+from tasks.control import Control, control
 from tasks.errors import NocturnaError
 from tasks.job import Job
 from tasks.results.records import ScoredShard
 
 _HEARTBEAT = 0.2
+_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def score_in_process(processes: int, job: Job, run_id: str, shard: int) -> ScoredShard:
@@ -31,52 +33,73 @@ def score_in_process(processes: int, job: Job, run_id: str, shard: int) -> Score
     Raises:
         NocturnaError: what scoring it raised, or that its process died.
     """
-    with _starting:
-        pool = _pool(processes)
-    if not stopping():
-        pool.stop.clear()
+    pool = _pool(processes, control())
     try:
         return pool.executor.submit(_score, Path.cwd(), job, run_id, shard).result()
     except BrokenProcessPool:
-        _pool.cache_clear()
         raise NocturnaError(
             "a scoring process died, most likely for want of memory; run the same command again "
             "with fewer --processes or a smaller compute.batch_tokens: it goes on where it stopped"
         ) from None
 
 
-_starting = threading.Lock()
-
-
-@dataclass(frozen=True)
+@dataclass
 class _Pool:
     executor: ProcessPoolExecutor
     stop: Any
     done: Any
+    ended: bool = False
+
+    def end(self) -> None:
+        """Lets the processes go; one that still works ends with this process at the latest."""
+        self.ended = True
+        self.done.put(None)
+        self.executor.shutdown(wait=False, cancel_futures=True)
 
 
-@cache
-def _pool(processes: int) -> _Pool:
-    context = multiprocessing.get_context("spawn")
-    stop, done = context.Event(), context.SimpleQueue()
-    executor = ProcessPoolExecutor(
-        processes, context, initializer=_begin, initargs=(os.getpid(), stop, done)
-    )
-    pool = _Pool(executor, stop, done)
-    threading.Thread(target=_pass_on_stops, args=[pool], daemon=True).start()
-    threading.Thread(target=_pass_on_progress, args=[pool], daemon=True).start()
+_starting = threading.Lock()
+_pools: "WeakKeyDictionary[Control, _Pool]" = WeakKeyDictionary()
+
+
+def _pool(processes: int, run: Control) -> _Pool:
+    """The processes of a run: started with its first shard, and let go when it ends."""
+    with _starting:
+        if run in _pools:
+            return _pools[run]
+        context = multiprocessing.get_context("spawn")
+        stop, done = context.Event(), context.SimpleQueue()
+        executor = ProcessPoolExecutor(
+            processes, context, initializer=_begin, initargs=(os.getpid(), stop, done)
+        )
+        with _signals_held_back():
+            executor.submit(os.getpid)
+        pool = _pools[run] = _Pool(executor, stop, done)
+    run.ending.callback(pool.end)
+    threading.Thread(target=_pass_on_stops, args=[pool, run], daemon=True).start()
+    threading.Thread(target=_pass_on_progress, args=[pool, run], daemon=True).start()
     return pool
 
 
-def _pass_on_stops(pool: _Pool) -> None:
-    while True:
-        (pool.stop.set if stopping() else pool.stop.clear)()
+@contextmanager
+def _signals_held_back() -> Iterator[None]:
+    """What is started inside never gets the signals that a terminal sends to all processes."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _pass_on_stops(pool: _Pool, run: Control) -> None:
+    while not pool.ended:
+        if run.stopping():
+            pool.stop.set()
         time.sleep(_HEARTBEAT)
 
 
-def _pass_on_progress(pool: _Pool) -> None:
-    while True:
-        advance(pool.done.get())
+def _pass_on_progress(pool: _Pool, run: Control) -> None:
+    while (documents := pool.done.get()) is not None:
+        run.advance(documents)
 
 
 _stop: Callable[[], bool]
@@ -87,8 +110,6 @@ def _begin(parent: int, stop: Any, done: Any) -> None:
     """What a new process does first."""
     global _stop, _advance
     _stop, _advance = stop.is_set, done.put
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_IGN)
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
 

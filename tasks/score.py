@@ -5,7 +5,7 @@ from threading import BoundedSemaphore, Lock
 
 from prefect import task
 
-from tasks.control import advance, request_stop, stopping
+from tasks.control import control
 from tasks.engine import RETRIES
 from tasks.errors import Transient
 from tasks.inference.device import scoring_processes, shards_at_once
@@ -33,14 +33,15 @@ def _slot(shards: int) -> BoundedSemaphore:
 @task(name="score", task_run_name="shard-{shard}", **RETRIES)
 def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores one shard; one that cannot be scored stops the others after their batch."""
+    run = control()
     try:
         with _slot(shards_at_once(job.compute)):
             processes = scoring_processes(job.compute)
             if processes > 1:
                 return score_in_process(processes, job, run_id, shard)
-            return score(job_layout(job), job, run_id, shard, Signals(stopping, advance))
+            return score(job_layout(job), job, run_id, shard, Signals(run.stopping, run.advance))
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:
-        request_stop()
+        run.request_stop()
         raise

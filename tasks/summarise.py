@@ -3,7 +3,7 @@
 from prefect import task
 from prefect.blocks.system import Secret
 
-from tasks.control import stopping, tell
+from tasks.control import control
 from tasks.engine import RETRIES
 from tasks.enrichment.client import KeyProvider, key_from_environment
 from tasks.enrichment.records import Progress
@@ -22,8 +22,9 @@ def key_of(job: Job) -> KeyProvider:
 @task(name="summarise", **RETRIES)
 def summarise_documents(job: Job, run_id: str) -> Summarised:
     """Summarises the documents that a run works on, within the job's budget."""
+    run = control()
     return summarise_run(
-        job_layout(job), job, run_id, stopping, lambda p: tell(_line(p)), key_of(job)
+        job_layout(job), job, run_id, run.stopping, lambda p: run.tell(_line(p)), key_of(job)
     )
 
 

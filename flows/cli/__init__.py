@@ -13,8 +13,7 @@ from typer.core import TyperGroup
 
 from flows.guard import guard_output
 from tasks.addresses import without_secrets
-from tasks.control import stop_signal
-from tasks.errors import STOPPED, NocturnaError, Stopped
+from tasks.errors import STOPPED, NocturnaError
 from tasks.visible import visible
 
 COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
@@ -66,8 +65,6 @@ def main() -> None:
     guard_output()
     try:
         sys.exit(app(args=sys.argv[1:] or ["--help"], prog_name="nocturna", standalone_mode=False))
-    except Stopped as error:
-        _fail(str(error), 128 + (stop_signal() or signal.SIGTERM))
     except NocturnaError as error:
         _fail(str(error), error.exit_code)
     except typer.TyperException as error:

@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from tasks.control import go_on
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
 from tasks.corpus.kept import with_types
 from tasks.corpus.reading import read_shard
@@ -60,6 +61,7 @@ def build_index(
     kept = pa.schema([])
     named = False
     for shard in shards:
+        go_on()
         rows = read_shard(source, inputs, shard)
         kept = with_types(kept, rows.documents.schema, inputs[shard.slices[0].input].uri)
         named = named or rows.documents["doc_id"].null_count < rows.documents.num_rows

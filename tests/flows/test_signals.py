@@ -1,20 +1,25 @@
-"""SIGTERM finishes the batch in hand; kill -9 loses the shard in hand; both runs go on."""
+"""Signals as terminals, service managers and the system send them, whenever they come."""
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
+from tests.flows.leftovers import left, nothing_left
+from tests.flows.pseudo_terminal import CTRL_C, Terminal, in_terminal
 from tests.models import TEXTS
 
 DOCUMENTS = 6000
 COMMAND = Path(sys.executable).with_name("nocturna")
+GO_ON = "stopped on request; run the same command again to go on"
 
 
 @pytest.fixture
@@ -27,33 +32,33 @@ def arguments(small_models, tmp_path) -> list[str]:
     return [str(COMMAND), "score", "prensa.jsonl", *options]
 
 
+def environment(folder: Path) -> dict[str, str]:
+    """That of a user who has an engine home of their own and no standing engine."""
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("PREFECT_API", "PREFECT_UI"))}
+    return {**kept, "PREFECT_HOME": str(folder / "home")}
+
+
 def start(arguments: list[str], folder: Path) -> subprocess.Popen[bytes]:
     """Starts the command; what it says goes to files, which nothing it leaves behind can block."""
-    environment = {**os.environ, "PREFECT_HOME": str(folder / "home")}
     with (folder / "out.txt").open("wb") as out, (folder / "err.txt").open("wb") as err:
-        return subprocess.Popen(arguments, cwd=folder, env=environment, stdout=out, stderr=err)
+        return subprocess.Popen(
+            arguments, cwd=folder, env=environment(folder), stdout=out, stderr=err
+        )
 
 
 def finished_shards(folder: Path) -> list[Path]:
     return sorted(folder.glob("out/prensa/work/*/shard-*.json"))
 
 
-def engine_ends(home: Path) -> bool:
-    """Whether no process with this engine home is left, soon."""
-    mark = f"PREFECT_HOME={home}".encode()
-    for _ in range(100):
-        left = [p for p in Path("/proc").glob("[0-9]*/environ") if mark in read(p)]
-        if not left:
-            return True
-        time.sleep(0.2)
-    return False
-
-
-def read(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError:
-        return b""
+def goes_on(arguments: list[str], folder: Path) -> str:
+    """Runs the same command again, to its end; what it said."""
+    again = start(arguments, folder)
+    again.wait(300)
+    said = (folder / "err.txt").read_text(encoding="utf-8")
+    assert again.returncode == 0, said
+    frame = pd.read_parquet(folder / "out" / "prensa" / "results")
+    assert sorted(frame.doc_id.astype(int)) == list(range(DOCUMENTS))
+    return said
 
 
 @pytest.mark.parametrize("processes", [1, 2])
@@ -68,20 +73,90 @@ def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number, p
     said = (tmp_path / "err.txt").read_text(encoding="utf-8")
     if number == signal.SIGTERM:
         assert process.returncode == 143, said
-        assert said.strip().splitlines()[-1].startswith("nocturna: stopped on request")
+        assert said.strip().splitlines()[-1].startswith(f"nocturna: {GO_ON}")
         assert "Traceback" not in said
     else:
         assert process.returncode == -signal.SIGKILL
     assert 1 <= len(finished_shards(tmp_path)) < DOCUMENTS / 500
-    assert engine_ends(tmp_path / "home"), "the engine outlived the run"
+    assert nothing_left(tmp_path / "home"), "something outlived the run"
     assert not (tmp_path / "out" / "prensa" / "results").exists()
-
-    again = start(arguments, tmp_path)
-    again.wait(300)
-    said = (tmp_path / "err.txt").read_text(encoding="utf-8")
-    assert again.returncode == 0, said
-    assert "going on with run" in said
+    assert "going on with run" in goes_on(arguments, tmp_path)
     summary = json.loads((tmp_path / "out.txt").read_text(encoding="utf-8"))
     assert summary["counts"]["scored"] == DOCUMENTS
-    frame = pd.read_parquet(tmp_path / "out" / "prensa" / "results")
-    assert sorted(frame.doc_id.astype(int)) == list(range(DOCUMENTS))
+
+
+def stopped_in_terminal(
+    arguments: list[str], folder: Path, when: Callable[[], object], presses: int = 1
+) -> tuple[Terminal, float]:
+    """Presses Ctrl-C in the command's terminal; it and the seconds until it had ended."""
+    terminal = in_terminal(arguments, folder, environment(folder))
+    assert terminal.until(when, 240), terminal.said
+    pressed = time.monotonic()
+    for press in range(presses):
+        terminal.press(CTRL_C)
+        if press + 1 < presses:
+            terminal.until(lambda: False, 0.3)
+    ended = terminal.ended(60)
+    took = time.monotonic() - pressed
+    assert ended, terminal.said
+    assert terminal.code == 130, terminal.said
+    assert "Traceback" not in terminal.said.decode(errors="replace")
+    assert GO_ON in terminal.lines[-1]
+    assert nothing_left(folder / "home"), "something outlived the run"
+    return terminal, took
+
+
+@pytest.mark.parametrize("options", [[], ["--processes", "2"]])
+def test_ctrl_c_ends_after_the_batch_in_hand_and_the_run_goes_on(arguments, tmp_path, options):
+    arguments = [*arguments, *options]
+    _, took = stopped_in_terminal(arguments, tmp_path, lambda: len(finished_shards(tmp_path)) >= 2)
+    assert took < 15
+    kept = {path: path.read_bytes() for path in finished_shards(tmp_path)}
+    assert len(kept) >= 2
+    states = recorded(tmp_path / "home")
+    assert states in ([("CANCELLED", GO_ON)], [("CRASHED", GO_ON)])
+    assert "going on with run" in goes_on(arguments, tmp_path)
+
+
+def recorded(home: Path) -> list[tuple[str, str]]:
+    """The states of the flow runs that an engine holds, and the beginning of their line."""
+    import sqlite3
+
+    with sqlite3.connect(home / "prefect.db") as database:
+        rows = database.execute(
+            "SELECT s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = r.state_id"
+        ).fetchall()
+    return [(kind, (message or "")[: len(GO_ON)]) for kind, message in rows]
+
+
+def test_a_second_ctrl_c_ends_at_once(arguments, tmp_path):
+    when = lambda: finished_shards(tmp_path)  # noqa: E731
+    _, took = stopped_in_terminal([*arguments, "--processes", "2"], tmp_path, when, presses=2)
+    assert took < 2
+
+
+@pytest.mark.parametrize("moment", ["imports", "engine starts", "planning"])
+def test_ctrl_c_before_anything_is_scored(arguments, tmp_path, moment):
+    out, home = tmp_path / "out" / "prensa", tmp_path / "home"
+    begun = time.monotonic()
+    when = {
+        "imports": lambda: time.monotonic() > begun + 0.4,
+        "engine starts": lambda: len(left(home)) > 1,
+        "planning": lambda: any(out.glob("work/*/index")),
+    }[moment]
+    _, took = stopped_in_terminal(arguments, tmp_path, when)
+    assert took < 15
+    assert not (out / "results").exists()
+
+
+@pytest.mark.slow
+def test_kill_9_at_any_moment_leaves_no_process(arguments, tmp_path):
+    arguments = [*arguments, "--processes", "2"]
+    chance = random.Random(20261125)
+    for _ in range(12):
+        process = start(arguments, tmp_path)
+        time.sleep(chance.uniform(0, 20))
+        process.kill()
+        process.wait()
+        assert nothing_left(tmp_path / "home")
+    goes_on(arguments, tmp_path)

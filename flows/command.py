@@ -1,0 +1,11 @@
+"""The first instructions of the `nocturna` command: from then on signals end it with a line."""
+
+from tasks.leaving import leave_on_signals
+
+
+def main() -> None:
+    """Runs the command and ends the process."""
+    leave_on_signals()
+    from flows.cli import command
+
+    command()
