@@ -57,14 +57,16 @@ def serve(
     from tasks.steps.soundness import check_served
 
     schedule = make_schedule(cron, timezone)
+    names = [one.name for one in described]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"nocturna serve: two jobs are named {twice!r}; give one another `name`")
     for one in described:
         missing = check_served(one)
         if missing:
             print(f"nocturna: {one.name}: {missing}; its runs look again", file=sys.stderr)
     from flows.clock import Rules
     from flows.serve import serve_jobs
-
-    schedule = make_schedule(cron, timezone)
 
     rules = Rules(overlap.value, catch_up, at_once)
     sys.exit(128 + serve_jobs(described, schedule, rules, api or None))
