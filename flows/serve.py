@@ -23,7 +23,7 @@ from flows.score import score_corpus
 from flows.served_night import Due, Night, start_night
 from flows.stamp import read_stamp
 from flows.terminal import say
-from tasks.errors import NocturnaError, RunLocked, UsageError
+from tasks.errors import NocturnaError, RunLocked
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.report import Summary
@@ -56,13 +56,10 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
         api: URL of a standing Prefect server; without it an own one is started on a free port.
 
     Raises:
-        UsageError: two jobs have one name, or the server refuses the credentials.
+        UsageError: the server refuses the credentials.
         NocturnaError: the schedule cannot be kept.
     """
     names = [job.name for job in jobs]
-    twice = next((name for name in names if names.count(name) > 1), None)
-    if twice:
-        raise UsageError(f"nocturna serve: two jobs are named {twice!r}; give one another `name`")
     folder = Path(jobs[0].output.dir).expanduser().absolute() / ".serve"
     with files.clear_errors(folder):
         journal = Journal(folder / f"{names[0]}.log")

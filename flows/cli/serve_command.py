@@ -57,6 +57,10 @@ def serve(
     from tasks.steps.soundness import check_served
 
     schedule = make_schedule(cron, timezone)
+    names = [one.name for one in described]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice:
+        raise UsageError(f"nocturna serve: two jobs are named {twice!r}; give one another `name`")
     for one in described:
         missing = check_served(one)
         if missing:

@@ -77,6 +77,9 @@ WRONG = {
     "out is a file": ("score textos.jsonl --out fichero", "output.dir", "fichero is not a folder"),
     "dry run": ("score textos.jsonl --id codigo --dry-run", "textos.jsonl", "'codigo'"),
     "serve: key": ("serve clave.yaml", "clave.yaml", "unknown key"),
+    "serve: twice": ("serve bien.yaml bien.yaml", "nocturna serve", "two jobs are named 'bien'"),
+    "serve: cron": ("serve bien.yaml --cron 99", "--cron '99'", "five fields"),
+    "serve: zone": ("serve bien.yaml --timezone Mars/X", "--timezone 'Mars/X'", "no time zone"),
     "serve: model": ("serve modelo.yaml", "model ./nada", "no such folder"),
 }
 NEEDS_ARROW = {
