@@ -13,15 +13,14 @@ from pathlib import Path
 
 from tasks.errors import NocturnaError
 from tasks.results.layout import layout_of
-from tests.results.crash.night import job_of, run_night, use_cheap_models
-from tests.results.crash.trials import different, left_over, rows_of, set_back, write_corpus
+from tests.results.crash.night import job_of, run_night, write_corpus
+from tests.results.crash.trials import different, left_over, rows_of, set_back
 
 STEP = 56 << 10
 ROOM = 64 << 20
 
 
 def main(folder: Path) -> None:
-    use_cheap_models()
     corpus, disk = folder / "corpus.jsonl", folder / "disk"
     write_corpus(corpus, range(10), 0)
     run_night(job_of(folder / "before", corpus))
