@@ -5,6 +5,7 @@ Prints one JSON line a disk: how the night ended there, and whether it was right
 room to write.
 """
 
+import gc
 import json
 import shutil
 import subprocess
@@ -84,6 +85,7 @@ def _mount(disk: Path, size: int, how: str = "rw") -> None:
 
 
 def _unmount(disk: Path) -> None:
+    gc.collect()  # a night that failed leaves open files to the exception that says so
     subprocess.run(["umount", str(disk)], check=True)
 
 

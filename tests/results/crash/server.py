@@ -14,9 +14,14 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from tasks.corpus.language import languages_of
+from tasks.inference.planned import plan_inference
+from tasks.inference.running import running
+from tasks.inference.scorer import score_texts
 from tasks.results import files
-from tests.results.crash.night import count_texts, job_of, run_night, write_corpus
+from tests.results.crash.night import count_texts, job_of, models, run_night, write_corpus
 
 OPERATIONS = ("fsync", "rename", "link", "symlink", "unlink")
 
@@ -35,7 +40,21 @@ def main() -> None:
 
 
 def _import_what_a_night_imports() -> None:
-    """Leaves each child nothing to import: a first one runs a night and says what that took."""
+    """Leaves each child nothing to import and no model to load, without starting a thread."""
+    known = models() / "modules.json"
+    if not known.exists():
+        known.write_text(json.dumps(_modules_of_a_night()))
+    for module in json.loads(known.read_text()):
+        with contextlib.suppress(Exception):
+            import_module(module)
+    _load_models()
+    threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    own = [name for name in threads if not name.startswith("jemalloc")]
+    assert len(own) <= 1, f"a process with threads must not be forked: {own}"
+
+
+def _modules_of_a_night() -> list[str]:
+    """The modules that a night imports, found out by a child that runs one."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         child = os.fork()
@@ -45,14 +64,17 @@ def _import_what_a_night_imports() -> None:
             order |= {"report": str(folder / "report"), "scored": str(folder / "scored")}
             _night(order)
         os.waitpid(child, 0)
-        modules = json.loads((folder / "report").read_text())["modules"]
-    for module in modules:
-        with contextlib.suppress(Exception):
-            import_module(module)
-    languages_of(["Un texto, para que el modelo de las lenguas esté leído."])
-    threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
-    own = [name for name in threads if not name.startswith("jemalloc")]
-    assert len(own) <= 1, f"a process with threads must not be forked: {own}"
+        modules: list[str] = json.loads((folder / "report").read_text())["modules"]
+    return modules
+
+
+def _load_models() -> None:
+    """Leaves each child no model to load; with one thread, so that there is none to be forked."""
+    torch.set_num_threads(1)
+    job = job_of(Path("unused"), Path("unused"))
+    plan, text = plan_inference(job), ["Un texto que se entiende."]
+    score_texts(plan, text, running(job.compute, "fp32"), lambda documents: None)
+    languages_of(text)
 
 
 def _wait(child: int, kill_after: float | None) -> int:

@@ -1,6 +1,7 @@
 """A trial: copy a folder of earlier nights, kill the next one somewhere, look, run it again."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,7 @@ def serving(folder: Path) -> Iterator[Server]:
     """Starts the server that forks nights; `folder` takes its notes."""
     models()
     command = [sys.executable, "-m", "tests.results.crash.server"]
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen(command, text=True, **pipes) as process:
         try:
