@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tasks.results import files
+from tasks.results.damaged import aside
 from tasks.results.layout import Layout, number_of, short_run_id
 from tasks.results.log_entries import Snapshot, prepare_entry, stored_entry, waiting_entry
 from tasks.results.manifest import run_folders, stored_manifest
@@ -26,17 +27,16 @@ def is_part_of(name: str, number: int) -> bool:
     return found is not None and int(found[3]) == number
 
 
-def restore_log(layout: Layout) -> list[int]:
+def restore_log(layout: Layout) -> None:
     """Gives each snapshot folder without a log entry one; call it with the lock held.
 
     A run that died between its commit and its log entry left that under a temporary name. Where
     that is gone too, file names, Parquet metadata and the manifests of the runs say what is known.
-
-    Returns:
-        the numbers of the snapshots that got one.
     """
-    restored, lost = [], []
+    lost = []
     known: dict[tuple[int, int], str] = {}
+    log_aside = aside(layout, layout.log)
+    told_of_all = log_aside is not None and not files.is_folder(log_aside)
     for folder in files.listed(layout.snapshots):
         number = number_of(folder.name)
         if number is None or stored_entry(layout, number) is not None:
@@ -47,13 +47,12 @@ def restore_log(layout: Layout) -> list[int]:
             continue
         files.rename(prepare_entry(layout, snapshot), layout.entry(number))
         files.fsync(layout.log)
-        restored.append(number)
-        lost += [] if waiting else [number]
+        if not (waiting or told_of_all or aside(layout, layout.entry(number))):
+            lost.append(number)
     if lost:
         first = layout.entry(lost[0])
         others = f" and those of {len(lost) - 1:,} other snapshots" if len(lost) > 1 else ""
         _log.warning("%s: was lost%s; written anew from the snapshot itself", first, others)
-    return restored
 
 
 def _rebuilt(layout: Layout, number: int, known: dict[tuple[int, int], str]) -> Snapshot | None:

@@ -22,7 +22,7 @@ from tasks.results.snapshots import flip
 from tasks.results.sql import spill_folder
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
-_WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|\..*\.tmp")
+_WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|pieces|\..*\.tmp")
 """What a run puts into its work folder."""
 
 _log = logging.getLogger(__name__)

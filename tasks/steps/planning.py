@@ -24,7 +24,7 @@ from tasks.results import files
 from tasks.results.delta import Delta, base_is_whole, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
-from tasks.results.parts import schema_of
+from tasks.results.parts import is_sound, schema_of
 from tasks.results.schema import results_schema
 from tasks.results.shards import write_rejects
 from tasks.results.snapshots import current_snapshot
@@ -207,9 +207,10 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
 def _lacks_columns(layout: Layout, schema: pa.Schema) -> bool:
     """Whether the rows so far lack a column of the job, so that none can be carried over."""
     snapshot = current_snapshot(layout)
-    if snapshot is None or not snapshot.parts:
+    part = next((p for p in snapshot.parts if is_sound(p)), None) if snapshot else None
+    if part is None:
         return False
-    return not set(schema.names) <= set(schema_of(snapshot.parts[0].path).names)
+    return not set(schema.names) <= set(schema_of(part.path).names)
 
 
 def _refuse_unreadable(plan: Plan) -> None:

@@ -3,21 +3,31 @@
 The parent only imports and forks, so that a child starts in milliseconds and with no threads.
 """
 
+import contextlib
 import json
 import os
 import signal
 import sys
+import tempfile
 import time
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import torch
+
+from tasks.corpus.language import languages_of
+from tasks.inference.planned import plan_inference
+from tasks.inference.running import running
+from tasks.inference.scorer import score_texts
 from tasks.results import files
-from tests.results.crash.night import job_of, run_night, use_cheap_models
+from tests.results.crash.night import count_texts, job_of, models, run_night, write_corpus
 
 OPERATIONS = ("fsync", "rename", "link", "symlink", "unlink")
 
 
 def main() -> None:
+    _import_what_a_night_imports()
     print("ready", flush=True)
     for line in sys.stdin:
         order = json.loads(line)
@@ -27,6 +37,44 @@ def main() -> None:
         status = _wait(child, order.get("kill_after"))
         died = os.WTERMSIG(status) if os.WIFSIGNALED(status) else 0
         print(json.dumps({"signal": died, "exit": os.waitstatus_to_exitcode(status)}), flush=True)
+
+
+def _import_what_a_night_imports() -> None:
+    """Leaves each child nothing to import and no model to load, without starting a thread."""
+    known = models() / "modules.json"
+    if not known.exists():
+        known.write_text(json.dumps(_modules_of_a_night()))
+    for module in json.loads(known.read_text()):
+        with contextlib.suppress(Exception):
+            import_module(module)
+    _load_models()
+    threads = [path.read_text() for path in Path("/proc/self/task").glob("*/comm")]
+    own = [name for name in threads if not name.startswith("jemalloc")]
+    assert len(own) <= 1, f"a process with threads must not be forked: {own}"
+
+
+def _modules_of_a_night() -> list[str]:
+    """The modules that a night imports, found out by a child that runs one."""
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        child = os.fork()
+        if child == 0:
+            write_corpus(folder / "corpus.jsonl", range(5), 0)
+            order = {"out": str(folder / "out"), "corpus": str(folder / "corpus.jsonl")}
+            order |= {"report": str(folder / "report"), "scored": str(folder / "scored")}
+            _night(order)
+        os.waitpid(child, 0)
+        modules: list[str] = json.loads((folder / "report").read_text())["modules"]
+    return modules
+
+
+def _load_models() -> None:
+    """Leaves each child no model to load; with one thread, so that there is none to be forked."""
+    torch.set_num_threads(1)
+    job = job_of(Path("unused"), Path("unused"))
+    plan, text = plan_inference(job), ["Un texto que se entiende."]
+    score_texts(plan, text, running(job.compute, "fp32"), lambda documents: None)
+    languages_of(text)
 
 
 def _wait(child: int, kill_after: float | None) -> int:
@@ -53,7 +101,8 @@ def _night(order: dict[str, Any]) -> None:
         with Path(order["scored"]).open("a", encoding="utf-8") as scored:
             scored.write(f"{texts}\n")
 
-    use_cheap_models(note)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+    count_texts(note)
     report: dict[str, Any] = {"operations": [], "run_id": None, "error": None}
     _watch(report["operations"], order.get("kill_at"), order.get("when"))
     try:
@@ -61,6 +110,7 @@ def _night(order: dict[str, Any]) -> None:
         report["run_id"] = run_night(job)
     except Exception as error:
         report["error"] = f"{type(error).__name__}: {error}"
+    report["modules"] = sorted(sys.modules)
     Path(order["report"]).write_text(json.dumps(report), encoding="utf-8")
     os._exit(1 if report["error"] else 0)
 

@@ -72,7 +72,7 @@ def storm(folder: Path, kills: int, seed: int = 0) -> Storm:
         first = runs[0].run(out, corpora[0])
         assert first.exit == 0, first.error
         scored = needed = first.scored
-        version, killed, locked, length = 0, 0, 0, 0.5
+        version, killed, locked, length = 0, 0, 0, 1.5
         seen = stack.enter_context(_readers(layout.results, folder))
         while killed < kills:
             published, corpus = last_number(layout), corpora[(version + 1) % VERSIONS]
@@ -83,7 +83,7 @@ def storm(folder: Path, kills: int, seed: int = 0) -> Storm:
                 killed += attempt.signal == 9
                 locked += shut_out
             if last_number(layout) == published:
-                length = min(4.0, length * 1.1)
+                length = min(8.0, length * 1.1)
                 continue
             needed, version, length = needed + _changed(version), version + 1, length * 0.9
         last = runs[0].run(out, corpora[(version + 1) % VERSIONS])

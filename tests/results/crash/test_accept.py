@@ -7,14 +7,13 @@ from tasks.results.layout import layout_of
 from tasks.results.manifest import list_runs
 from tasks.results.snapshots import current_snapshot
 from tasks.steps.publishing import accept_run
-from tests.results.crash.night import job_of, run_night, use_cheap_models
-from tests.results.crash.trials import left_over, rows_of, write_corpus
+from tests.results.crash.night import job_of, run_night, write_corpus
+from tests.results.crash.trials import left_over, rows_of
 
 
 @pytest.fixture
-def refused(tmp_path, monkeypatch):
+def refused(tmp_path):
     """A run of thirteen documents, refused because one of them has no text."""
-    use_cheap_models(put=monkeypatch.setattr)
     corpus = tmp_path / "corpus.jsonl"
     write_corpus(corpus, range(12), 0)
     job = job_of(tmp_path / "out", corpus)

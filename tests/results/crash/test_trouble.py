@@ -10,14 +10,13 @@ from tasks.errors import RunLocked, Stopped
 from tasks.results.layout import layout_of
 from tasks.results.lock import hold_lock
 from tasks.results.manifest import list_runs
-from tests.results.crash.night import job_of, run_night, use_cheap_models
+from tests.results.crash.night import count_texts, job_of, run_night, write_corpus
 from tests.results.crash.trials import (
     SHARD,
     different,
     left_over,
     rows_of,
     set_back,
-    write_corpus,
 )
 
 
@@ -25,7 +24,7 @@ from tests.results.crash.trials import (
 def scored(monkeypatch):
     """How many texts the models were given, each time."""
     texts = []
-    use_cheap_models(texts.append, monkeypatch.setattr)
+    count_texts(texts.append, monkeypatch.setattr)
     return texts
 
 
@@ -43,9 +42,8 @@ def oracle(tmp_path, corpus):
 
 def stopped_after(shards, tmp_path, corpus, scored):
     """A run that is asked to stop once it has scored so many shards."""
-    before = len(scored)
     with pytest.raises(Stopped):
-        run_night(job_of(tmp_path / "out", corpus), stop=lambda: len(scored) - before >= shards)
+        run_night(job_of(tmp_path / "out", corpus), stop_after=shards)
     return layout_of(tmp_path / "out", "prensa")
 
 
