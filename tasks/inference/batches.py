@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import STOPPED, NocturnaError, Stopped
+from tasks.inference.frames import Ids
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids
 
 LENGTH_SPREAD = 0.97
 """Shortest sequence of a padded batch as a share of its longest: padding stays below 3 %."""
@@ -22,7 +22,7 @@ BatchLayout = Literal["equal", "padded", "packed"]
 
 @dataclass(frozen=True)
 class Sequence:
-    """One input of a model: ids with special tokens, and segment ids where not all are 0."""
+    """One input of a model: ids with special tokens, and segment ids if it is given any."""
 
     ids: Ids
     types: Ids | None
@@ -33,6 +33,9 @@ class Backend(Protocol):
 
     most_tokens: int | None
     """Largest token budget that memory allows, once it has run out; shared by all calls."""
+
+    landmark: int | None
+    """A token of which all sequences of a batch must hold as many; None for most networks."""
 
     @property
     def layout(self) -> BatchLayout:
@@ -113,7 +116,7 @@ def run_batches(
             raise Stopped(STOPPED)
         group = pending.pop()
         try:
-            outputs = backend.forward([sequence(int(i)) for i in group])
+            outputs = _forward(backend, [sequence(int(i)) for i in group])
         except (RuntimeError, MemoryError) as error:
             if not _is_out_of_memory(error):
                 raise
@@ -134,6 +137,15 @@ def run_batches(
         rows[group] = outputs
         _tell(run, lengths[group], int(lengths.sum()), backend.layout)
     return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
+
+
+def _forward(backend: Backend, batch: list[Sequence]) -> NDArray[np.float32]:
+    if backend.landmark is None:
+        return backend.forward(batch)
+    counts = np.array([np.count_nonzero(item.ids == backend.landmark) for item in batch])
+    kinds = [np.flatnonzero(counts == count) for count in np.unique(counts)]
+    outputs = np.concatenate([backend.forward([batch[i] for i in kind]) for kind in kinds])
+    return outputs[np.argsort(np.concatenate(kinds))]
 
 
 def _tell(run: Running, done: NDArray[np.int64], total: int, layout: BatchLayout) -> None:

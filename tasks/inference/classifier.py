@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from tasks.errors import UsageError
 from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, Sequence, run_batches
+from tasks.inference.facts import network_facts
+from tasks.inference.frames import Frame, Ids
 from tasks.inference.model_config import classifier_labels, is_independent
 from tasks.inference.models import ModelRef
 from tasks.inference.running import Running
-from tasks.inference.tokens import Frame, Ids, TextTokenizer, load_tokenizer
+from tasks.inference.tokens import TextTokenizer, check_frame, load_tokenizer
 
 
 def _logits(network: Any) -> Any:
@@ -29,6 +31,22 @@ def _packed_logits(network: Any) -> Any:
 
 
 LOGITS = Reading("logits", head=True, wrap=_logits, pack=_packed_logits)
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a classifier is, told without reading its weights.
+
+    Attributes:
+        labels: its own names, by output position.
+        independent: whether each label is scored by itself, as the model was trained.
+        unused: names of weights in its file that it has no place for.
+    """
+
+    labels: tuple[str, ...]
+    independent: bool
+    tokenizer: TextTokenizer
+    unused: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -71,11 +89,39 @@ class Classifier:
 def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
     """One text or a pair with the tokenizer's special tokens around it.
 
-    Segment ids that are all 0 are left out: a model without them takes them for 0.
+    Segment ids are given wherever the tokenizer gives them: to some networks all 0 is not none.
     """
-    frame: Frame = tokenizer.single if len(texts) == 1 else tokenizer.pair
-    types = frame.type_ids(*texts) if tokenizer.uses_types and any(frame.types) else None
-    return Sequence(frame.ids(*texts), types)
+    frame = tokenizer.single if len(texts) == 1 else pair_frame(tokenizer)
+    return Sequence(frame.ids(*texts), frame.type_ids(*texts) if tokenizer.uses_types else None)
+
+
+def pair_frame(tokenizer: TextTokenizer) -> Frame:
+    """What the tokenizer puts around two texts; that there is something was checked before."""
+    assert tokenizer.pair is not None
+    return tokenizer.pair
+
+
+def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
+    """Makes sure that a classifier can be loaded as its authors meant, and says what it is.
+
+    Args:
+        ref: the model.
+        pairs: whether it is to read two texts at once.
+
+    Raises:
+        UsageError: it is no classifier, or its weights, tokenizer and configuration do not belong
+            together.
+    """
+    labels = classifier_labels(ref)
+    network, tokenizer = network_facts(ref, head=True), load_tokenizer(ref)
+    if pairs:
+        if tokenizer.pair is None:
+            raise UsageError(
+                f"model {ref.name}: its tokenizer cannot put two texts together, which an NLI "
+                "model reads; choose another model"
+            )
+        check_frame(ref, tokenizer.uses_types, tokenizer.pair, network)
+    return Description(labels, is_independent(ref), tokenizer, network.unused)
 
 
 def load_classifier(ref: ModelRef, run: Running) -> Classifier:
@@ -84,12 +130,7 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     Raises:
         UsageError: it cannot be loaded or is no classifier.
     """
-    labels = classifier_labels(ref)
-    tokenizer = load_tokenizer(ref)
-    return Classifier(
-        ref=ref,
-        backend=load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run),
-        tokenizer=tokenizer,
-        labels=labels,
-        independent=is_independent(ref),
-    )
+    found = describe_classifier(ref)
+    tokenizer = found.tokenizer
+    backend = load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
+    return Classifier(ref, backend, tokenizer, found.labels, found.independent)

@@ -6,9 +6,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.inference.encoder import Encoder
+from tasks.inference.frames import Ids
 from tasks.inference.probabilities import softmax
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
 

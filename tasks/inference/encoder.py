@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, run_batches
 from tasks.inference.classifier import frame_sequence
-from tasks.inference.model_config import Recipe, read_recipe
+from tasks.inference.facts import network_facts, tokenizer_facts
+from tasks.inference.frames import Ids
 from tasks.inference.models import ModelRef
+from tasks.inference.recipe import Recipe, read_recipe
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids, TextTokenizer, load_tokenizer
+from tasks.inference.tokens import TextTokenizer, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,7 @@ class Encoder:
 
     @property
     def capacity(self) -> int:
-        """Tokens of a text that fit beside the special tokens."""
+        """Tokens of a text that fit beside the special tokens and the prompt."""
         window = min(self.tokenizer.window, self.recipe.window or self.tokenizer.window)
         return window - self.tokenizer.single.added
 
@@ -45,30 +47,68 @@ class Encoder:
         )
 
 
+@dataclass(frozen=True)
+class EncoderDescription:
+    """What a sentence encoder is, told without reading the weights of its network.
+
+    Attributes:
+        unused: names of weights in its file that it has no place for.
+    """
+
+    recipe: Recipe
+    tokenizer: TextTokenizer
+    unused: tuple[str, ...]
+
+
+@cache
+def describe_encoder(ref: ModelRef) -> EncoderDescription:
+    """Makes sure that an encoder can be loaded as its authors meant, and says what it is.
+
+    Raises:
+        UsageError: it asks for what is not supported, or its parts do not belong together.
+    """
+    recipe = read_recipe(ref)
+    network = network_facts(ref, head=False)
+    tokenizer = load_tokenizer(ref, False, recipe.lower, recipe.prompt)
+    if recipe.projections:
+        from tasks.inference.pooling import check_projections
+
+        check_projections(ref, recipe.projections, len(recipe.pooling) * (network.width or 0))
+    return EncoderDescription(recipe, tokenizer, network.unused)
+
+
 def load_encoder(ref: ModelRef, run: Running) -> Encoder:
     """Loads a sentence encoder with its tokenizer and its own recipe.
 
     Raises:
         UsageError: it cannot be loaded, or uses a module that is not supported.
     """
-    recipe = read_recipe(ref)
-    tokenizer = load_tokenizer(ref)
-    backend = load_backend(
-        ref, _embedding(recipe.pooling), tokenizer.pad_id, tokenizer.uses_types, run
-    )
+    found = describe_encoder(ref)
+    recipe, tokenizer = found.recipe, found.tokenizer
+    backend = load_backend(ref, _embedding(ref), tokenizer.pad_id, tokenizer.uses_types, run)
     return Encoder(ref, backend, tokenizer, recipe)
 
 
 @cache
-def _embedding(pooling: str) -> Reading:
+def _embedding(ref: ModelRef) -> Reading:
+    recipe = read_recipe(ref)
+    skipped = 0
+    if not recipe.pools_prompt:
+        skipped = tokenizer_facts(ref, False, recipe.lower, recipe.prompt).prompt_tokens
+    plain = not recipe.projections and not skipped and len(recipe.pooling) == 1
+    names = [*recipe.pooling, *(part.kind for part in recipe.projections)]
+    name = f"embedding {' '.join(names)}" + (f" from {skipped}" if skipped else "")
+
     def wrap(network: Any) -> Any:
+        from tasks.inference.pooling import load_projections
         from tasks.inference.reading import Embedding
 
-        return Embedding(network, pooling).eval()
+        projections = load_projections(ref, recipe.projections)
+        return Embedding(network, recipe.pooling, skipped, projections).eval()
 
     def pack(network: Any) -> Any:
         from tasks.inference.reading import packed_encoder
 
-        return packed_encoder(network, pooling)
+        return packed_encoder(network, recipe.pooling[0]) if plain else None
 
-    return Reading(f"embedding {pooling}", head=False, wrap=wrap, pack=pack)
+    return Reading(name, head=False, wrap=wrap, pack=pack)

@@ -15,9 +15,13 @@ BUNDLED_MODELS = {
     "encoder": BUNDLED_FOLDER / "encoder-es-en",
 }
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
-_TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "merges.txt")
+_TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoken", "tekken.json")
+_DECIDING = frozenset({".safetensors", ".bin", ".json", ".txt", ".model", ".codes", ".tiktoken"})
 _HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
-_DESCRIPTION_FILES = ("*.json", "*.txt", "*.model", "*/config.json")
+_DESCRIPTION_FILES = (
+    *("*.json", "*.txt", "*.model", "*.codes", "*.tiktoken"),
+    *("*_Dense/pytorch_model.bin", "*_LayerNorm/pytorch_model.bin"),
+)
 
 
 @dataclass(frozen=True)
@@ -152,7 +156,9 @@ def _weights_of(folder: Path, name: str) -> str:
     if not (folder / "config.json").is_file():
         raise UsageError(f"model {name}: {folder} holds no config.json")
     if not any(path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)):
-        raise UsageError(f"model {name}: {folder} holds no tokenizer, such as tokenizer.json")
+        raise UsageError(
+            f"model {name}: {folder} holds no tokenizer: none of {', '.join(_TOKENIZER_FILES)}"
+        )
     return weights
 
 
@@ -161,7 +167,7 @@ def _folder_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder).as_posix()
-        decides = path.suffix in {".safetensors", ".bin", ".json", ".txt", ".model"}
+        decides = path.suffix in _DECIDING
         if decides and not relative.startswith(".") and path.is_file():
             size = path.stat().st_size
             digest.update(f"{relative}\0{size}\0".encode())

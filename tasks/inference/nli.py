@@ -7,11 +7,11 @@ of transformers' zero-shot-classification pipeline.
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.classifier import Classifier
+from tasks.inference.classifier import Classifier, pair_frame
+from tasks.inference.frames import Ids
 from tasks.inference.model_config import nli_verdicts
 from tasks.inference.probabilities import softmax
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
 
@@ -35,8 +35,9 @@ def score_nli(
         model: a loaded NLI model.
         encoded: token ids of each document, without special tokens.
         hypotheses: one sentence a label.
-        multi_label: entailment against contradiction for each label by itself; otherwise (with at
-            least two labels) a softmax of the entailment logits over the labels asked about.
+        multi_label: entailment against contradiction (of two classes, against the other one) for
+            each label by itself; otherwise (with at least two labels) a softmax of the entailment
+            logits over the labels asked about.
         long: what to do with documents beyond the model's window.
         run: how to run.
         asked: positions of the hypotheses that each document is asked about, shape (documents, k);
@@ -47,7 +48,7 @@ def score_nli(
         read.
     """
     verdicts = nli_verdicts(model.ref)
-    added = model.tokenizer.pair.added
+    added = pair_frame(model.tokenizer).added
     endings = model.tokenizer.encode(hypotheses)
     longest = max(len(ids) for ids in endings)
     windows = cut_windows(encoded, model.tokenizer.window - added - longest, long)
@@ -65,7 +66,7 @@ def score_nli(
     ).reshape(len(windows.ids), k, -1)
 
     if multi_label or k == 1:
-        scores = softmax(logits[..., [verdicts.contradiction, verdicts.entailment]])[..., 1]
+        scores = softmax(logits[..., [verdicts.against, verdicts.entailment]])[..., 1]
     else:
         scores = softmax(logits[..., verdicts.entailment])
     joined = aggregate(scores, windows, long.aggregate)

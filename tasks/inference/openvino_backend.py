@@ -12,8 +12,10 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
+from tasks.inference.architectures import LENGTH_DEPENDENT
 from tasks.inference.backends import Reading
 from tasks.inference.batches import BatchLayout, Sequence
+from tasks.inference.facts import network_facts
 from tasks.inference.models import ModelRef
 from tasks.inference.openvino_kept import conversion_at, keep_conversion, read_conversion
 
@@ -28,8 +30,11 @@ class OpenVinoBackend:
 
     layout: BatchLayout = "equal"
 
-    def __init__(self, compiled: openvino.CompiledModel, uses_types: bool) -> None:
+    def __init__(
+        self, compiled: openvino.CompiledModel, uses_types: bool, landmark: int | None
+    ) -> None:
         self._compiled = compiled
+        self.landmark = landmark
         self._uses_types = uses_types
         self._requests = threading.local()
         self.most_tokens: int | None = None
@@ -60,6 +65,8 @@ def load_openvino(
 ) -> OpenVinoBackend | None:
     """Compiles a model for this processor; None where its architecture cannot be converted.
 
+    It cannot where it computes in another way beyond some length, which a conversion forgets.
+
     Args:
         ref: what to load.
         reading: what of it is wanted.
@@ -78,12 +85,15 @@ def load_openvino(
 def _load(
     ref: ModelRef, reading: Reading, uses_types: bool, precision: str, workers: int
 ) -> OpenVinoBackend | None:
+    facts = network_facts(ref, reading.head)
+    if facts.model_type in LENGTH_DEPENDENT:
+        return None
     model = _converted(ref, reading, uses_types, int8=precision == "int8")
     if model is None:
         return None
-    backend = OpenVinoBackend(_compile(model, precision, workers), uses_types)
+    backend = OpenVinoBackend(_compile(model, precision, workers), uses_types, facts.landmark)
     # The binding sets itself up in its first call; two threads that both make it can lock up.
-    backend.forward([Sequence(np.zeros(2, dtype=np.int32), None)])
+    backend.forward([Sequence(np.full(2, facts.landmark or 0, dtype=np.int32), None)])
     return backend
 
 

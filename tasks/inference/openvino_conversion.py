@@ -16,6 +16,7 @@ from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
 from tasks.inference.backends import Reading
+from tasks.inference.facts import network_facts
 from tasks.inference.models import ModelRef
 from tasks.inference.networks import load_network
 
@@ -27,6 +28,9 @@ LARGEST_ERROR = 2e-5
 _TRACED_SHAPE, _CHECKED_SHAPES = (2, 7), ((1, 5), (3, 12))
 """Rows and tokens of the example that is traced, and of those that the result is checked on."""
 
+_LONGEST_CHECKED = 512
+"""The result is checked on a sequence of so many tokens too, or of all that the network reads."""
+
 
 def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> openvino.Model | None:
     """A model as OpenVINO computes it; None where its architecture cannot be converted.
@@ -37,8 +41,9 @@ def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> op
     network = load_network(ref, reading.head, "fp32", "cpu")
     module = reading.wrap(network)
     try:
-        model = _traced(module, uses_types)
-        error = _error(model, module, uses_types, network.config.vocab_size)
+        examples = _Examples(ref, reading, uses_types)
+        model = _traced(module, examples)
+        error = _error(model, module, examples)
     except Exception as failure:  # the tracer and the front end raise whatever they met
         logger.info("%s: OpenVINO cannot convert it (%s); torch runs it", ref.name, failure)
         return None
@@ -50,19 +55,33 @@ def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> op
     return model
 
 
-def _example(uses_types: bool, shape: tuple[int, int], vocabulary: int) -> dict[str, torch.Tensor]:
-    generator = torch.Generator().manual_seed(shape[1])
-    ids = torch.randint(0, vocabulary, shape, generator=generator)
-    inputs = {"input_ids": ids}
-    if uses_types:
-        inputs["token_type_ids"] = torch.zeros_like(ids)
-    return inputs
+class _Examples:
+    """Inputs of any shape that a network can be given, the same ones every time."""
+
+    def __init__(self, ref: ModelRef, reading: Reading, uses_types: bool) -> None:
+        network = network_facts(ref, reading.head)
+        self._vocabulary = network.vocabulary or 2
+        self._types = min(network.segments or 2, 2) if uses_types else 0
+        self._landmark = network.landmark
+        self.longest = min(network.positions or _LONGEST_CHECKED, _LONGEST_CHECKED)
+
+    def of(self, shape: tuple[int, int]) -> dict[str, torch.Tensor]:
+        """Model inputs of a shape (batch, tokens)."""
+        generator = torch.Generator().manual_seed(shape[1])
+        ids = torch.randint(0, self._vocabulary, shape, generator=generator)
+        if self._landmark is not None:
+            ids[ids == self._landmark] = (self._landmark + 1) % self._vocabulary
+            ids[:, -1] = self._landmark
+        inputs = {"input_ids": ids}
+        if self._types:
+            inputs["token_type_ids"] = torch.randint(0, self._types, shape, generator=generator)
+        return inputs
 
 
-def _traced(module: nn.Module, uses_types: bool) -> openvino.Model:
+def _traced(module: nn.Module, examples: _Examples) -> openvino.Model:
     """Through the front end itself: the command-line converter would report its use."""
     front_end = FrontEndManager().load_by_framework("pytorch")
-    example = _example(uses_types, _TRACED_SHAPE, 3)
+    example = examples.of(_TRACED_SHAPE)
     with torch.inference_mode(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         # the result is checked against the network, so the trace need not be traced again for that
@@ -76,13 +95,13 @@ def _traced(module: nn.Module, uses_types: bool) -> openvino.Model:
     return model
 
 
-def _error(model: openvino.Model, module: nn.Module, uses_types: bool, vocabulary: int) -> float:
+def _error(model: openvino.Model, module: nn.Module, examples: _Examples) -> float:
     """Largest difference from torch over several shapes, as a share of the largest output."""
     exact = {"INFERENCE_NUM_THREADS": 1, "INFERENCE_PRECISION_HINT": "f32"}
     compiled = openvino.Core().compile_model(model, "CPU", exact)
     largest = 0.0
-    for shape in _CHECKED_SHAPES:
-        inputs = _example(uses_types, shape, vocabulary)
+    for shape in (*_CHECKED_SHAPES, (1, examples.longest)):
+        inputs = examples.of(shape)
         with torch.inference_mode():
             expected = module(**inputs).numpy()
         found = compiled([values.numpy() for values in inputs.values()])[0]

@@ -17,7 +17,7 @@ from tasks.inference.models import ModelRef
 
 logger = logging.getLogger(__name__)
 
-CONVERSION = 2
+CONVERSION = 3
 """Version of what is made of a network and how it is kept; part of its address."""
 
 _MODEL, _WEIGHTS, _ABOUT = "model.xml", "model.bin", "about.json"

@@ -71,6 +71,7 @@ class PackedBackend:
     module: nn.Module
     device: torch.device
     most_tokens: int | None = None
+    landmark: int | None = None
 
     @property
     def layout(self) -> BatchLayout:
@@ -162,13 +163,23 @@ AttentionInterface.register(ATTENTION, _attention)
 
 def _states(bare: Any, layers: Any, batch: Pack) -> Tensor:
     """Hidden states after the layers, shape (1, tokens, width)."""
-    first = getattr(bare.embeddings, "padding_idx", -1) + 1  # where RoBERTa's positions start
     states: Tensor = bare.embeddings(
-        input_ids=batch.ids, token_type_ids=batch.types, position_ids=batch.positions + first
+        input_ids=batch.ids, token_type_ids=batch.types, position_ids=_positions(bare, batch)
     )
     for layer in layers:
         states = layer(states, None, batch=batch)
     return states
+
+
+def _positions(bare: Any, batch: Pack) -> Tensor:
+    """Position ids; RoBERTa's start after its padding, and pass over a padding token in a text."""
+    padding = getattr(bare.embeddings, "padding_idx", None)
+    if padding is None:
+        return batch.positions
+    counted = batch.ids != padding
+    before = counted.cumsum(1)
+    started = (before - counted.long())[0, batch.starts].repeat_interleave(batch.lengths)
+    return (before - started) * counted + padding
 
 
 def _last_layer(layer: Any, states: Tensor, batch: Pack) -> Tensor:

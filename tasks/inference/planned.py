@@ -2,18 +2,25 @@
 
 import hashlib
 import json
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from tasks.errors import UsageError
-from tasks.inference.model_config import classifier_labels, nli_verdicts, read_recipe
+from tasks.inference.classifier import describe_classifier
+from tasks.inference.encoder import describe_encoder
+from tasks.inference.model_config import classifier_labels, nli_verdicts, unnamed
 from tasks.inference.models import ModelRef, find_model, resolve_model
+from tasks.inference.recipe import read_recipe
+from tasks.inference.tokens import TextTokenizer
 from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
+
+logger = logging.getLogger(__name__)
 
 Resolve = Callable[[str, str | None, str], ModelRef]
 
-PREPROCESSING = 1
+PREPROCESSING = 2
 """Version of everything between text and logits that this code decides; part of `config_id`."""
 
 
@@ -107,19 +114,58 @@ class InferencePlan:
 
 
 def plan_inference(job: Job) -> InferencePlan:
-    """Resolves and checks the models of a job before any work; loads no weights.
+    """Resolves and checks the models of a job before any work; reads no weights.
 
     Raises:
-        UsageError: a model that does not exist or cannot do what the job wants of it.
+        UsageError: a model that does not exist, cannot do what the job wants of it, or cannot be
+            loaded as its authors meant.
         Transient: the Hub does not answer.
     """
-    return InferencePlan(
+    plan = InferencePlan(
         sentiment=_plan_sentiment(job.sentiment, resolve_model) if job.sentiment.enabled else None,
         topics=_plan_topics(job.zero_shot, job.language, resolve_model) if job.zero_shot else None,
         long_documents=job.long_documents,
         precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
         tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
     )
+    for note in dict.fromkeys(_examine(plan)):
+        logger.warning(note)
+    return plan
+
+
+def _examine(plan: InferencePlan) -> list[str]:
+    """Refuses models whose parts do not belong together; says what is odd about the others."""
+    notes: list[str] = []
+    if plan.sentiment:
+        model, labels = plan.sentiment.model, plan.sentiment.labels
+        notes += _unused(model, describe_classifier(model).unused)
+        if unnamed(labels):
+            notes.append(
+                f"model {model.name}: it does not name its labels; they are called {labels[0]} to "
+                f"{labels[-1]} until id2label in its config.json does"
+            )
+    topics = plan.topics
+    if topics and topics.method == "nli":
+        found = describe_classifier(topics.model, pairs=True)
+        notes += _unused(topics.model, found.unused)
+        _check_readable(topics.model, found.tokenizer, topics.hypotheses)
+    elif topics:
+        _examine_encoder(topics.model, topics.hypotheses, notes)
+    if topics and topics.shortlist:
+        _examine_encoder(topics.shortlist.model, topics.labels, notes)
+    return notes
+
+
+def _examine_encoder(model: ModelRef, sentences: tuple[str, ...], notes: list[str]) -> None:
+    found = describe_encoder(model)
+    notes += _unused(model, found.unused)
+    if found.recipe.prompts:
+        notes.append(
+            f"model {model.name}: it has prompts ({', '.join(found.recipe.prompts)}) and none by "
+            "default, so texts are read without one; name one as default_prompt_name in its "
+            "config_sentence_transformers.json"
+        )
+    _check_readable(model, found.tokenizer, sentences)
 
 
 def check_models(job: Job) -> tuple[str, ...]:
@@ -192,6 +238,24 @@ def _plan_shortlist(settings: ZeroShot, resolve: Resolve) -> Shortlist | None:
     model = resolve(settings.shortlist_model, None, "encoder")
     read_recipe(model)
     return Shortlist(model, size)
+
+
+def _check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: tuple[str, ...]) -> None:
+    for sentence, ids in zip(sentences, tokenizer.encode(list(sentences)), strict=True):
+        beyond = tokenizer.without_embedding(ids)
+        if beyond is not None:
+            raise UsageError(
+                f"model {model.name}: {sentence!r} holds token {beyond}, and its network has "
+                f"embeddings for {tokenizer.vocabulary} tokens; word the label otherwise"
+            )
+
+
+def _unused(model: ModelRef, names: tuple[str, ...]) -> list[str]:
+    if not names:
+        return []
+    return [
+        f"model {model.name}: {len(names)} weights of its file are not used, such as {names[0]}"
+    ]
 
 
 def _decisive(part: SentimentPlan | TopicPlan) -> dict[str, object]:

@@ -9,6 +9,8 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
+from tasks.inference.pooling import pool
+
 FIRST_POSITION_ARCHITECTURES = {
     "BertForSequenceClassification": "bert",
     "RobertaForSequenceClassification": "roberta",
@@ -70,12 +72,22 @@ def head_logits(network: Any, bare: Any, states: Tensor) -> Tensor:
 
 
 class Embedding(nn.Module):
-    """Unit-length embeddings, shape (batch, width), pooled from the last hidden states."""
+    """Unit-length embeddings, shape (batch, width), pooled from the last hidden states.
 
-    def __init__(self, network: Any, pooling: str) -> None:
+    The embedding is computed in the network's precision up to its states, and in fp32 from there.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        pooling: tuple[str, ...],
+        skipped: int = 0,
+        projections: nn.Module | None = None,
+    ) -> None:
         super().__init__()
         self.network = network
-        self.pooling = pooling
+        self.pooling, self.skipped = pooling, skipped
+        self.projections = nn.Identity() if projections is None else projections
 
     def forward(
         self,
@@ -85,7 +97,8 @@ class Embedding(nn.Module):
     ) -> Tensor:
         inputs = _given(token_type_ids=token_type_ids, attention_mask=attention_mask)
         states = self.network(input_ids=input_ids, **inputs).last_hidden_state.float()
-        return normalize(_pool(states, attention_mask, self.pooling), dim=-1)
+        pooled = pool(states, attention_mask, self.pooling, self.skipped)
+        return normalize(self.projections(pooled), dim=-1)
 
 
 ENCODER_ARCHITECTURES = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
@@ -111,6 +124,7 @@ def packed_encoder(network: Any, pooling: str) -> nn.Module | None:
     from tasks.inference.packing import PackedEmbedding
 
     known = _name(network) in ENCODER_ARCHITECTURES and not _attends_elsewhere(network)
+    known = known and pooling in {"cls", "max", "mean"}
     return PackedEmbedding(network, pooling) if known else None
 
 
@@ -144,19 +158,6 @@ def _last_layer(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:
     attended = layer.attention.output(joined, first)
     found: Tensor = layer.output(layer.intermediate(attended), attended)
     return found
-
-
-def _pool(states: Tensor, mask: Tensor | None, how: str) -> Tensor:
-    if how == "cls":
-        return states[:, 0]
-    if how == "max":
-        if mask is not None:
-            states = states.masked_fill(mask.unsqueeze(-1) == 0, float("-inf"))
-        return states.amax(dim=1)
-    if mask is None:
-        return states.mean(dim=1)
-    weights = mask.unsqueeze(-1).to(states.dtype)
-    return (states * weights).sum(dim=1) / weights.sum(dim=1)
 
 
 def _first(output: Any) -> Tensor:

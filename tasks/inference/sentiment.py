@@ -4,9 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.inference.classifier import Classifier
+from tasks.inference.frames import Ids
 from tasks.inference.probabilities import sigmoid, softmax
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate, cut_windows
 from tasks.job import LongDocuments
 

@@ -5,8 +5,8 @@ from numpy.typing import NDArray
 
 from tasks.inference.embedding import similarities
 from tasks.inference.encoder import Encoder
+from tasks.inference.frames import Ids
 from tasks.inference.running import Running
-from tasks.inference.tokens import Ids
 from tasks.inference.windows import Windows, aggregate
 from tasks.job import LongDocuments
 

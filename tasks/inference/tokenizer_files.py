@@ -1,81 +1,144 @@
 """A model's tokenizer as transformers reads it from its folder: the only place that asks it."""
 
-from dataclasses import dataclass
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoTokenizer
+from tokenizers.normalizers import Lowercase
+from tokenizers.normalizers import Sequence as Normalizers
+from transformers import AutoTokenizer
 
 from tasks.errors import UsageError
+from tasks.inference.facts import NetworkFacts, TokenizerFacts
+from tasks.inference.frames import Frame, Ids, find_frame
 from tasks.inference.models import ModelRef
+from tasks.inference.networks import load_config
+from tasks.inference.tokens import check_frame
 
 _UNBOUNDED = 1_000_000
 """Tokenizers that were saved without a window claim one of about 1e30."""
 
-_OFFSET_POSITIONS = frozenset(
-    {"roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "mpnet", "roberta-prelayernorm"}
-)
-"""Architectures whose position ids start after the pad id, which costs that many positions."""
+_PROBES = ("a", "La 2ª prueba: ¿qué tal?", "x y", "")
 
 
-@dataclass(frozen=True)
-class TokenizerFacts:
-    """What scoring needs of a tokenizer.
+def read_tokenizer(
+    ref: ModelRef, network: NetworkFacts, lower: bool, prompt: str
+) -> TokenizerFacts:
+    """Reads the tokenizer of a model and makes sure that it belongs to the network.
 
-    Attributes:
-        tokenizer: its JSON, as the library `tokenizers` reads it; it neither cuts nor pads.
-        pad_id: token that fills up a batch.
-        window: tokens that the model can read at once, special tokens included.
-        uses_types: whether the model takes segment ids.
-    """
-
-    tokenizer: str
-    pad_id: int
-    window: int
-    uses_types: bool
-
-
-def read_tokenizer(ref: ModelRef) -> TokenizerFacts:
-    """Reads the tokenizer of a model.
+    Args:
+        ref: the model.
+        network: what its tokens are for.
+        lower: whether texts are put in lower case first, whatever the tokenizer itself does.
+        prompt: what is read before every text.
 
     Raises:
-        UsageError: the model has no fast tokenizer, needs code of its own, or no window can be
-            found.
+        UsageError: the folder holds no tokenizer, or one that does not belong to the network.
     """
-    offline: dict[str, Any] = {"local_files_only": True, "trust_remote_code": False}
-    try:
-        config = AutoConfig.from_pretrained(ref.folder, **offline)
-    except (OSError, ValueError) as error:
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+    tokenizer = _loaded(ref)
+    if lower:
+        _put_in_lower_case(tokenizer, ref)
+    single, pair = find_frame(tokenizer, "a"), find_frame(tokenizer, "a", "b")
+    if single is None or not _builds(tokenizer, single):
         raise UsageError(
-            f"model {ref.name}: cannot be loaded from {ref.folder}: {reason}"
-        ) from None
+            f"model {ref.name}: what its tokenizer puts around a text differs from text to text, "
+            "which cannot be followed; choose another model"
+        )
+    pad_id = tokenizer.pad_token_id
+    if pad_id is None:
+        pad_id = getattr(load_config(ref), "pad_token_id", None) or 0
+    found = TokenizerFacts(
+        tokenizer=_as_json(tokenizer),
+        pad_id=pad_id,
+        window=_window(tokenizer.model_max_length, network, ref.name),
+        uses_types=network.takes_types and "token_type_ids" in tokenizer("a"),
+        unknown_id=tokenizer.unk_token_id,
+        single=single,
+        pair=pair if pair is not None and _builds(tokenizer, pair) else None,
+        prompt_tokens=_prompt_tokens(tokenizer, prompt),
+    )
+    check_frame(ref, found.uses_types, single, network)
+    return found
+
+
+def slow_tokenizer(ref: ModelRef) -> Callable[[list[str]], list[Ids]]:
+    """What makes token ids of texts where only transformers' own code can."""
+    tokenizer = _loaded(ref)
+
+    def encode(texts: list[str]) -> list[Ids]:
+        found = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
+        return [np.array(ids, dtype=np.int32) for ids in found]
+
+    return encode
+
+
+def _loaded(ref: ModelRef) -> Any:
     try:
-        tokenizer = AutoTokenizer.from_pretrained(ref.folder, **offline)
-    except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
+        tokenizer = AutoTokenizer.from_pretrained(
+            ref.folder, local_files_only=True, trust_remote_code=False
+        )
+        tokenizer(list(_PROBES))
+    except Exception as error:  # each kind of tokenizer has its own ways to fail
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
         raise UsageError(f"model {ref.name}: its tokenizer cannot be loaded: {reason}") from None
+    if len(tokenizer) <= len(tokenizer.all_special_ids):
+        raise UsageError(
+            f"model {ref.name}: its tokenizer has no vocabulary but special tokens, so it knows no "
+            "word; copy the model's tokenizer files beside its weights"
+        )
+    return tokenizer
+
+
+def _put_in_lower_case(tokenizer: Any, ref: ModelRef) -> None:
     if not tokenizer.is_fast:
-        raise UsageError(f"model {ref.name}: its tokenizer has no fast (tokenizers) version")
+        raise UsageError(
+            f"model {ref.name}: it wants texts in lower case and its tokenizer has no fast version "
+            "to do that; choose another encoder"
+        )
+    backend = tokenizer.backend_tokenizer
+    steps = [Lowercase(), *([backend.normalizer] if backend.normalizer is not None else [])]
+    backend.normalizer = Normalizers(steps)
+
+
+def _as_json(tokenizer: Any) -> str | None:
+    if not tokenizer.is_fast:
+        return None
+    if tokenizer.backend_tokenizer.encode_special_tokens:
+        return None  # its JSON does not say that special tokens in a text are text
     backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
     backend.no_truncation()
     backend.no_padding()
-    pad_id = tokenizer.pad_token_id
-    if pad_id is None:
-        pad_id = getattr(config, "pad_token_id", None) or 0
-    return TokenizerFacts(
-        tokenizer=backend.to_str(),
-        pad_id=pad_id,
-        window=_window(tokenizer.model_max_length, config, ref.name),
-        uses_types="token_type_ids" in tokenizer.model_input_names,
-    )
+    made: str = backend.to_str()
+    return made
 
 
-def _window(claimed: int, config: Any, name: str) -> int:
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions and getattr(config, "model_type", "") in _OFFSET_POSITIONS:
-        positions -= (getattr(config, "pad_token_id", None) or 0) + 1
-    bounds = [n for n in (claimed, positions) if n and 0 < n < _UNBOUNDED]
+def _prompt_tokens(tokenizer: Any, prompt: str) -> int:
+    """As sentence-transformers counts them: with special tokens before, and white space after."""
+    if not prompt:
+        return 0
+    ids = tokenizer(prompt)["input_ids"]
+    return len(ids) - int(ids[-1] in tokenizer.all_special_ids)
+
+
+def _builds(tokenizer: Any, frame: Frame) -> bool:
+    """Whether the frame makes, of several texts, what the tokenizer itself makes of them."""
+    for text in _PROBES:
+        # An empty second text is to some tokenizers no second text.
+        texts = [text, "b"][: len(frame.text_types)]
+        whole = tokenizer(*texts)
+        bare = (tokenizer(part, add_special_tokens=False)["input_ids"] for part in texts)
+        own = [np.array(ids, dtype=np.int32) for ids in bare]
+        if frame.ids(*own).tolist() != list(whole["input_ids"]):
+            return False
+        types = whole.get("token_type_ids")
+        if types is not None and frame.type_ids(*own).tolist() != list(types):
+            return False
+    return True
+
+
+def _window(claimed: int, network: NetworkFacts, name: str) -> int:
+    bounds = [n for n in (claimed, network.positions) if n and 0 < n < _UNBOUNDED]
     if not bounds:
         raise UsageError(
             f"model {name}: neither tokenizer nor config says how many tokens it can read; "

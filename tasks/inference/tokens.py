@@ -1,61 +1,21 @@
-"""Texts to token ids, once, and the special tokens that models put around them."""
+"""Texts to token ids, once, as the model's own tokenizer makes them."""
 
 import hashlib
-import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
-from pathlib import Path
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from tasks.cached import cached_at, keep_cached, read_cached
+from tasks.errors import UsageError
+from tasks.inference.facts import NetworkFacts, network_facts, tokenizer_facts
+from tasks.inference.frames import Frame, Ids
 from tasks.inference.models import ModelRef
-
-Ids = NDArray[np.int32]
 
 PIECE_CHARS = 200_000
 """Longer texts are tokenised in pieces cut at white space, so that memory stays flat."""
-
-KEPT_FACTS = 1
-"""Version of what is kept of a tokenizer; part of its address."""
-
-
-@dataclass(frozen=True)
-class Frame:
-    """Special tokens around one text or a pair, and the segment ids of each piece.
-
-    Attributes:
-        pieces: constant ids before, between and after the texts; one more than there are texts.
-        types: segment id of each constant piece and each text, in order of appearance.
-    """
-
-    pieces: tuple[Ids, ...]
-    types: tuple[int, ...]
-
-    @property
-    def added(self) -> int:
-        """Tokens that the frame adds to the texts."""
-        return sum(len(piece) for piece in self.pieces)
-
-    def ids(self, *texts: Ids) -> Ids:
-        """One sequence: the texts with their special tokens."""
-        parts = [self.pieces[0]]
-        for text, piece in zip(texts, self.pieces[1:], strict=True):
-            parts += [text, piece]
-        return np.concatenate(parts)
-
-    def type_ids(self, *texts: Ids) -> Ids:
-        """Segment ids of the sequence that `ids` makes from the same texts."""
-        lengths = [len(self.pieces[0])]
-        for text, piece in zip(texts, self.pieces[1:], strict=True):
-            lengths += [len(text), len(piece)]
-        return np.repeat(np.array(self.types, dtype=np.int32), lengths)
 
 
 @dataclass(frozen=True)
@@ -63,80 +23,137 @@ class TextTokenizer:
     """A model's tokenizer, reduced to what scoring needs.
 
     Attributes:
+        plain: token ids of texts, without special tokens; safe to call from several threads.
+        pad_id: fills up a batch, where the network takes padding.
         window: tokens the model can read at once, special tokens included.
+        single, pair: special tokens around one text and around two; no pair for some tokenizers.
+        uses_types: whether the model is given segment ids.
         identity: hash of the tokenizer; two models with the same one share token ids.
-        uses_types: whether the model takes segment ids.
+        vocabulary: ids from here on have no embedding; None where the network has no such table.
+        unknown_id: what stands for text that the tokenizer does not know; None if it has none.
+        prompt: what is read before every text; its ids are part of `single`.
     """
 
-    backend: Tokenizer
+    plain: Callable[[list[str]], list[Ids]]
     pad_id: int
     window: int
     single: Frame
-    pair: Frame
+    pair: Frame | None
     uses_types: bool
     identity: str
+    vocabulary: int | None
+    unknown_id: int | None
+    prompt: str = ""
 
     def encode(self, texts: list[str]) -> list[Ids]:
-        """Token ids of each text, without special tokens and without any cut."""
+        """Token ids of each text, without special tokens or prompt and without any cut."""
+        if not self.prompt:
+            return self._bare(texts)
+        start = self._bare([self.prompt.rstrip()])[0]
+        together = self._bare([self.prompt + text for text in texts])
+        return [
+            ids[len(start) :] if np.array_equal(ids[: len(start)], start) else self._bare([text])[0]
+            for ids, text in zip(together, texts, strict=True)
+        ]
+
+    def prompted(self, prompt: str) -> "TextTokenizer":
+        """The tokenizer with a prompt before every text."""
+        if not prompt:
+            return self
+        start = self._bare([prompt.rstrip()])[0]
+        identity = f"{self.identity} {prompt}"
+        return replace(self, prompt=prompt, single=self.single.after(start), identity=identity)
+
+    def without_embedding(self, ids: Ids) -> int | None:
+        """The first id that the network has no embedding for, or None."""
+        return first_beyond(ids, self.vocabulary)
+
+    def unknown(self, ids: Ids) -> int:
+        """How many of the ids stand for text that the tokenizer does not know."""
+        return 0 if self.unknown_id is None else int(np.count_nonzero(ids == self.unknown_id))
+
+    def _bare(self, texts: list[str]) -> list[Ids]:
         encoded: list[Ids] = []
         for batch in _bounded(texts):
             if len(batch) == 1 and len(batch[0]) > PIECE_CHARS:
-                pieces = (self._encode(group) for group in _bounded(split_text(batch[0])))
+                pieces = (self.plain(group) for group in _bounded(split_text(batch[0])))
                 encoded.append(np.concatenate([ids for group in pieces for ids in group]))
             else:
-                encoded += self._encode(batch)
+                encoded += self.plain(batch)
         return encoded
 
-    def _encode(self, texts: list[str]) -> list[Ids]:
-        found = self.backend.encode_batch_fast(texts, add_special_tokens=False)
-        return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
+
+def first_beyond(ids: Ids, vocabulary: int | None) -> int | None:
+    """The first id that a table of so many embeddings does not hold, or None."""
+    if vocabulary is None or not len(ids) or ids.max() < vocabulary:
+        return None
+    return int(ids[np.argmax(ids >= vocabulary)])
 
 
 @lru_cache(maxsize=16)
-def load_tokenizer(ref: ModelRef) -> TextTokenizer:
+def load_tokenizer(
+    ref: ModelRef, head: bool = True, lower: bool = False, prompt: str = ""
+) -> TextTokenizer:
     """Loads the tokenizer of a model; kept for the life of the process, for its next shards.
 
-    What transformers makes of the model's files is kept on disk, so that a later process need not
-    import it.
+    Args:
+        ref: the model.
+        head: whether its network is a classifier or a bare encoder.
+        lower: whether texts are put in lower case first, whatever the tokenizer itself does.
+        prompt: what is read before every text.
 
     Raises:
-        UsageError: the model has no fast tokenizer, or no window can be found.
+        UsageError: it cannot be loaded, or does not belong to the network.
     """
-    facts = _facts(ref)
-    backend = Tokenizer.from_str(facts["tokenizer"])
+    facts = tokenizer_facts(ref, head, lower, prompt)
+    if facts.tokenizer is None:
+        from tasks.inference.tokenizer_files import slow_tokenizer
+
+        plain, identity = slow_tokenizer(ref), f"{ref.revision} {ref.folder}"
+    else:
+        plain = _fast(Tokenizer.from_str(facts.tokenizer))
+        identity = hashlib.sha256(facts.tokenizer.encode()).hexdigest()
     return TextTokenizer(
-        backend=backend,
-        pad_id=facts["pad_id"],
-        window=facts["window"],
-        single=_frame(backend, "a"),
-        pair=_frame(backend, "a", "b"),
-        uses_types=facts["uses_types"],
-        identity=hashlib.sha256(facts["tokenizer"].encode()).hexdigest(),
-    )
+        plain=plain,
+        pad_id=facts.pad_id,
+        window=facts.window,
+        single=facts.single,
+        pair=facts.pair,
+        uses_types=facts.uses_types,
+        identity=identity,
+        vocabulary=network_facts(ref, head).vocabulary,
+        unknown_id=facts.unknown_id,
+    ).prompted(prompt)
 
 
-def was_used(ref: ModelRef) -> bool:
-    """Whether a model was loaded on this machine before."""
-    return _kept_at(ref).exists()
+def check_frame(ref: ModelRef, uses_types: bool, frame: Frame, network: NetworkFacts) -> None:
+    """Refuses special tokens and segments that the network has no embedding for.
+
+    Raises:
+        UsageError: tokenizer and network do not belong together.
+    """
+    special = np.array([token for piece in frame.pieces for token in piece], dtype=np.int32)
+    beyond = first_beyond(special, network.vocabulary)
+    if beyond is not None:
+        raise UsageError(
+            f"model {ref.name}: its tokenizer puts token {beyond} around every text, and its "
+            f"network has embeddings for {network.vocabulary} tokens; the two do not belong "
+            "together, or special tokens are missing from the tokenizer's vocabulary"
+        )
+    segments = network.segments or 0
+    if uses_types and 0 < segments <= frame.largest_type:
+        raise UsageError(
+            f"model {ref.name}: its tokenizer gives segment id {frame.largest_type}, and its "
+            f"network has embeddings for {segments} segments; the two do not belong together"
+        )
 
 
-def _kept_at(ref: ModelRef) -> Path:
-    versions = [version("transformers"), version("tokenizers")]
-    return cached_at("tokenizers", [ref.revision, KEPT_FACTS, versions])
+def _fast(backend: Tokenizer) -> Callable[[list[str]], list[Ids]]:
+    def encode(texts: list[str]) -> list[Ids]:
+        found = backend.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
 
-
-def _facts(ref: ModelRef) -> dict[str, Any]:
-    """The fields of `TokenizerFacts`."""
-    kept = _kept_at(ref)
-    data = read_cached(kept)
-    if data is not None:
-        found: dict[str, Any] = json.loads(data)
-        return found
-    from tasks.inference.tokenizer_files import read_tokenizer
-
-    facts = asdict(read_tokenizer(ref))
-    keep_cached(kept, json.dumps(facts).encode())
-    return facts
+    return encode
 
 
 def split_text(text: str, chars: int = PIECE_CHARS) -> list[str]:
@@ -165,21 +182,3 @@ def _bounded(texts: list[str]) -> Iterator[list[str]]:
         chars += len(text)
     if batch:
         yield batch
-
-
-def _frame(backend: Tokenizer, first: str, second: str | None = None) -> Frame:
-    encoding = backend.encode(first, second)
-    owners, ids, types = encoding.sequence_ids, encoding.ids, encoding.type_ids
-    pieces: list[list[int]] = [[]]
-    piece_types: list[int] = [types[0]]
-    last: int | None = None
-    for owner, token, kind in zip(owners, ids, types, strict=True):
-        if owner is None:
-            if not pieces[-1]:
-                piece_types[-1] = kind
-            pieces[-1].append(token)
-        elif owner != last:
-            pieces.append([])
-            piece_types += [kind, kind]
-            last = owner
-    return Frame(tuple(np.array(piece, dtype=np.int32) for piece in pieces), tuple(piece_types))

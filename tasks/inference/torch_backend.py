@@ -1,5 +1,6 @@
 """Networks run by torch, on any device."""
 
+import logging
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -8,11 +9,14 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from tasks.inference.architectures import PADDABLE, landmark
 from tasks.inference.backends import Reading
 from tasks.inference.batches import Backend, BatchLayout, Sequence
 from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_network
+from tasks.inference.networks import PRECISIONS, load_network
 from tasks.inference.running import Running
+
+logger = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (8, 0)
 """Ampere: the first GPUs that flash attention runs on."""
@@ -23,16 +27,21 @@ class TorchBackend:
     """A network run by torch.
 
     On a CPU equal lengths cost nothing and save the mask; a GPU wants large batches more.
+
+    Attributes:
+        paddable: whether padding changes none of its scores.
     """
 
     module: nn.Module
     pad_id: int
     device: torch.device
     most_tokens: int | None = None
+    landmark: int | None = None
+    paddable: bool = True
 
     @property
     def layout(self) -> BatchLayout:
-        return "equal" if self.device.type == "cpu" else "padded"
+        return "padded" if self.paddable and self.device.type != "cpu" else "equal"
 
     @torch.inference_mode()
     def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
@@ -44,7 +53,19 @@ class TorchBackend:
 def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Backend:
     """Loads a network with the calling thread's share of the cores; kept for the next shards."""
     torch.set_num_threads(run.threads)
-    return _load(ref, reading, pad_id, run.precision, run.device)
+    precision = run.precision
+    if precision not in PRECISIONS:
+        precision = "fp32"
+        _say_once(
+            f"model {ref.name}: its architecture does not run in {run.precision} here; it runs in "
+            f"{precision}"
+        )
+    return _load(ref, reading, pad_id, precision, run.device)
+
+
+@lru_cache
+def _say_once(line: str) -> None:
+    logger.warning(line)
 
 
 @lru_cache(maxsize=8)
@@ -56,7 +77,13 @@ def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str)
         from tasks.inference.packing import PackedBackend
 
         return PackedBackend(packed.eval(), device)
-    return TorchBackend(reading.wrap(network), pad_id, device)
+    return TorchBackend(
+        reading.wrap(network).to(device),
+        pad_id,
+        device,
+        landmark=landmark(network.config) if reading.head else None,
+        paddable=network.config.model_type in PADDABLE,
+    )
 
 
 def can_pack(device: torch.device, precision: str) -> bool:

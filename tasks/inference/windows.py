@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.errors import UsageError
-from tasks.inference.tokens import Ids
+from tasks.inference.frames import Ids
 from tasks.job import LongDocuments
 
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from tasks.enrichment.records import SUMMARY_SCHEMA
 from tasks.errors import UsageError
-from tasks.naming import slug
+from tasks.naming import column_names
 
 FORMAT = 1
 """Version of the results format, in the schema metadata."""
@@ -130,18 +130,12 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
 def label_columns(kind: str, labels: Iterable[str]) -> dict[str, str]:
     """The column of each label, in order: `{"política": "topic_politica"}`.
 
-    A label without a letter or digit, or whose column would be taken, is named by its position:
-    the labels of a model are not the user's to change.
+    The names are distinct and do not depend on the order of the labels.
 
     Args:
         kind: `sentiment` or `topic`.
     """
-    named: dict[str, str] = {}
-    for position, label in enumerate(labels):
-        name = f"{kind}_{slug(label)}"
-        taken = not slug(label) or name in OUR_NAMES or name in named.values()
-        named[label] = f"{name}_{position}".replace("__", "_") if taken else name
-    return named
+    return {label: f"{kind}_{name}" for label, name in column_names(labels).items()}
 
 
 def kept_columns(columns: Columns) -> dict[str, str]:

@@ -99,7 +99,7 @@ class ZeroShot(Section):
             name = slug(label)
             if "\n" in label or "\r" in label:
                 raise ValueError(f"label {label!r} is more than one line; write each label alone")
-            if not name:
+            if not any(sign.isalnum() for sign in label):
                 raise ValueError(f"label {label!r} has no letter or digit to name a column with")
             if name in RESERVED_SLUGS:
                 raise ValueError(
@@ -107,11 +107,11 @@ class ZeroShot(Section):
                 )
             if label in columns.values():
                 raise ValueError(f"label {label!r} is given twice")
-            if name in columns:
+            if name and name in columns:
                 raise ValueError(
                     f"labels {columns[name]!r} and {label!r} both become the column topic_{name}"
                 )
-            columns[name] = label
+            columns[name or label] = label
         return labels
 
     @field_validator("template")
@@ -119,6 +119,10 @@ class ZeroShot(Section):
     def _has_slot(cls, template: str | None) -> str | None:
         if template is not None and template.count("{}") != 1:
             raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
+        if template is not None and set("{}") & set(template.replace("{}", "")):
+            raise ValueError(
+                f"template {template!r} has braces beside the {{}} for the label; leave them out"
+            )
         return template
 
     @model_validator(mode="after")

@@ -26,7 +26,10 @@ FIRST = 32
 SECONDS, MOST = 60.0, 1000
 """Work that a piece holds: about so long, and so many texts over all workers."""
 
-_PARTS = ("n_tokens", "n_windows", "truncated", "sentiment", "topics")
+_PARTS = (
+    *("n_tokens", "n_windows", "truncated", "sentiment", "topics"),
+    *("unreadable", "mostly_unknown"),
+)
 
 
 def score_in_pieces(

@@ -17,8 +17,8 @@ from tasks.enrichment.estimate import Estimate, estimate
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.device import shards_at_once
+from tasks.inference.facts import was_used
 from tasks.inference.planned import InferencePlan, plan_inference
-from tasks.inference.tokens import was_used
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, base_is_whole, find_delta

@@ -116,6 +116,13 @@ def _spread(
 ) -> ShardScores:
     """What is known of the readable documents, as rows of all documents; the others get none."""
 
+    reasons = [] if scores.unreadable is None else scores.unreadable.tolist()
+    errors = {
+        int(at): ("no_embedding", reason)
+        for at, reason in zip(positions, reasons, strict=bool(reasons))
+        if reason
+    }
+
     def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
         rows = np.full((documents, *values.shape[1:]), empty, dtype=values.dtype)
         rows[positions] = values
@@ -128,6 +135,7 @@ def _spread(
         language=wide(languages, None),
         sentiment=None if scores.sentiment is None else wide(scores.sentiment, np.nan),
         topic=None if scores.topics is None else wide(scores.topics, np.nan),
+        errors=errors,
     )
 
 

@@ -48,6 +48,7 @@ class FreeModel:
     """Gives every text the same scores at once, however long it is."""
 
     most_tokens: int | None = None
+    landmark: int | None = None
     layout: BatchLayout = "packed"
 
     def forward(self, batch: list[Sequence]) -> np.ndarray:

@@ -56,6 +56,7 @@ class Made:
     forward: Callable[[list[Sequence]], np.ndarray]
     layout: str = "padded"
     most_tokens: int | None = None
+    landmark: int | None = None
 
 
 def numbered(lengths):

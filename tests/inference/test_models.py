@@ -10,11 +10,11 @@ import torch
 
 from tasks.errors import UsageError
 from tasks.inference.classifier import load_classifier
-from tasks.inference.encoder import load_encoder, read_recipe
-from tasks.inference.model_config import classifier_labels
+from tasks.inference.encoder import load_encoder
+from tasks.inference.model_config import classifier_labels, nli_verdicts
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
-from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
+from tasks.inference.recipe import read_recipe
 from tasks.inference.running import running
 from tasks.inference.tokens import load_tokenizer
 from tasks.job import Compute
@@ -125,7 +125,7 @@ def test_a_model_that_does_not_name_its_verdicts_is_refused(tmp_path, labels):
 def test_verdicts_are_read_whatever_their_order_or_case(tmp_path):
     labels = ("NEUTRAL", "Entailment", "contradictory")
     found = nli_verdicts(resolved(bert_classifier(tmp_path / "a", labels=labels)))
-    assert (found.entailment, found.contradiction) == (1, 2)
+    assert (found.entailment, found.against) == (1, 2)
 
 
 def test_pad_window_and_specials_come_from_the_model(tmp_path):
@@ -162,7 +162,7 @@ def test_frames_build_what_the_tokenizer_builds(tmp_path, make, text):
 
 def test_the_encoder_follows_its_own_recipe(tmp_path):
     found = read_recipe(resolved(sentence_encoder(tmp_path / "a", pooling="cls")))
-    assert (found.pooling, found.window, found.temperature) == ("cls", 64, 0.1)
+    assert (found.pooling, found.window, found.temperature) == (("cls",), 64, 0.1)
 
 
 @pytest.mark.parametrize("pooling", ["mean", "cls", "max"])
@@ -183,8 +183,8 @@ def test_pooled_embeddings_are_the_models_own(tmp_path, pooling):
 
 
 def test_an_encoder_with_an_unknown_module_is_refused(tmp_path):
-    with pytest.raises(UsageError, match="Dense is not supported"):
-        read_recipe(resolved(sentence_encoder(tmp_path / "a", modules=["Dense"])))
+    with pytest.raises(UsageError, match="LSTM is not supported"):
+        read_recipe(resolved(sentence_encoder(tmp_path / "a", modules=["LSTM"])))
 
 
 def job(**values):

@@ -78,7 +78,7 @@ def test_packed_embeddings_are_those_of_each_text_alone(tmp_path, make, pooling)
     plain, other = (AutoModel.from_pretrained(folder).eval() for _ in range(2))
     batch = sequences(types=False)
     found = packed_encoder(other, pooling)(pack(batch, CPU))
-    assert torch.allclose(found, alone(Embedding(plain, pooling), batch), atol=1e-5)
+    assert torch.allclose(found, alone(Embedding(plain, (pooling,)), batch), atol=1e-5)
 
 
 @pytest.fixture

@@ -63,14 +63,24 @@ def test_every_column_says_what_it_means_and_label_columns_their_label():
     assert list(score_columns(schema, "sentiment")) == ["POS", "NEG", "NEU"]
 
 
-def test_model_labels_that_make_no_column_name_are_named_by_position():
-    assert label_columns("sentiment", ["+", "-", "Score", "pos", "POS"]) == {
-        "+": "sentiment_0",
-        "-": "sentiment_1",
-        "Score": "sentiment_score_2",
-        "pos": "sentiment_pos",
-        "POS": "sentiment_pos_4",
-    }
+LABELS = {
+    ("-1", "0", "1"): ("minus_1", "0", "1"),
+    ("+", "-"): ("plus", "minus"),
+    ("1 star", "1 stars", "★", "★★"): ("1_star", "1_stars", "black_star", "black_star_black_star"),
+    ("C", "C++", "C#"): ("c", "c_plus_plus", "c_sharp"),
+    ("50", "50 %", "A", "A-", "A+"): ("50", "50_percent", "a", "a_minus", "a_plus"),
+    ("Score", "pos", "POS"): ("score_38e5a4", "pos_7160f8", "pos_ae98ea"),
+    ("政治", "经济"): ("label_50eccb", "label_6ccc7b"),
+}
+
+
+@pytest.mark.parametrize("labels", LABELS, ids=" ".join)
+def test_labels_minus_one(labels):
+    """Labels that a plain column name would confuse have names of their own, in any order."""
+    names = {label: f"sentiment_{name}" for label, name in zip(labels, LABELS[labels], strict=True)}
+    assert label_columns("sentiment", labels) == names
+    assert label_columns("sentiment", labels[::-1]) == names
+    assert len(set(names.values())) == len(labels)
 
 
 def test_kept_columns_that_clash_with_ours_get_a_prefix():

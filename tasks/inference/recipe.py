@@ -1,0 +1,183 @@
+"""What a sentence-transformers folder says about its own use: modules, window, case and prompts."""
+
+import json
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from tasks.errors import UsageError
+from tasks.inference.models import ModelRef
+
+DEFAULT_TEMPERATURE = 0.05
+POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
+
+_OLDER_MODES = {
+    "pooling_mode_cls_token": "cls",
+    "pooling_mode_max_tokens": "max",
+    "pooling_mode_mean_tokens": "mean",
+    "pooling_mode_mean_sqrt_len_tokens": "mean_sqrt_len_tokens",
+    "pooling_mode_weightedmean_tokens": "weightedmean",
+    "pooling_mode_lasttoken": "lasttoken",
+}
+_SETTINGS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
+_PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
+_AFTER_POOLING = {"Dense", "LayerNorm", "Normalize", "Dropout"}
+
+
+@dataclass(frozen=True)
+class Projection:
+    """A module after the pooling.
+
+    Attributes:
+        kind: Dense, LayerNorm or Normalize.
+        folder: where its settings and weights are.
+        activation: name in torch.nn of what follows a Dense layer.
+        residual: whether a Dense layer's input is added to its output.
+    """
+
+    kind: str
+    folder: str
+    activation: str = "Identity"
+    residual: bool = False
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a sentence-transformers folder says about its own use.
+
+    Attributes:
+        pooling: what is made of the token embeddings; several are put end to end.
+        pools_prompt: whether the tokens of a prompt are pooled with those of the text.
+        projections: what follows the pooling, in order.
+        window: most tokens the encoder was made for; None where the folder does not say.
+        temperature: softmax temperature for cosine similarities.
+        lower: whether texts are put in lower case.
+        prompt: what is read before every text.
+        prompts: names of the prompts that the folder has and does not use unless asked.
+    """
+
+    pooling: tuple[str, ...]
+    pools_prompt: bool
+    projections: tuple[Projection, ...]
+    window: int | None
+    temperature: float
+    lower: bool
+    prompt: str
+    prompts: tuple[str, ...]
+
+
+@lru_cache(maxsize=32)
+def read_recipe(ref: ModelRef) -> Recipe:
+    """Reads how a sentence encoder is used from its folder; a plain encoder is mean-pooled.
+
+    Raises:
+        UsageError: the folder asks for a module or a setting that is not supported.
+    """
+    folder = Path(ref.folder)
+    modules = _read_json(folder / "modules.json", ref) or []
+    places = [(str(m["type"]).rsplit(".", 1)[-1], folder / m.get("path", "")) for m in modules]
+    kinds = [kind for kind, _ in places]
+    expected = ["Transformer", "Pooling"]
+    unknown = [kind for kind in kinds[2:] if kind not in _AFTER_POOLING]
+    unknown += [kind for kind, wanted in zip(kinds, expected, strict=False) if kind != wanted]
+    if unknown or (modules and len(kinds) < 2):
+        raise UsageError(
+            f"model {ref.name}: its module {(unknown or kinds)[0]} is not supported; choose an "
+            "encoder made of a transformer, pooling, and Dense, LayerNorm or Normalize after it"
+        )
+    if places and places[0][1] != folder:
+        raise UsageError(
+            f"model {ref.name}: its transformer is in the folder {places[0][1].name}, which is not "
+            "supported; put its files beside modules.json"
+        )
+    settings = _transformer_settings(folder, ref)
+    pooling: dict[str, Any] = {}
+    if len(places) > 1:
+        pooling = _read_json(places[1][1] / "config.json", ref) or {}
+    general = _read_json(folder / "config_sentence_transformers.json", ref) or {}
+    prompt, others = _prompts(general, ref)
+    return Recipe(
+        pooling=_pooling_modes(pooling, ref),
+        pools_prompt=bool(pooling.get("include_prompt", True)),
+        projections=tuple(
+            _projection(kind, at, ref) for kind, at in places[2:] if kind != "Dropout"
+        ),
+        window=settings.get("max_seq_length"),
+        temperature=float(general.get("similarity_temperature", DEFAULT_TEMPERATURE)),
+        lower=bool(settings.get("do_lower_case", False)),
+        prompt=prompt,
+        prompts=others,
+    )
+
+
+def _transformer_settings(home: Path, ref: ModelRef) -> dict[str, Any]:
+    names = ["sentence_bert_config.json", *(f"sentence_{kind}_config.json" for kind in _SETTINGS)]
+    written = (_read_json(home / name, ref) for name in names)
+    found: dict[str, Any] = next((c for c in written if c is not None), {})
+    modality = found.get("modality_config")
+    unsupported = [
+        key
+        for key, plain in (
+            ("transformer_task", found.get("transformer_task") in (None, "feature-extraction")),
+            ("modality_config", modality in (None, {}, {"text": _PLAIN_TEXT})),
+            ("module_output_name", found.get("module_output_name") in (None, "token_embeddings")),
+            ("query_expansion", not found.get("query_expansion")),
+            ("processing_kwargs", not found.get("processing_kwargs")),
+        )
+        if not plain
+    ]
+    if unsupported:
+        raise UsageError(
+            f"model {ref.name}: its setting {unsupported[0]} = {found[unsupported[0]]!r} is not "
+            "supported; choose another encoder"
+        )
+    return found
+
+
+def _pooling_modes(settings: dict[str, Any], ref: ModelRef) -> tuple[str, ...]:
+    modes = settings.get("pooling_mode")
+    if modes is None:
+        modes = [mode for key, mode in _OLDER_MODES.items() if settings.get(key)] or ["mean"]
+    found = (modes,) if isinstance(modes, str) else tuple(modes)
+    wrong = [str(mode) for mode in found if mode not in POOLING_MODES]
+    wrong += [k for k in settings if k.startswith("pooling_mode_") and k not in _OLDER_MODES]
+    if wrong or not found:
+        raise UsageError(f"model {ref.name}: its pooling {', '.join(wrong)} is not supported")
+    return found
+
+
+def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:
+    settings = _read_json(folder / "config.json", ref) or {}
+    wired = {settings.get(k) for k in ("module_input_name", "module_output_name")}
+    path = str(settings.get("activation_function", "torch.nn.Tanh" if kind == "Dense" else ""))
+    if not wired <= {None, "sentence_embedding"}:
+        raise UsageError(
+            f"model {ref.name}: its module {kind} works on single tokens, which is not supported"
+        )
+    if path and not path.startswith("torch."):
+        raise UsageError(
+            f"model {ref.name}: the activation {path} of its module {kind} is not supported"
+        )
+    activation = path.rsplit(".", 1)[-1] or "Identity"
+    return Projection(kind, str(folder), activation, bool(settings.get("use_residual", False)))
+
+
+def _prompts(general: dict[str, Any], ref: ModelRef) -> tuple[str, tuple[str, ...]]:
+    prompts = {name: text for name, text in (general.get("prompts") or {}).items() if text}
+    default = general.get("default_prompt_name")
+    if default is None:
+        return "", tuple(prompts)
+    if default not in (general.get("prompts") or {}):
+        raise UsageError(
+            f"model {ref.name}: its default prompt {default!r} is not among its prompts "
+            f"({', '.join(prompts) or 'it has none'})"
+        )
+    return prompts.get(default, ""), ()
+
+
+def _read_json(path: Path, ref: ModelRef) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
+    except ValueError as error:
+        raise UsageError(f"model {ref.name}: {path} is no JSON: {error}") from None
