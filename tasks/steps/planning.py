@@ -12,8 +12,8 @@ from tasks.corpus.index import build_index, kept_schema, read_rejects
 from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
-from tasks.enrichment.client import KeyProvider, required_key
 from tasks.enrichment.estimate import Estimate, estimate
+from tasks.enrichment.providers import KeyProvider, required_key
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.device import shards_at_once
@@ -68,7 +68,7 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     """
     check_settings(job)
     if job.summaries.enabled:
-        required_key(key_provider)
+        required_key(job.summaries, key_provider)
     inference, inputs = _pin(job, layout)
     wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
     stopped = _stopped_run(layout, wanted)

@@ -11,6 +11,7 @@ from pydantic import TypeAdapter
 
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
+from tasks.enrichment.providers import model_of
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
@@ -118,11 +119,10 @@ def config_id_of(job: Job, inference: InferencePlan) -> str:
     """Hash of all that decides a row's scores and, where they are asked for, its summary."""
     if not job.summaries.enabled:
         return inference.config_id
-    decisive = {"model", "language", "words", "long_documents", "max_chars", "redact"}
+    decisive = {"provider", "language", "words", "long_documents", "max_chars", "redact"}
     asked = job.summaries.model_dump_json(include=decisive)
-    return hashlib.sha256(f"{inference.config_id}\n{job.language}\n{asked}".encode()).hexdigest()[
-        :16
-    ]
+    text = f"{inference.config_id}\n{job.language}\n{model_of(job.summaries)}\n{asked}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:

@@ -73,12 +73,14 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
     running(job.compute, job.compute.precision)
     if job.summaries.enabled and not rehearsal:
         from tasks.enrichment.checks import check_settings as check_summaries
-        from tasks.enrichment.client import key_from_environment
+        from tasks.enrichment.providers import key_from_environment
 
         # only the engine knows what a Secret block holds; the plan asks it
         named = job.summaries.secret
         check_summaries(
-            job.summaries, (lambda: named) if named else key_from_environment, job.language
+            job.summaries,
+            (lambda: named) if named else key_from_environment(job.summaries),
+            job.language,
         )
 
 
