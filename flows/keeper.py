@@ -18,7 +18,12 @@ from uuid import UUID
 from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.objects import State
 from prefect.exceptions import PrefectHTTPStatusError
-from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_KEY
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_KEY,
+    PREFECT_CLIENT_MAX_RETRIES,
+    temporary_settings,
+)
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
 from flows.engine import Engine, engine_home, start_engine
@@ -37,8 +42,10 @@ _SYNC_SECONDS = 5.0
 _CLOSE_SECONDS = 6.0
 
 _OWN = {
-    # The clock starts the nights; the engine only shows its schedule.
+    # The clock starts the nights; the engine only shows its schedule. Its services for that would
+    # be a second opinion, and marking many late runs at once locks the database for all others.
     "PREFECT_SERVER_SERVICES_SCHEDULER_ENABLED": "false",
+    "PREFECT_SERVER_SERVICES_LATE_RUNS_ENABLED": "false",
 }
 
 
@@ -118,6 +125,10 @@ class Keeper:
             self._known.note(due, _state_of(code))
 
     def _keep(self) -> None:
+        with temporary_settings({PREFECT_CLIENT_MAX_RETRIES: 0}):
+            self._keep_in_step()
+
+    def _keep_in_step(self) -> None:
         while True:
             if not self._is_starting():
                 self._note_trouble(self._tried())

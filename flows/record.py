@@ -56,6 +56,7 @@ class Record:
     Attributes:
         own: whether the engine belongs to this process and keeps no schedule itself; a standing
             one would start runs of its own, so it shows the schedule as inactive.
+        began: when the clock began; what the engine shows from before is an earlier one's.
     """
 
     client: SyncPrefectClient
@@ -63,18 +64,18 @@ class Record:
     jobs: Sequence[Job]
     schedule: Schedule
     own: bool
+    began: datetime
     _deployments: dict[UUID, Job] = field(default_factory=dict)
     _ahead: dict[tuple[str, datetime], UUID] = field(default_factory=dict)
     _off: frozenset[str] = frozenset()
+    _is_right: bool = False
     _left_out: set[UUID] = field(default_factory=set)
     _offered: set[UUID] = field(default_factory=set)
     _outcomes: list[tuple[Due, State[Any]]] = field(default_factory=list)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def register(self) -> None:
-        """Makes the engine know the jobs and their schedule, and puts right what an earlier clock
-        left there: runs that were due while nobody served, and runs that died with it.
-        """
+        """Makes the engine know the jobs, their schedule and the next nights."""
         flow = self.client.create_flow_from_name(self.flow.name)
         fields = parameter_schema(self.flow).model_dump_for_openapi()
         for job in self.jobs:
@@ -93,11 +94,13 @@ class Record:
             )
             self._deployments[deployment] = job
         self._ahead.clear()
-        self._put_right()
         self._announce()
 
     def sync(self, tell: Tell) -> None:
         """Tells the engine what was decided, and the clock what was asked, since the last time."""
+        if not self._is_right:
+            self._put_right()
+            self._is_right = True
         self._report()
         self._announce()
         found = self.client.read_deployments(
@@ -188,22 +191,26 @@ class Record:
                 self._left_out.add(flow_run)
 
     def _put_right(self) -> None:
-        now = datetime.now(UTC)
-        for run in self._runs(StateType.SCHEDULED):
+        """Puts right what an earlier clock left: nights to come, nights missed, runs that died."""
+        ahead = set(self._ahead.values())
+        for run in self._left(StateType.SCHEDULED):
             due = run.next_scheduled_start_time or run.expected_start_time
-            if due is None:
+            if due is None or run.id in ahead:
                 continue
-            if due > now and (run.idempotency_key or "").startswith(KEY):
-                self.client.delete_flow_run(run.id)  # of an earlier clock, perhaps another schedule
-            elif due <= now:
+            if due > self.began and (run.idempotency_key or "").startswith(KEY):
+                self.client.delete_flow_run(run.id)  # of another schedule
+            elif due <= self.began:
                 missed: State[Any] = Cancelled(
                     name="Missed", message="nothing was serving when it was due"
                 )
-                self._set(run.id, missed)
-        for run in self._runs(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
+                self.client.set_flow_run_state(run.id, missed, force=True)
+        for run in self._left(StateType.RUNNING, StateType.PENDING, StateType.CANCELLING):
             job = self._deployments[run.deployment_id] if run.deployment_id else None
             if job is not None and holder_of(job_layout(job)) is None:
                 self._set(run.id, Crashed(message="it was killed, and so was what served it"))
+
+    def _left(self, *types: StateType) -> list[FlowRun]:
+        return [run for run in self._runs(*types) if run.created and run.created < self.began]
 
     def _runs(self, *types: StateType) -> list[FlowRun]:
         found: list[FlowRun] = []

@@ -68,7 +68,7 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
     clock = Clock(schedule, rules, turns, journal.say)
     keeper = Keeper(
         api=api,
-        record=lambda client: Record(client, nightly, jobs, schedule, own=api is None),
+        record=lambda client: Record(client, nightly, jobs, schedule, own=api is None, began=now),
         log=folder / f"{names[0]}.engine.log",
         say=journal.say,
         note=journal.note,
