@@ -8,8 +8,9 @@ a step came to is kept here, so that an engine that fails afterwards takes nothi
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -93,9 +94,8 @@ def observed(
         whatever the body raises; nothing that the engine raises.
     """
     outcome = _Outcome(observer)
-    token = _current.set(outcome)
-    try:
-        with stop_on_signals(), observer.watching(), also_said_to(log):
+    with stop_on_signals(), _kept_as(outcome):
+        with observer.watching(), also_said_to(log):
             if observer.records:
                 try:
                     run = known() if known else None
@@ -111,9 +111,16 @@ def observed(
                 if observer.records:
                     observer.lose("the engine did not let the run begin")
                 flow.fn(**parameters)
+        return outcome.result()
+
+
+@contextmanager
+def _kept_as(outcome: _Outcome) -> Iterator[None]:
+    token = _current.set(outcome)
+    try:
+        yield
     finally:
         _current.reset(token)
-    return outcome.result()
 
 
 def log(line: str, level: int = logging.INFO) -> None:

@@ -96,7 +96,7 @@ def request_stop() -> None:
 def listening(
     listener: Callable[[float], None], reader: Callable[[str], None]
 ) -> AbstractContextManager[None]:
-    """Calls the listener on every `advance` in the block, the reader on every `tell`."""
+    """Calls the listener on every `advance` of this run, the reader on every `tell`."""
     return control().listening(listener, reader)
 
 

@@ -35,7 +35,9 @@ def score_in_process(processes: int, job: Job, run_id: str, shard: int) -> Score
     """
     pool = _pool(processes, control())
     try:
-        return pool.executor.submit(_score, Path.cwd(), job, run_id, shard).result()
+        with _signals_held_back():
+            scored = pool.executor.submit(_score, Path.cwd(), job, run_id, shard)
+        return scored.result()
     except BrokenProcessPool:
         raise NocturnaError(
             "a scoring process died, most likely for want of memory; run the same command again "
@@ -71,8 +73,6 @@ def _pool(processes: int, run: Control) -> _Pool:
         executor = ProcessPoolExecutor(
             processes, context, initializer=_begin, initargs=(os.getpid(), stop, done)
         )
-        with _signals_held_back():
-            executor.submit(os.getpid)
         pool = _pools[run] = _Pool(executor, stop, done)
     run.ending.callback(pool.end)
     threading.Thread(target=_pass_on_stops, args=[pool, run], daemon=True).start()
@@ -82,7 +82,10 @@ def _pool(processes: int, run: Control) -> _Pool:
 
 @contextmanager
 def _signals_held_back() -> Iterator[None]:
-    """What is started inside never gets the signals that a terminal sends to all processes."""
+    """A process that is started inside never gets the signals that ask to stop.
+
+    A terminal sends them to every process; the shards in hand are stopped by the run's own.
+    """
     before = signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
     try:
         yield

@@ -31,15 +31,23 @@ class Terminal:
         while time.monotonic() < end and self.code is None:
             if done():
                 return True
-            if select.select([self.device], [], [], 0.02)[0]:
-                try:
-                    self.said += os.read(self.device, 65536)
-                except OSError:
-                    time.sleep(0.02)
+            self._read(0.02)
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             if pid:
+                while self._read(0.2):
+                    pass
                 self.code = os.waitstatus_to_exitcode(status)
         return bool(done())
+
+    def _read(self, seconds: float) -> bool:
+        if not select.select([self.device], [], [], seconds)[0]:
+            return False
+        try:
+            read = os.read(self.device, 65536)
+        except OSError:  # everybody who could write has gone
+            return False
+        self.said += read
+        return bool(read)
 
     def press(self, keys: bytes) -> None:
         """Types keys."""

@@ -44,13 +44,25 @@ def children() -> list[int]:
 def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tmp_path):
     options = ["score", corpus, *models, "--id", "id", "--shard-size", 50]
     assert nocturna(*options, "--out", tmp_path / "one").code == 0
-    before = set(children())
+    seen: set[int] = set()
+    over = threading.Event()
+
+    def look() -> None:
+        while not over.wait(0.05):
+            seen.update(children())
+
+    looking = threading.Thread(target=look)
+    looking.start()
     done = nocturna(*options, "--out", tmp_path / "two", "--processes", 2, "--json")
+    over.set()
+    looking.join()
     assert done.code == 0, done.err
     assert done.json["counts"]["scored"] == 400
-    assert len(set(children()) - before) == 2, (
-        "the shards were not scored in processes of their own"
-    )
+    assert len(seen) == 2, "the shards were not scored in processes of their own"
+    until = time.monotonic() + 10
+    while children() and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not children(), "they outlived the run"
     pd.testing.assert_frame_equal(scored(tmp_path / "one"), scored(tmp_path / "two"), atol=1e-5)
 
 
@@ -58,7 +70,7 @@ def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tm
     model = small_models["sentiment"]
     options = ["--sentiment-model", model, "--id", "id", "--processes", 2, "--shard-size", 50]
     long = "palabra " * 120
-    done = nocturna("score", corpus, *options, "--labels", long, "--topic-model",
+    done = nocturna("score", corpus, *options, "--labels", f"{long},otra", "--topic-model",
                     small_models["nli"])  # fmt: skip
     assert done.code == 2
     assert "the hypothesis fills the model's window" in done.err

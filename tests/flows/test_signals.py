@@ -17,7 +17,7 @@ from tests.flows.leftovers import left, nothing_left
 from tests.flows.pseudo_terminal import CTRL_C, Terminal, in_terminal
 from tests.models import TEXTS
 
-DOCUMENTS = 6000
+DOCUMENTS = 3000
 COMMAND = Path(sys.executable).with_name("nocturna")
 GO_ON = "stopped on request; run the same command again to go on"
 
@@ -28,7 +28,7 @@ def arguments(small_models, tmp_path) -> list[str]:
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
     sentiment = str(small_models["sentiment"])
-    options = ["--id", "id", "--shard-size", "500", "--sentiment-model", sentiment, "--json"]
+    options = ["--id", "id", "--shard-size", "250", "--sentiment-model", sentiment, "--json"]
     return [str(COMMAND), "score", "prensa.jsonl", *options]
 
 
@@ -61,8 +61,15 @@ def goes_on(arguments: list[str], folder: Path) -> str:
     return said
 
 
-@pytest.mark.parametrize("processes", [1, 2])
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    ("number", "processes"),
+    [
+        (signal.SIGTERM, 1),
+        (signal.SIGKILL, 2),
+        pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 1, marks=pytest.mark.slow),
+    ],
+)
 def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number, processes):
     arguments = [*arguments, "--processes", str(processes)]
     process = start(arguments, tmp_path)
@@ -77,7 +84,7 @@ def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number, p
         assert "Traceback" not in said
     else:
         assert process.returncode == -signal.SIGKILL
-    assert 1 <= len(finished_shards(tmp_path)) < DOCUMENTS / 500
+    assert 1 <= len(finished_shards(tmp_path)) < DOCUMENTS / 250
     assert nothing_left(tmp_path / "home"), "something outlived the run"
     assert not (tmp_path / "out" / "prensa" / "results").exists()
     assert "going on with run" in goes_on(arguments, tmp_path)
@@ -106,9 +113,9 @@ def stopped_in_terminal(
     return terminal, took
 
 
-@pytest.mark.parametrize("options", [[], ["--processes", "2"]])
-def test_ctrl_c_ends_after_the_batch_in_hand_and_the_run_goes_on(arguments, tmp_path, options):
-    arguments = [*arguments, *options]
+@pytest.mark.parametrize("processes", [2, pytest.param(1, marks=pytest.mark.slow)])
+def test_ctrl_c_ends_after_the_batch_in_hand_and_the_run_goes_on(arguments, tmp_path, processes):
+    arguments = [*arguments, "--processes", str(processes)]
     _, took = stopped_in_terminal(arguments, tmp_path, lambda: len(finished_shards(tmp_path)) >= 2)
     assert took < 15
     kept = {path: path.read_bytes() for path in finished_shards(tmp_path)}
@@ -135,7 +142,14 @@ def test_a_second_ctrl_c_ends_at_once(arguments, tmp_path):
     assert took < 2
 
 
-@pytest.mark.parametrize("moment", ["imports", "engine starts", "planning"])
+@pytest.mark.parametrize(
+    "moment",
+    [
+        "engine starts",
+        pytest.param("imports", marks=pytest.mark.slow),
+        pytest.param("planning", marks=pytest.mark.slow),
+    ],
+)
 def test_ctrl_c_before_anything_is_scored(arguments, tmp_path, moment):
     out, home = tmp_path / "out" / "prensa", tmp_path / "home"
     begun = time.monotonic()
