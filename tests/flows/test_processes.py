@@ -57,7 +57,7 @@ def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tm
 def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tmp_path, corpus):
     model = small_models["sentiment"]
     options = ["--sentiment-model", model, "--id", "id", "--processes", 2, "--shard-size", 50]
-    long = "palabra " * 120
+    long = "palabra " * 120 + ", otra"
     done = nocturna("score", corpus, *options, "--labels", long, "--topic-model",
                     small_models["nli"])  # fmt: skip
     assert done.code == 2
