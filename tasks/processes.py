@@ -130,4 +130,4 @@ def _score(folder: Path, job: Job, run_id: str, shard: int) -> ScoredShard:
     from tasks.steps.scoring import Signals, score_shard
 
     os.chdir(folder)
-    return score_shard(job_layout(job), job, run_id, shard, Signals(_stop, _advance))
+    return score_shard(job_layout(job), run_id, shard, Signals(_stop, _advance))

@@ -23,7 +23,7 @@ def publish_results(
     seconds: float,
 ) -> Summary:
     """Checks the rows of a run and makes them the snapshot that readers see."""
-    return publish_run(job_layout(job), job, run_id, shards, summaries, seconds)
+    return publish_run(job_layout(job), run_id, shards, summaries, seconds)
 
 
 @task(name="mirror", **RETRIES)

@@ -39,7 +39,7 @@ def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
             processes = scoring_processes(job.compute)
             if processes > 1:
                 return score_in_process(processes, job, run_id, shard)
-            return score(job_layout(job), job, run_id, shard, Signals(run.stopping, run.advance))
+            return score(job_layout(job), run_id, shard, Signals(run.stopping, run.advance))
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:

@@ -12,6 +12,7 @@ import typer
 from typer.core import TyperGroup
 
 from flows.guard import guard_output
+from flows.process_list import hide_addresses
 from tasks.addresses import without_secrets
 from tasks.errors import STOPPED, NocturnaError
 from tasks.visible import visible
@@ -63,6 +64,7 @@ def command() -> None:
 def main() -> None:
     """Runs the command; a failure is one line on standard error and an exit code."""
     guard_output()
+    hide_addresses()
     try:
         sys.exit(app(args=sys.argv[1:] or ["--help"], prog_name="nocturna", standalone_mode=False))
     except NocturnaError as error:

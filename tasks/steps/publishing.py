@@ -3,7 +3,6 @@
 from dataclasses import asdict, replace
 
 from tasks.errors import NocturnaError, UsageError
-from tasks.job import Job
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
 from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
@@ -27,7 +26,6 @@ from tasks.steps.summarising import Summarised
 
 def publish_run(
     layout: Layout,
-    job: Job,
     run_id: str,
     shards: list[ScoredShard],
     summaries: Summarised | None,

@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from tasks.corpus.language import languages_of
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.scorer import Scores
-from tasks.job import Job
 from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.results.machine import give_memory_back
@@ -43,7 +42,7 @@ class Signals:
     advance: Callable[[float], None]
 
 
-def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Signals) -> ScoredShard:
+def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> ScoredShard:
     """Scores one shard of a run and leaves its part in the run's work folder.
 
     A shard that an earlier attempt finished is verified and not scored again.

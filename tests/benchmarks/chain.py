@@ -119,7 +119,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
     marks.append(time.perf_counter())
     shards = list(pool.map(partial(score_one, layout, job, run_id), range(len(plan.shards))))
     marks.append(time.perf_counter())
-    publish_run(layout, job, run_id, shards, None, marks[-1] - marks[0])
+    publish_run(layout, run_id, shards, None, marks[-1] - marks[0])
     marks.append(time.perf_counter())
     return dict(zip(("plan", "score", "publish"), np.diff(marks).tolist(), strict=True))
 
@@ -127,7 +127,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
 def score_one(layout: Layout, job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores a shard, in any thread or process."""
     signals = Signals(stop=lambda: False, advance=lambda documents: None)
-    return score_shard(layout, job, run_id, shard, signals)
+    return score_shard(layout, run_id, shard, signals)
 
 
 def job_of(corpus: Path, model: Path, out: Path, batch_tokens: int | None = None) -> Job:

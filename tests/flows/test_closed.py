@@ -56,6 +56,7 @@ class Watch(threading.Thread):
         super().__init__(daemon=True)
         self.process = process
         self.seen: set[str] = set()
+        self.own = ""
 
     def run(self) -> None:
         while self.process.poll() is None:
@@ -65,7 +66,9 @@ class Watch(threading.Thread):
                     line = path.read_bytes().replace(b"\0", b" ").decode("utf-8", "replace")
                 except (OSError, ValueError):
                     continue
-                if group == self.process.pid and path.parent.name != str(self.process.pid):
+                if path.parent.name == str(self.process.pid):
+                    self.own = line or self.own
+                elif group == self.process.pid:
                     self.seen.add(line)
             time.sleep(0.1)
 
@@ -92,7 +95,7 @@ def night(tmp_path_factory):
         watch.start()
         out, err = process.communicate(timeout=300)
         watch.join()
-    return room, process.returncode, out, err, watch.seen
+    return room, process.returncode, out, err, {*watch.seen, watch.own}
 
 
 def test_secret_in_parameters_is_read_and_stands_nowhere(night):
@@ -105,6 +108,7 @@ def test_secret_in_parameters_is_read_and_stands_nowhere(night):
     assert files_that_hold(room, *SECRETS) == []
     assert not [secret for secret in SECRETS if secret in out + err]
     assert any("spawn_main" in line for line in seen)
+    assert any("score http://127.0.0.1:" in line for line in seen)
     assert not [line for line in seen if any(secret in line for secret in SECRETS)]
 
 
