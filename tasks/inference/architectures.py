@@ -39,6 +39,11 @@ PADDABLE = frozenset(
 )
 """Model types whose scores padding on the right does not change; the others get equal lengths."""
 
+MASKLESS = frozenset(
+    {"albert", "bert", "camembert", "distilbert", "electra", "mpnet", "roberta", "xlm-roberta"}
+)
+"""Model types to which no attention mask is the same as one that hides nothing, and cheaper."""
+
 LENGTH_DEPENDENT = frozenset(
     {"big_bird", "bigbird_pegasus", "led", "longformer", "longt5", "nystromformer", "yoso", "mra"}
 )

@@ -92,7 +92,8 @@ def run_batches(
 ) -> NDArray[np.float32]:
     """Runs a model over many sequences within a token budget.
 
-    Out of memory halves the budget, for this call and those after it. Sequences are made when
+    Out of memory halves the budget, for this call and those after it. A sequence that a network
+    cannot compute even alone gets no numbers, unless it can compute none of them. Sequences are made when
     their batch comes up, so that a document with twenty labels is never held twenty times.
 
     Args:
@@ -102,7 +103,7 @@ def run_batches(
         run: token budget, who is told, and who may stop it.
 
     Returns:
-        Outputs in the order of `lengths`, shape (n, width).
+        Outputs in the order of `lengths`, shape (n, width), NaN for a sequence that failed.
 
     Raises:
         Stopped: `run.stop` said so; no batch was left half done.
@@ -110,6 +111,7 @@ def run_batches(
     """
     budget = min(run.batch_tokens, backend.most_tokens or run.batch_tokens)
     rows: NDArray[np.float32] | None = None
+    failed: list[tuple[int, Exception]] = []
     pending = cut_batches(lengths, budget, backend.layout)[::-1]
     while pending:
         if run.stop is not None and run.stop():
@@ -117,9 +119,14 @@ def run_batches(
         group = pending.pop()
         try:
             outputs = _forward(backend, [sequence(int(i)) for i in group])
-        except (RuntimeError, MemoryError) as error:
+        except Exception as error:  # torch and OpenVINO raise whatever they met
             if not _is_out_of_memory(error):
-                raise
+                if len(group) > 1:
+                    pending += [group[i : i + 1] for i in range(len(group))]
+                    continue
+                failed.append((int(group[0]), error))
+                _tell(run, lengths[group], int(lengths.sum()), backend.layout)
+                continue
             _free_memory()
             if len(group) == 1:
                 raise NocturnaError(
@@ -136,7 +143,12 @@ def run_batches(
             rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
         rows[group] = outputs
         _tell(run, lengths[group], int(lengths.sum()), backend.layout)
-    return rows if rows is not None else np.empty((0, 0), dtype=np.float32)
+    if rows is None:
+        if failed:
+            raise failed[0][1]
+        return np.empty((0, 0), dtype=np.float32)
+    rows[[at for at, _ in failed]] = np.nan
+    return rows
 
 
 def _forward(backend: Backend, batch: list[Sequence]) -> NDArray[np.float32]:

@@ -6,9 +6,11 @@ and feed-forward are computed for that position alone, which changes no score.
 
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
+from tasks.inference.architectures import MASKLESS
 from tasks.inference.pooling import pool
 
 FIRST_POSITION_ARCHITECTURES = {
@@ -33,7 +35,8 @@ class Logits(nn.Module):
         token_type_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        inputs = _given(token_type_ids=token_type_ids, attention_mask=attention_mask)
+        mask = _mask(self.network, input_ids, attention_mask)
+        inputs = _given(token_type_ids=token_type_ids, attention_mask=mask)
         logits: Tensor = self.network(input_ids=input_ids, **inputs).logits
         return logits.float()
 
@@ -95,7 +98,8 @@ class Embedding(nn.Module):
         token_type_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        inputs = _given(token_type_ids=token_type_ids, attention_mask=attention_mask)
+        mask = _mask(self.network, input_ids, attention_mask)
+        inputs = _given(token_type_ids=token_type_ids, attention_mask=mask)
         states = self.network(input_ids=input_ids, **inputs).last_hidden_state.float()
         pooled = pool(states, attention_mask, self.pooling, self.skipped)
         return normalize(self.projections(pooled), dim=-1)
@@ -162,6 +166,13 @@ def _last_layer(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:
 
 def _first(output: Any) -> Tensor:
     return output[0] if isinstance(output, tuple) else output
+
+
+def _mask(network: Any, ids: Tensor, mask: Tensor | None) -> Tensor | None:
+    """The mask that a network wants; to some, none is not the same as one that hides nothing."""
+    if mask is None and network.config.model_type not in MASKLESS:
+        return torch.ones_like(ids)
+    return mask
 
 
 def _given(**inputs: Tensor | None) -> dict[str, Tensor]:

@@ -172,7 +172,10 @@ def _load(plan: InferencePlan, run: Running) -> _Models:
 def _unreadable(
     models: _Models, tokens: "_TokenCache", texts: int
 ) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """Texts with a token that a model has no embedding for, and those that one hardly knows."""
+    """Texts that a model cannot read: nothing is left of them, or a token has no embedding.
+
+    And those of which a tokenizer hardly knows anything.
+    """
     reasons: dict[int, str] = {}
     unknown = np.zeros(texts, dtype=bool)
     for model in models.each:
@@ -180,6 +183,8 @@ def _unreadable(
         for i, ids in enumerate(tokens.of(tokenizer)):
             unknown[i] |= 2 * tokenizer.unknown(ids) > len(ids)
             beyond = tokenizer.without_embedding(ids)
+            if len(ids) + tokenizer.single.added == 0:
+                reasons[i] = f"nothing of the text is left to read for model {model.ref.name}"
             if beyond is not None and i not in reasons:
                 reasons[i] = (
                     f"model {model.ref.name} has no embedding for token {beyond} of the text: its "

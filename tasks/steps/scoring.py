@@ -117,7 +117,7 @@ def _spread(
 
     reasons = [] if scores.unreadable is None else scores.unreadable.tolist()
     errors = {
-        int(at): ("no_embedding", reason)
+        int(at): ("unreadable_text", reason)
         for at, reason in zip(positions, reasons, strict=bool(reasons))
         if reason
     }

@@ -1,0 +1,356 @@
+"""A tiny random classifier of every architecture, against the pipeline, one text at a time.
+
+    python -m tests.inference.sweep [model types...]
+
+prints a line for each: equal, refused by name, or how far off. The tests run it too.
+"""
+
+import random
+import sys
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from transformers import (
+    AutoConfig,
+    AutoModelForSequenceClassification,
+    PreTrainedTokenizerFast,
+    pipeline,
+)
+from transformers.models.auto.modeling_auto import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as ARCHITECTURES,
+)
+
+from tasks.errors import UsageError
+from tasks.inference.architectures import REFUSED
+from tasks.inference.models import resolve_model
+from tasks.inference.planned import InferencePlan, SentimentPlan
+from tasks.inference.running import running
+from tasks.inference.scorer import Scores, score_texts
+from tasks.job import Compute, LongDocuments
+from tests.models import SENTIMENT, TEXTS, wordpiece
+
+WINDOW = 120
+TOLERANCE = 1e-5
+SAMPLE = [
+    *TEXTS[:9],
+    "",
+    " ".join("abc" for _ in range(14)),
+    "La etiqueta <s>así</s> cierra.",
+    "y </s> </s> dos <pad> [SEP] [PAD] <|endoftext|> [MASK] fin",
+    "😀 " * 5,
+]
+"""Texts that fit the window of every tokenizer here, some with special tokens written out."""
+
+_WORDPIECE = frozenset(
+    ["bert", "albert", "convbert", "distilbert", "electra", "ernie", "fnet", "funnel", "megatron-bert", "mobilebert", "mpnet", "nystromformer", "rembert", "roformer", "squeezebert", "yoso", "nomic_bert", "ibert", "layoutlm", "lxmert"]
+)
+_DECODERS = frozenset({"gpt2", "gpt_neo", "gpt_neox", "gptj", "llama", "mistral", "qwen2", "phi"})
+_SIZES: dict[str, Any] = {
+    "hidden_size": 32,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "intermediate_size": 64,
+    "initializer_range": 0.3,
+}
+_SEQ2SEQ: dict[str, Any] = {
+    "d_model": 32,
+    "encoder_layers": 1,
+    "decoder_layers": 1,
+    "encoder_attention_heads": 4,
+    "decoder_attention_heads": 4,
+    "encoder_ffn_dim": 64,
+    "decoder_ffn_dim": 64,
+    "init_std": 0.3,
+}
+_GPT: dict[str, Any] = {"n_embd": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3}
+_T5: dict[str, Any] = {
+    "d_model": 32,
+    "d_kv": 8,
+    "d_ff": 64,
+    "num_layers": 1,
+    "num_decoder_layers": 1,
+    "num_heads": 4,
+    "initializer_factor": 5.0,
+}
+_KV = {**_SIZES, "num_key_value_heads": 2, "head_dim": 8}
+_OWN: dict[str, dict[str, Any]] = {
+    "albert": {**_SIZES, "embedding_size": 16},
+    "electra": {**_SIZES, "embedding_size": 16},
+    "distilbert": {
+        **{"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.3}
+    },
+    "bart": _SEQ2SEQ,
+    "mbart": _SEQ2SEQ,
+    "plbart": _SEQ2SEQ,
+    "mvp": _SEQ2SEQ,
+    "bigbird_pegasus": {**_SEQ2SEQ, "block_size": 2, "num_random_blocks": 1},
+    "led": {**_SEQ2SEQ, "attention_window": [4]},
+    "big_bird": {**_SIZES, "block_size": 2, "num_random_blocks": 1},
+    "longformer": {**_SIZES, "attention_window": [4, 4]},
+    "t5": _T5,
+    "mt5": _T5,
+    "umt5": _T5,
+    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 4, "d_inner": 64, "initializer_range": 0.3},
+    "funnel": {
+        **{"d_model": 32, "n_head": 4, "d_head": 8, "d_inner": 64, "block_sizes": [1, 1]},
+        **{"initializer_std": 0.3},
+    },
+    "xlm": {"emb_dim": 32, "n_layers": 2, "n_heads": 4, "embed_init_std": 0.3},
+    "flaubert": {"emb_dim": 32, "n_layers": 2, "n_heads": 4, "embed_init_std": 0.3},
+    "ctrl": {**_GPT, "dff": 64},
+    "openai-gpt": _GPT,
+    "gpt2": _GPT,
+    "gptj": {**_GPT, "rotary_dim": 4},
+    "gpt-sw3": _GPT,
+    "gpt_bigcode": _GPT,
+    "bloom": {"hidden_size": 32, "n_layer": 2, "n_head": 4, "initializer_range": 0.3},
+    "gpt_neo": {
+        **{"hidden_size": 32, "num_layers": 2, "num_heads": 4, "initializer_range": 0.3},
+        "attention_types": [[["global", "local"], 1]],
+    },
+    "mobilebert": {**_SIZES, "embedding_size": 32, "intra_bottleneck_size": 32},
+    "squeezebert": {
+        **{**_SIZES, "embedding_size": 32},
+        **{f"{part}_groups": 1 for part in ("q", "k", "v", "post_attention")},
+        **{"intermediate_groups": 1, "output_groups": 1},
+    },
+    "modernbert": {**_SIZES, "local_attention": 8, "global_attn_every_n_layers": 2},
+    "deberta": {**_SIZES, "relative_attention": True, "pos_att_type": ["p2c", "c2p"]},
+    "deberta-v2": {
+        **_SIZES,
+        **{"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
+        **{"norm_rel_ebd": "layer_norm", "share_att_key": True, "type_vocab_size": 0},
+    },
+    "rembert": {**_SIZES, "input_embedding_size": 16, "output_embedding_size": 16},
+    "xmod": {**_SIZES, "languages": ["en_XX"], "default_language": "en_XX"},
+    "opt": {**_SIZES, "ffn_dim": 64, "word_embed_proj_dim": 32, "init_std": 0.3},
+    "biogpt": _SIZES,
+    "nystromformer": {**_SIZES, "num_landmarks": 8, "segment_means_seq_len": 120},
+}
+_OFFSET = frozenset(
+    ["roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "data2vec-text", "longformer", "roberta-prelayernorm", "xmod", "ibert", "luke", "mpnet"]
+)
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the sweep found of one architecture on one backend.
+
+    Attributes:
+        verdict: `equal`, `refused`, `off`, or `not made` where transformers itself cannot.
+        remark: the refusal, or the largest difference.
+    """
+
+    model_type: str
+    backend: str
+    verdict: str
+    remark: str
+
+
+def tiny_classifier(folder: Path, model_type: str, labels: Iterable[str] = SENTIMENT) -> Path:
+    """A random classifier of an architecture, with a tokenizer of its kind.
+
+    Raises:
+        Exception: whatever transformers raises where the small sizes do not fit the architecture.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    names = list(labels)
+    tokens = _tokenizer(folder, model_type)
+    sizes = _OWN.get(model_type, _KV if model_type not in _WORDPIECE else _SIZES)
+    positions = WINDOW + 2 if model_type in _OFFSET else WINDOW
+    given = {
+        **{name: value for name, value in tokens.items() if value is not None},
+        **({"max_position_embeddings": positions} if model_type != "xlnet" else {}),
+        "id2label": dict(enumerate(names)),
+        "label2id": {name: i for i, name in enumerate(names)},
+    }
+    torch.manual_seed(7)
+    config = AutoConfig.for_model(model_type, **{**sizes, **given})
+    network = AutoModelForSequenceClassification.from_config(config).eval()
+    generator = torch.Generator().manual_seed(7)
+    with torch.no_grad():
+        for values in network.parameters():  # some architectures begin with weights near nothing
+            if values.ndim > 1:
+                noise = torch.randn(values.shape, generator=generator)
+                values.copy_(noise * 0.6 / values.shape[-1] ** 0.5 * 1.5)
+    network.save_pretrained(folder)
+    return folder
+
+
+def compare(folder: Path, backend: str, reload: bool = False) -> float:
+    """Largest difference of any score from the pipeline's, over batches and orders.
+
+    Args:
+        backend: `torch` or `openvino`.
+        reload: whether the pipeline is loaded anew for each text, for networks that a text changes.
+
+    Raises:
+        UsageError: the model is refused.
+    """
+    ref = resolve_model(str(folder), None, "sentiment")
+    plan = InferencePlan(SentimentPlan(ref, SENTIMENT), None, LongDocuments(), "fp32")
+    run = running(Compute(device="cpu", backend=backend, workers=1), "fp32")
+    expected = _expected(folder, reload)
+    worst = 0.0
+    for seed, batch_tokens in ((1, 64), (2, 4000)):
+        order = random.Random(seed).sample(range(len(SAMPLE)), k=len(SAMPLE))
+        texts = [SAMPLE[i] for i in order]
+        scores = score_texts(plan, texts, replace(run, batch_tokens=batch_tokens))
+        worst = max(worst, _difference(scores, expected[order]))
+    return worst
+
+
+def sweep(model_types: Iterable[str], backends: Iterable[str], folder: Path) -> list[Found]:
+    """Tries architectures one after the other."""
+    found = []
+    for model_type in model_types:
+        try:
+            made = tiny_classifier(folder / model_type, model_type)
+        except Exception as error:
+            found.append(Found(model_type, "", "not made", str(error).splitlines()[0][:150]))
+            continue
+        for backend in backends:
+            found.append(_tried(made, model_type, backend))
+    return found
+
+
+def _tried(folder: Path, model_type: str, backend: str) -> Found:
+    try:
+        off = compare(folder, backend, reload="big" in model_type)
+    except UsageError as refusal:
+        return Found(model_type, backend, "refused", str(refusal).replace(str(folder), "M"))
+    except Exception as error:
+        lines = str(error).splitlines() or [""]
+        return Found(model_type, backend, "failed", f"{type(error).__name__}: {lines[0][:150]}")
+    return Found(model_type, backend, "equal" if off < TOLERANCE else "off", f"{off:.1e}")
+
+
+def _expected(folder: Path, reload: bool) -> np.ndarray:
+    run = pipeline("text-classification", model=str(folder), top_k=None, device=-1)
+    rows = []
+    for text in SAMPLE:
+        if reload:
+            run = pipeline("text-classification", model=str(folder), top_k=None, device=-1)
+        try:
+            said = {found["label"]: found["score"] for found in run([text])[0]}
+        except Exception:  # nothing is left of the text, or too little
+            said = dict.fromkeys(SENTIMENT, np.nan)
+        rows.append([said[label] for label in SENTIMENT])
+    assert np.isfinite(rows).all(axis=1).sum() >= len(SAMPLE) - 2, "the pipeline scores too little"
+    spread = float(np.nanmax(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)))
+    assert spread > 0.01, f"the model gives everything the same score ({spread:.1e})"
+    return np.array(rows)
+
+
+def _difference(scores: Scores, expected: np.ndarray) -> float:
+    """Largest difference; 1 where only one of the two has a score."""
+    assert scores.sentiment is not None
+    if (np.isnan(scores.sentiment) != np.isnan(expected)).any():
+        return 1.0
+    return float(np.nanmax(np.abs(scores.sentiment - expected)))
+
+
+def _tokenizer(folder: Path, model_type: str) -> dict[str, int | None]:
+    """Saves a tokenizer as the architecture has it; gives the sizes and ids for its config."""
+    if model_type in _WORDPIECE:
+        size = wordpiece(folder, pad_first=True, window=WINDOW, size=300)
+        return {"vocab_size": size, "pad_token_id": 0}
+    if model_type in ("xlnet", "xlm", "flaubert"):
+        return _at_end(folder, segments=model_type == "xlnet")
+    return _byte_level(folder, around=not _is_decoder(model_type))
+
+
+def _is_decoder(model_type: str) -> bool:
+    config = AutoConfig.for_model(model_type)
+    return (
+        model_type in _DECODERS
+        or ((
+            getattr(config, "is_decoder", False)
+            or "bos_token_id" not in vars(config)
+            or not hasattr(config, "hidden_dropout_prob")
+        )
+        and model_type not in (*_OFFSET, *_OWN))
+    )
+
+
+def _byte_level(folder: Path, around: bool) -> dict[str, int | None]:
+    backend = Tokenizer(models.BPE())
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.decoder = decoders.ByteLevel()
+    specials = ["<s>", "<pad>", "</s>", "<unk>", "<mask>"] if around else ["<|endoftext|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=400,
+        special_tokens=specials,
+        show_progress=False,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+    )
+    backend.train_from_iterator(TEXTS * 3, trainer)
+    if around:
+        ends = [(name, backend.token_to_id(name)) for name in ("</s>", "<s>")]
+        backend.post_processor = processors.RobertaProcessing(*ends, add_prefix_space=False)
+        named = {"bos": "<s>", "cls": "<s>", "eos": "</s>", "sep": "</s>", "pad": "<pad>"}
+        named |= {"unk": "<unk>", "mask": "<mask>"}
+    else:
+        named = dict.fromkeys(("bos", "eos", "unk"), "<|endoftext|>")
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=WINDOW,
+        model_input_names=["input_ids", "attention_mask"],
+        **{f"{name}_token": token for name, token in named.items()},
+    ).save_pretrained(folder)
+    end = backend.token_to_id(named["eos"])
+    return {
+        "vocab_size": backend.get_vocab_size(),
+        "pad_token_id": backend.token_to_id("<pad>") if around else None,
+        "bos_token_id": backend.token_to_id(named["bos"]),
+        "eos_token_id": end,
+        "decoder_start_token_id": end,
+    }
+
+
+def _at_end(folder: Path, segments: bool) -> dict[str, int | None]:
+    names = ["<unk>", "<s>", "</s>", "<cls>", "<sep>", "<pad>", "<mask>"]
+    signs = sorted({sign for text in TEXTS for sign in text} | {"\u2581"})
+    pieces = [*((name, 0.0) for name in names), *((s, -5.0 - i / 50) for i, s in enumerate(signs))]
+    words = sorted({word for text in TEXTS for word in text.split()})[::2]
+    pieces += [(f"\u2581{word}", -3.0 - i / 50) for i, word in enumerate(words)]
+    backend = Tokenizer(models.Unigram(pieces, unk_id=0, byte_fallback=False))
+    backend.pre_tokenizer = pre_tokenizers.Metaspace()
+    first, last = ("", " <cls>:2") if segments else ("<s>:0 ", "")
+    tokens = [(name, backend.token_to_id(name)) for name in ("<sep>", "<cls>", "<s>")]
+    backend.post_processor = processors.TemplateProcessing(
+        single=f"{first}$A:0 <sep>:0{last}",
+        pair=f"{first}$A:0 <sep>:0 $B:1 <sep>:1{last}",
+        special_tokens=tokens,
+    )
+    PreTrainedTokenizerFast(
+        tokenizer_object=backend,
+        model_max_length=512,
+        padding_side="left" if segments else "right",
+        **{f"{name}_token": f"<{name}>" for name in ("unk", "cls", "sep", "pad", "mask")},
+        model_input_names=[
+            "input_ids",
+            *(["token_type_ids"] if segments else []),
+            "attention_mask",
+        ],
+    ).save_pretrained(folder)
+    return {"vocab_size": backend.get_vocab_size(), "pad_token_id": backend.token_to_id("<pad>")}
+
+
+def main() -> None:
+    """Prints what is found of the architectures named, or of all."""
+    wanted = sys.argv[1:] or [name for name in ARCHITECTURES if name not in REFUSED]
+    with tempfile.TemporaryDirectory() as folder:
+        for name in wanted:
+            for found in sweep([name], ("torch", "openvino"), Path(folder)):
+                print(f"{found.model_type:22}{found.backend:10}{found.verdict:9}{found.remark}")
+
+
+if __name__ == "__main__":
+    main()
