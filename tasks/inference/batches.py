@@ -93,8 +93,9 @@ def run_batches(
     """Runs a model over many sequences within a token budget.
 
     Out of memory halves the budget, for this call and those after it. A sequence that a network
-    cannot compute even alone gets no numbers, unless it can compute none of them. Sequences are made when
-    their batch comes up, so that a document with twenty labels is never held twenty times.
+    cannot compute even alone gets no numbers, unless it can compute none of them. Sequences are
+    made when their batch comes up, so that a document with twenty labels is never held twenty
+    times.
 
     Args:
         backend: the model.

@@ -48,7 +48,8 @@ SAMPLE = [
 """Texts that fit the window of every tokenizer here, some with special tokens written out."""
 
 _WORDPIECE = frozenset(
-    ["bert", "albert", "convbert", "distilbert", "electra", "ernie", "fnet", "funnel", "megatron-bert", "mobilebert", "mpnet", "nystromformer", "rembert", "roformer", "squeezebert", "yoso", "nomic_bert", "ibert", "layoutlm", "lxmert"]
+    "bert albert convbert distilbert electra ernie fnet funnel megatron-bert mobilebert mpnet "
+    "nystromformer rembert roformer squeezebert yoso nomic_bert ibert layoutlm lxmert".split()
 )
 _DECODERS = frozenset({"gpt2", "gpt_neo", "gpt_neox", "gptj", "llama", "mistral", "qwen2", "phi"})
 _SIZES: dict[str, Any] = {
@@ -134,7 +135,8 @@ _OWN: dict[str, dict[str, Any]] = {
     "nystromformer": {**_SIZES, "num_landmarks": 8, "segment_means_seq_len": 120},
 }
 _OFFSET = frozenset(
-    ["roberta", "xlm-roberta", "xlm-roberta-xl", "camembert", "data2vec-text", "longformer", "roberta-prelayernorm", "xmod", "ibert", "luke", "mpnet"]
+    "roberta xlm-roberta xlm-roberta-xl camembert data2vec-text longformer roberta-prelayernorm "
+    "xmod ibert luke mpnet".split()
 )
 
 
@@ -268,14 +270,13 @@ def _tokenizer(folder: Path, model_type: str) -> dict[str, int | None]:
 
 def _is_decoder(model_type: str) -> bool:
     config = AutoConfig.for_model(model_type)
-    return (
-        model_type in _DECODERS
-        or ((
+    return model_type in _DECODERS or (
+        (
             getattr(config, "is_decoder", False)
             or "bos_token_id" not in vars(config)
             or not hasattr(config, "hidden_dropout_prob")
         )
-        and model_type not in (*_OFFSET, *_OWN))
+        and model_type not in (*_OFFSET, *_OWN)
     )
 
 
