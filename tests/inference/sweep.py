@@ -48,8 +48,28 @@ SAMPLE = [
 """Texts that fit the window of every tokenizer here, some with special tokens written out."""
 
 _WORDPIECE = frozenset(
-    "bert albert convbert distilbert electra ernie fnet funnel megatron-bert mobilebert mpnet "
-    "nystromformer rembert roformer squeezebert yoso nomic_bert ibert layoutlm lxmert".split()
+    [
+        "bert",
+        "albert",
+        "convbert",
+        "distilbert",
+        "electra",
+        "ernie",
+        "fnet",
+        "funnel",
+        "megatron-bert",
+        "mobilebert",
+        "mpnet",
+        "nystromformer",
+        "rembert",
+        "roformer",
+        "squeezebert",
+        "yoso",
+        "nomic_bert",
+        "ibert",
+        "layoutlm",
+        "lxmert",
+    ]
 )
 _DECODERS = frozenset({"gpt2", "gpt_neo", "gpt_neox", "gptj", "llama", "mistral", "qwen2", "phi"})
 _SIZES: dict[str, Any] = {
@@ -135,8 +155,19 @@ _OWN: dict[str, dict[str, Any]] = {
     "nystromformer": {**_SIZES, "num_landmarks": 8, "segment_means_seq_len": 120},
 }
 _OFFSET = frozenset(
-    "roberta xlm-roberta xlm-roberta-xl camembert data2vec-text longformer roberta-prelayernorm "
-    "xmod ibert luke mpnet".split()
+    [
+        "roberta",
+        "xlm-roberta",
+        "xlm-roberta-xl",
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "roberta-prelayernorm",
+        "xmod",
+        "ibert",
+        "luke",
+        "mpnet",
+    ]
 )
 
 
