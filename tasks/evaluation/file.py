@@ -83,10 +83,11 @@ def evaluate_file(
         UsageError: the file, a column, the model or a gold label is not there or does not fit.
     """
     job = _job(path, task, text, gold, model, labels, options or {})
-    plan = plan_inference(job)
+    plan = plan_inference(job, examined=False)
     part = plan.sentiment if task == "sentiment" else plan.topics
     assert part is not None
     documents, unreadable = _read(job.source)
+    plan = plan_inference(job)
     given = documents[gold].to_pylist()
     mapped = map_labels(["" if g is None else str(g) for g in given], names or {}, part.labels)
     kept = [i for i, label in enumerate(mapped) if label != LEFT_OUT]

@@ -8,12 +8,9 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import describe_classifier
-from tasks.inference.encoder import describe_encoder
-from tasks.inference.model_config import classifier_labels, nli_verdicts, unnamed
+from tasks.inference.model_config import classifier_labels, nli_verdicts
 from tasks.inference.models import ModelRef, find_model, resolve_model
 from tasks.inference.recipe import read_recipe
-from tasks.inference.tokens import TextTokenizer
 from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
 
 logger = logging.getLogger(__name__)
@@ -113,8 +110,12 @@ class InferencePlan:
         return self.tolerance.model_dump(exclude={"sample"}) if self.tolerance else self.precision
 
 
-def plan_inference(job: Job) -> InferencePlan:
+def plan_inference(job: Job, examined: bool = True) -> InferencePlan:
     """Resolves and checks the models of a job before any work; reads no weights.
+
+    Args:
+        examined: whether to look at weights and tokenizers too, which takes seconds; without it
+            a rehearsal says all that configurations tell.
 
     Raises:
         UsageError: a model that does not exist, cannot do what the job wants of it, or cannot be
@@ -128,44 +129,12 @@ def plan_inference(job: Job) -> InferencePlan:
         precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
         tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
     )
-    for note in dict.fromkeys(_examine(plan)):
-        logger.warning(note)
+    if examined:
+        from tasks.inference.examined import examine
+
+        for note in dict.fromkeys(examine(plan)):
+            logger.warning(note)
     return plan
-
-
-def _examine(plan: InferencePlan) -> list[str]:
-    """Refuses models whose parts do not belong together; says what is odd about the others."""
-    notes: list[str] = []
-    if plan.sentiment:
-        model, labels = plan.sentiment.model, plan.sentiment.labels
-        notes += _unused(model, describe_classifier(model).unused)
-        if unnamed(labels):
-            notes.append(
-                f"model {model.name}: it does not name its labels; they are called {labels[0]} to "
-                f"{labels[-1]} until id2label in its config.json does"
-            )
-    topics = plan.topics
-    if topics and topics.method == "nli":
-        found = describe_classifier(topics.model, pairs=True)
-        notes += _unused(topics.model, found.unused)
-        _check_readable(topics.model, found.tokenizer, topics.hypotheses)
-    elif topics:
-        _examine_encoder(topics.model, topics.hypotheses, notes)
-    if topics and topics.shortlist:
-        _examine_encoder(topics.shortlist.model, topics.labels, notes)
-    return notes
-
-
-def _examine_encoder(model: ModelRef, sentences: tuple[str, ...], notes: list[str]) -> None:
-    found = describe_encoder(model)
-    notes += _unused(model, found.unused)
-    if found.recipe.prompts:
-        notes.append(
-            f"model {model.name}: it has prompts ({', '.join(found.recipe.prompts)}) and none by "
-            "default, so texts are read without one; name one as default_prompt_name in its "
-            "config_sentence_transformers.json"
-        )
-    _check_readable(model, found.tokenizer, sentences)
 
 
 def check_models(job: Job) -> tuple[str, ...]:
@@ -238,24 +207,6 @@ def _plan_shortlist(settings: ZeroShot, resolve: Resolve) -> Shortlist | None:
     model = resolve(settings.shortlist_model, None, "encoder")
     read_recipe(model)
     return Shortlist(model, size)
-
-
-def _check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: tuple[str, ...]) -> None:
-    for sentence, ids in zip(sentences, tokenizer.encode(list(sentences)), strict=True):
-        beyond = tokenizer.without_embedding(ids)
-        if beyond is not None:
-            raise UsageError(
-                f"model {model.name}: {sentence!r} holds token {beyond}, and its network has "
-                f"embeddings for {tokenizer.vocabulary} tokens; word the label otherwise"
-            )
-
-
-def _unused(model: ModelRef, names: tuple[str, ...]) -> list[str]:
-    if not names:
-        return []
-    return [
-        f"model {model.name}: {len(names)} weights of its file are not used, such as {names[0]}"
-    ]
 
 
 def _decisive(part: SentimentPlan | TopicPlan) -> dict[str, object]:

@@ -95,7 +95,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
     """
     try:
         check_settings(job, rehearsal=True)
-        plan = _new_plan(job, layout, run_id, *_pin(job, layout), rehearsal=True)
+        plan = _new_plan(job, layout, run_id, *_pin(job, layout, rehearsal=True), rehearsal=True)
         _refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
@@ -110,8 +110,10 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
         files.remove_folder(layout.work(run_id))
 
 
-def _pin(job: Job, layout: Layout) -> tuple[InferencePlan, tuple[InputFile, ...]]:
-    inference = plan_inference(job)
+def _pin(
+    job: Job, layout: Layout, rehearsal: bool = False
+) -> tuple[InferencePlan, tuple[InputFile, ...]]:
+    inference = plan_inference(job, examined=not rehearsal)
     labels = inference.sentiment.labels if inference.sentiment else ()
     refuse_accidents(layout, job, described_identity(job, labels))
     return inference, tuple(freeze_inputs(job.source))

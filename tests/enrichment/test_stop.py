@@ -99,11 +99,12 @@ def test_an_abandoned_run_gives_up_its_claims(fake: FakeGemini, tmp_path: Path) 
     assert answers(tmp_path) == 3
 
 
-def test_a_state_folder_that_cannot_be_used_is_one_clear_line(
-    fake: FakeGemini, tmp_path: Path
+def test_a_state_that_is_no_database_is_set_aside_with_one_line(
+    fake: FakeGemini, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "summaries.sqlite").write_bytes(b"not a database" * 100)
+    damaged = b"not a database" * 100
+    (tmp_path / "state" / "summaries.sqlite").write_bytes(damaged)
     tables = summarise(
         documents(opinions(3)),
         make_settings(),
@@ -112,5 +113,24 @@ def test_a_state_folder_that_cannot_be_used_is_one_clear_line(
         run_id="run-1",
         timing=QUICK,
     )
-    with pytest.raises(NocturnaError, match=r"summaries\.sqlite: cannot open the state"):
+    assert sum(table.num_rows for table in tables) == 3
+    (kept,) = (tmp_path / "state").glob("summaries.sqlite.damaged-*")
+    assert kept.read_bytes() == damaged
+    (line,) = [r.getMessage() for r in caplog.records if "cannot be read" in r.getMessage()]
+    assert kept.name in line
+
+
+def test_a_state_folder_that_cannot_be_used_is_one_clear_line(
+    fake: FakeGemini, tmp_path: Path
+) -> None:
+    (tmp_path / "state").write_text("a file where the folder should be")
+    tables = summarise(
+        documents(opinions(3)),
+        make_settings(),
+        language="es",
+        state_folder=tmp_path / "state",
+        run_id="run-1",
+        timing=QUICK,
+    )
+    with pytest.raises(NocturnaError, match=r"state"):
         list(tables)

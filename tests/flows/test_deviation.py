@@ -48,8 +48,9 @@ def test_a_deviation_is_kept_and_refreshed(nocturna, small_models, tmp_path, mon
             ),
         )
         third = night()
-    assert asked == [deviation.FEWEST]
-    assert third["documents"] == deviation.LEAST + deviation.FEWEST
+    (wanted,) = asked
+    assert deviation.FEWEST <= wanted < 2 * deviation.FEWEST, "and what this night saved itself"
+    assert third["documents"] == deviation.LEAST + wanted
     assert third["largest"] == max(0.25, first["largest"])
     assert third["changed_top"] == first["changed_top"] + 1 and third["since"] == first["since"]
 

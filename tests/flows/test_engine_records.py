@@ -51,14 +51,15 @@ def left(database) -> dict[str, int]:
     return dict(rows)
 
 
-def test_old_runs_of_ours_are_forgotten_and_those_of_others_stay(
-    engine_that_forgets, tmp_path, monkeypatch
-):
-    for name, value in engine_that_forgets.environment().items():
-        monkeypatch.setenv(name, value)
+def test_old_runs_of_ours_are_forgotten_and_those_of_others_stay(engine_that_forgets, tmp_path):
     from prefect.client.orchestration import get_client
+    from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    with get_client(sync_client=True) as client:
+    where = {
+        PREFECT_API_URL: engine_that_forgets.url,
+        PREFECT_API_AUTH_STRING: engine_that_forgets.auth,
+    }
+    with temporary_settings(where), get_client(sync_client=True) as client:
         record(client, "score-corpus", {"job": {"name": "prensa"}})
         record(client, "score-corpus", {"another": "flow of that name"})
         record(client, "mine", {"job": {"name": "x"}})

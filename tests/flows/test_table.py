@@ -93,7 +93,7 @@ def test_a_missing_package_is_said_before_any_work(nocturna, models, tmp_path, m
     [
         ("nube://cubo/t", ["output.table", "nube:// is no place for a table", "s3://"]),
         ("s3://clave:secreta@cubo/t", ["output.table", "credentials come from the environment"]),
-        ("s3://cubo/t?sig=secreta", ["output.table", "credentials come from the environment"]),
+        ("s3://cubo/t?sig=secreta", ["output.table", "no query string"]),
         ("out/prensa/tabla", ["output.table", "is in the output folder"]),
         ("", ["output.table"]),
     ],
