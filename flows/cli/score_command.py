@@ -8,6 +8,8 @@ import typer
 
 from flows.cli.given import AsJson, described_job, new_app, show_summary
 from flows.options import with_job_options
+from tasks.errors import NocturnaError
+from tasks.job import Job
 
 app = new_app()
 
@@ -29,7 +31,12 @@ def score(
     described = described_job(source, job, options)
     from tasks.steps.soundness import check_job
 
-    check_job(described, rehearsal=dry_run)
+    try:
+        check_job(described, rehearsal=dry_run)
+    except NocturnaError as error:
+        if job is not None and not dry_run:
+            _note_night(described, error)
+        raise
     if dry_run:
         from flows.preview import preview
 
@@ -43,3 +50,11 @@ def score(
     from flows.score import score_observed
 
     show_summary(score_observed(described, observer), as_json)
+
+
+def _note_night(job: Job, error: NocturnaError) -> None:
+    """Lists and tells a night of a job file that ended before it began, where there are others."""
+    if job.notify or (Path(job.output.dir).expanduser() / job.name / "runs").is_dir():
+        from flows.telling import tell_unbegun
+
+        tell_unbegun(job, error)
