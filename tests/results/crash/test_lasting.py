@@ -286,8 +286,9 @@ def test_what_holds_text_is_for_its_owner_only(past, tmp_path):
 
 
 def _facts(entry: dict) -> dict:
-    """A log entry without the time, and with its parts in an order that does not matter."""
-    return entry | {"published_at": "", "parts": sorted(entry["parts"], key=lambda p: p["name"])}
+    """A log entry without the time and what only its run knew, its parts in any order."""
+    parts = sorted(entry["parts"], key=lambda p: p["name"])
+    return entry | {"published_at": "", "identity": None, "parts": parts}
 
 
 def pd_ids(path: Path) -> list[str]:

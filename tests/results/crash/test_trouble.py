@@ -53,7 +53,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path, corpus, scored):
     assert not layout.results.exists()
     run_night(job_of(tmp_path / "out", corpus))
     assert [run.status for run in list_runs(layout)] == ["published"]
-    assert sum(scored) == 12
+    assert 12 <= sum(scored) <= 12 + SHARD, "at most the shard in hand is scored again"
     assert different(rows_of(layout), oracle(tmp_path, corpus)) == 0
     assert left_over(layout) == []
 
@@ -62,7 +62,7 @@ def test_a_stopped_run_goes_on_where_it_stopped(tmp_path, corpus, scored):
 def test_a_part_that_was_damaged_meanwhile_is_scored_again(tmp_path, corpus, scored, damage):
     layout = stopped_after(2, tmp_path, corpus, scored)
     (run,) = list_runs(layout)
-    first, second = sorted(layout.work(run.run_id).glob("part-*.parquet"))
+    first, second, *_ = sorted(layout.work(run.run_id).glob("part-*.parquet"))
     content = first.read_bytes()
     if damage == "removed":
         first.unlink()
@@ -72,7 +72,7 @@ def test_a_part_that_was_damaged_meanwhile_is_scored_again(tmp_path, corpus, sco
         damaged = {"cut": content[:-100], "emptied": b"", "swapped": second.read_bytes()}
         first.write_bytes(damaged[damage])
     run_night(job_of(tmp_path / "out", corpus))
-    assert sum(scored) == 12 + SHARD
+    assert 12 + SHARD <= sum(scored) <= 12 + 2 * SHARD, "and the shard in hand, if there was one"
     assert different(rows_of(layout), oracle(tmp_path, corpus)) == 0
     assert left_over(layout) == []
 
@@ -85,7 +85,7 @@ def test_a_corpus_that_changed_meanwhile_starts_a_new_run_and_reuses_nothing(
     run_night(job_of(tmp_path / "out", corpus))
     runs = {run.status: run.run_id for run in list_runs(layout)}
     assert set(runs) == {"stopped", "published"}
-    assert sum(scored) == 2 * SHARD + 12
+    assert 2 * SHARD + 12 <= sum(scored) <= 3 * SHARD + 12
     rows = rows_of(layout)
     assert set(rows["run_id"]) == {runs["published"]}
     assert different(rows, oracle(tmp_path, corpus)) == 0
@@ -99,7 +99,7 @@ def test_a_run_while_another_one_runs_is_refused_and_changes_nothing(tmp_path, c
     with hold_lock(layout, "of-the-night"), pytest.raises(RunLocked, match="of-the-night"):
         run_night(job_of(tmp_path / "out", corpus))
     assert rows_of(layout).equals(before)
-    assert len(list_runs(layout)) == 1
+    assert sorted(run.status for run in list_runs(layout)) == ["published", "skipped"]
 
 
 def test_a_night_scores_only_what_is_new_or_changed(tmp_path, corpus, scored):
