@@ -17,6 +17,19 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 
 
+@pytest.fixture(autouse=True)
+def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process hides the secrets that it has seen; each test is a process of its own in that."""
+    import tasks.addresses
+
+    monkeypatch.setattr(tasks.addresses, "_seen", set())
+    before = os.environ.pop(tasks.addresses.VARIABLE, None)
+    yield
+    os.environ.pop(tasks.addresses.VARIABLE, None)
+    if before is not None:
+        os.environ[tasks.addresses.VARIABLE] = before
+
+
 @pytest.fixture(scope="session")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A standing engine with its own database, once for all flows of a test process."""

@@ -118,7 +118,7 @@ class _trouble:
         connection.execute("PRAGMA journal_mode = DELETE")
         connection.execute("BEGIN EXCLUSIVE")
         self.undo.append(connection.close)
-        return "locked"
+        return "locked|not ready"
 
     def nobody_listens(self) -> str:
         with socket.socket() as probe:
