@@ -103,10 +103,8 @@ class Observer:
         from prefect.logging.handlers import APILogWorker
 
         until = time.monotonic() + _FLUSH_SECONDS
-        for worker in (EventsWorker, APILogWorker):
-            drained = worker.drain_all(timeout=max(0.1, until - time.monotonic()))
-            if isinstance(drained, tuple) and drained[1]:
-                self.lose("the engine did not take its last records in time")
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all(timeout=max(0.1, until - time.monotonic()))
 
 
 def observer_for(say: Callable[[str], None]) -> Observer:

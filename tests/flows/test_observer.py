@@ -209,9 +209,6 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
             "SELECT r.name, s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = "
             "r.state_id ORDER BY r.created"
         ).fetchall()
-        tasks = dict(
-            recorded.execute("SELECT state_name, count(*) FROM task_run GROUP BY 1").fetchall()
-        )
         said = [line for (line,) in recorded.execute("SELECT message FROM log").fetchall()]
     assert [(name, state) for name, state, _ in runs] == [
         ("prensa", "COMPLETED"),
@@ -220,6 +217,5 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
     ]
     line = failed.err.strip().splitlines()[-1].removeprefix("nocturna: ")
     assert runs[-1][2] == line
-    assert set(tasks) >= {"Completed"}
     assert any("documents to score" in line for line in said)
     assert not list(home.rglob("*.sock"))
