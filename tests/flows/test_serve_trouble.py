@@ -62,9 +62,9 @@ def test_six_jobs_a_kill_and_a_downtime(serve, small_models, tmp_path):
     time.sleep(185)
     again = serve(*files, *EVERY_MINUTE[:1], hour_before(), "--catch-up")
     again.wait_for(lambda: again.said[told:].count(": published snapshot") == len(NAMES), 600)
-    url, auth = re.search(READY, again.said[told:]).groups()
+    url, auth = again.wait_for(lambda: re.search(READY, again.said[told:])).groups()
     for one in NAMES:
-        assert runs_of(url, auth, one, "RUNNING", "PENDING") == []
+        again.wait_for(lambda one=one: not runs_of(url, auth, one, "RUNNING", "PENDING"))
     assert again.said[told:].count("was missed; it is run now") == len(NAMES)
     after = {one.root.name: len(list(one.runs.iterdir())) for one in layouts}
     assert all(after[one] - before[one] <= 1 for one in NAMES), (before, after)
