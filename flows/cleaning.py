@@ -9,13 +9,13 @@ from pydantic import ValidationError
 
 from tasks.errors import NocturnaError
 from tasks.job import Job
-from tasks.kept_models import remove_models, unused_models
 from tasks.results.layout import Layout, layout_of, new_run_id
 from tasks.results.lock import hold_lock
 from tasks.results.manifest import list_runs
 from tasks.results.retention import Surplus, clean, surplus
 from tasks.sections.retention import Retention
 from tasks.settings import cache_folder
+from tasks.unused import remove_unused, unused
 from tasks.visible import visible
 
 
@@ -40,7 +40,7 @@ class Cleaned:
 def clean_after_night(job: Job, layout: Layout) -> None:
     """Takes away what is over the retention of a job; call it with the lock held."""
     clean(layout, job.retention)
-    remove_models(unused_models(cache_folder(), job.retention.cache_days))
+    remove_unused(unused(cache_folder(), job.retention.cache_days))
 
 
 def clean_up(layout: Layout, dry_run: bool) -> Cleaned:
@@ -55,15 +55,15 @@ def clean_up(layout: Layout, dry_run: bool) -> Cleaned:
         return Cleaned(layout.root, (), str(error))
 
 
-def clean_models(out: Path, dry_run: bool) -> Cleaned:
-    """Takes away converted models that no job of an output folder keeps any longer."""
+def clean_cache(out: Path, dry_run: bool) -> Cleaned:
+    """Takes away what no job of an output folder wants to keep in the cache any longer."""
     policies = [_policy(layout_of(out, p.name)) for p in out.iterdir() if (p / "runs").is_dir()]
     days = max((policy.cache_days for policy in policies), default=Retention().cache_days)
     cache = cache_folder()
-    models = unused_models(cache, days)
+    found = unused(cache, days)
     if not dry_run:
-        remove_models(models)
-    return Cleaned(cache, tuple(Surplus("model", m.path.name, m.path, m.bytes) for m in models))
+        remove_unused(found)
+    return Cleaned(cache, tuple(Surplus(u.kind, u.path.name, u.path, u.bytes) for u in found))
 
 
 def print_cleaned(found: Sequence[Cleaned], dry_run: bool) -> None:
@@ -75,9 +75,7 @@ def print_cleaned(found: Sequence[Cleaned], dry_run: bool) -> None:
             print(f"{where}: nothing freed: {visible(entry.untouched)}")
             continue
         kinds = Counter(item.kind for item in entry.items)
-        what = ", ".join(
-            f"{count} {kind}{'s' if count > 1 else ''}" for kind, count in kinds.items()
-        )
+        what = ", ".join(f"{count} {kind}" for kind, count in kinds.items())
         size = sum(item.bytes for item in entry.items)
         print(f"{where}: {word} {size / 1e6:,.1f} MB" + (f": {what}" if what else ""))
         if dry_run:

@@ -11,7 +11,7 @@ from uuid import UUID
 from flows.schedule import Schedule
 from flows.served_night import Due, Night
 from flows.stamp import write_stamp
-from tasks.errors import NocturnaError
+from tasks.errors import NocturnaError, RunLocked
 from tasks.job import Job
 from tasks.steps.run import job_layout
 
@@ -73,13 +73,15 @@ class Clock:
     """Jobs on a schedule.
 
     What happens outside reaches it through `inbox`: the number of a signal, a `Due` that somebody
-    asked for, the id of a run to stop, an error that ends it, or None for a look around.
+    asked for, the id of a run to stop, an error that ends it, or None for a look around. What a
+    night cannot note itself goes to `not_run`: that it was not started, or was killed.
     """
 
     schedule: Schedule
     rules: Rules
     turns: list[Turn]
     say: Callable[[str], None]
+    not_run: Callable[[Job, NocturnaError], None] = lambda job, error: None
     inbox: SimpleQueue[Any] = field(default_factory=SimpleQueue)
     _seen: datetime = field(default_factory=lambda: datetime.now(UTC))
 
@@ -166,6 +168,7 @@ class Clock:
     def _refuse(self, turn: Turn, due: Due, reason: str) -> None:
         self._tell(turn, f"the night of {self.schedule.local(due.date)} is not started: {reason}")
         self.shown.refused(due, reason)
+        self.not_run(due.job, RunLocked(f"not started: {reason}"))
 
     def _start_waiting(self) -> None:
         ready = [turn for turn in self.turns if turn.waiting and not turn.night]
@@ -191,6 +194,7 @@ class Clock:
         due, turn.night = turn.night.due, None
         if code < 0:
             self._tell(turn, f"the run was killed (signal {-code}); the next one goes on with it")
+            self.not_run(due.job, NocturnaError(f"killed (signal {-code})"))
         self.shown.ended(due, code)
         self._note_dealt_with(turn)
         if turn.waiting is None:

@@ -40,6 +40,7 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
     yield "summaries", _summaries(run)
     yield "checks", _checks(story)
     yield "timings", _joined({name: f"{seconds:,.1f} s" for name, seconds in run.timings.items()})
+    yield "engine", [f"did not record it, or not all: {run.unrecorded}"] if run.unrecorded else []
     yield "machine", _joined(run.machine)
     yield "versions", _joined(run.versions)
 

@@ -22,6 +22,7 @@ from flows.schedule import Schedule
 from flows.score import score_corpus
 from flows.served_night import Due, Night, start_night
 from flows.stamp import read_stamp
+from flows.telling import tell_aside
 from flows.terminal import say
 from tasks.errors import NocturnaError, RunLocked
 from tasks.job import Job
@@ -65,7 +66,7 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
         journal = Journal(folder / f"{names[0]}.log")
     now = datetime.now(UTC)
     turns = [Turn(job, read_stamp(job_layout(job)) or now) for job in jobs]
-    clock = Clock(schedule, rules, turns, journal.say)
+    clock = Clock(schedule, rules, turns, journal.say, tell_aside)
     keeper = Keeper(
         api=api,
         record=lambda client: Record(client, nightly, jobs, schedule, own=api is None, began=now),

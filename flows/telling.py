@@ -1,6 +1,7 @@
 """How a run ended, noted on the disk and told to whoever the job names."""
 
 import shlex
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,7 +11,7 @@ from typing import Any
 from flows.cleaning import clean_after_night
 from flows.observer import Observer
 from flows.terminal import say
-from tasks.errors import NocturnaError
+from tasks.errors import NocturnaError, RunLocked
 from tasks.job import Job
 from tasks.notify import Ending, missing_addresses, tell_all
 from tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
@@ -84,6 +85,20 @@ def tell_unbegun(job: Job, error: BaseException) -> None:
             raise error
     except type(error):
         return
+
+
+def tell_aside(job: Job, error: NocturnaError) -> None:
+    """The same in a thread of its own, also for a run that was killed and could note nothing."""
+
+    def tell() -> None:
+        killed = last_ended(job_layout(job))
+        if isinstance(error, RunLocked) or killed is None or killed.status != INTERRUPTED:
+            tell_unbegun(job, error)
+        else:
+            run = Watched(job, job_layout(job), killed.run_id, None)
+            _tell(run, "failure", "killed", cause_of(error))
+
+    threading.Thread(target=_guarded, args=[_UNTOLD, tell], daemon=True).start()
 
 
 @contextmanager

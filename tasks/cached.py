@@ -7,6 +7,7 @@ and one that cannot be written is done without: a cache never stops a run.
 import hashlib
 import json
 import logging
+import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
@@ -34,7 +35,16 @@ def read_cached(path: Path) -> bytes | None:
         digest, _, data = path.read_bytes().partition(b"\n")
     except OSError:
         return None
-    return data if digest.decode("ascii", "replace") == _digest(data) else None
+    if digest.decode("ascii", "replace") != _digest(data):
+        return None
+    note_use(path)
+    return data
+
+
+def note_use(path: Path) -> None:
+    """Notes that something kept was used now: what is not used for long leaves the cache."""
+    with suppress(OSError):
+        os.utime(path)
 
 
 def keep_cached(path: Path, data: bytes) -> None:

@@ -70,10 +70,10 @@ def clean_command(
     as_json: AsJson = False,
 ) -> None:
     """Free disk: what is over each job's `retention`; every night does it at its end too."""
-    from flows.cleaning import clean_models, clean_up, print_cleaned
+    from flows.cleaning import clean_cache, clean_up, print_cleaned
 
     found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
-    found += [] if job else [clean_models(out, dry_run)]
+    found += [] if job else [clean_cache(out, dry_run)]
     if as_json:
         print(json.dumps([asdict(entry) for entry in found], ensure_ascii=False, default=str))
     else:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import openvino
 
-from tasks.cached import cached_at
+from tasks.cached import cached_at, note_use
 from tasks.inference.models import ModelRef
 
 logger = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def read_conversion(folder: Path) -> openvino.Model | None:
     try:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if about["sha256"] == _digests(folder):
+            note_use(folder)
             return openvino.Core().read_model(folder / _MODEL)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         logger.info("%s: %s", folder, error)

@@ -32,5 +32,6 @@ class Retention(Section):
     cache_days: float = Field(
         90,
         ge=1,
-        description="Days without use after which a converted model leaves this user's cache.",
+        description="Days without use after which a converted model, or a fact about one, leaves "
+        "this user's cache.",
     )

@@ -11,7 +11,7 @@ from flows.clock import Clock, Rules, Turn
 from flows.schedule import make_schedule
 from flows.served_night import Due, Night
 from flows.stamp import read_stamp, write_stamp
-from tasks.errors import NocturnaError
+from tasks.errors import NocturnaError, RunLocked
 from tasks.job import Job
 from tasks.steps.run import job_layout
 
@@ -53,7 +53,12 @@ class Bench:
         self.said, self.started, self.page = [], [], Page()
         turns = [Turn(job, read_stamp(job_layout(job)) or since) for job in jobs]
         schedule = make_schedule("0 2 * * *", "UTC")
-        self.clock = Clock(schedule, Rules(**rules), turns, self.said.append, _seen=since)
+        self.not_run: list[tuple[str, NocturnaError]] = []
+
+        def note(job: Job, error: NocturnaError) -> None:
+            self.not_run.append((job.name, error))
+
+        self.clock = Clock(schedule, Rules(**rules), turns, self.said.append, note, _seen=since)
         self.clock.shown, self.clock.start = self.page, self.start
 
     def start(self, due: Due) -> Night:
@@ -108,6 +113,8 @@ def test_a_night_that_is_due_while_one_runs_is_refused_with_a_line(bench):
         "the night of 2026-11-20 02:00 UTC still runs"
     )
     assert on.page.told == [("a", "the night of 2026-11-20 02:00 UTC still runs")]
+    ((name, error),) = on.not_run
+    assert name == "a" and isinstance(error, RunLocked) and "still runs" in str(error)
     on.end("a")
     on.clock._look(TWO + DAY + timedelta(minutes=1))
     assert on.going() == [], "what was refused does not start later"

@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from flows.cli.given import described_job
+from flows.telling import tell_aside
+from tasks.errors import NocturnaError
 from tasks.results.layout import layout_of
 from tasks.results.lock import hold_lock
 from tests.listeners import silent_server, web_hook
@@ -59,6 +62,12 @@ def kill_in_the_middle(job: Path, folder: Path) -> None:
     assert process.wait() == -signal.SIGKILL
 
 
+def wait_for(happened) -> None:
+    until = time.monotonic() + 20
+    while not happened() and time.monotonic() < until:
+        time.sleep(0.05)
+
+
 def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypatch):
     layout = layout_of(tmp_path / "out", "prensa")
     with web_hook() as heard, silent_server() as silent:
@@ -76,6 +85,8 @@ def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypat
             assert nocturna("score", "--job", job).code == 75
         write_corpus(tmp_path, 2000)
         kill_in_the_middle(job, tmp_path)
+        tell_aside(described_job(None, job, {}), NocturnaError("killed (signal 9)"))
+        wait_for(lambda: len(heard.requests) == 6)
         write_corpus(tmp_path, 30)
         assert nocturna("score", "--job", job).code == 0
 
@@ -86,6 +97,7 @@ def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypat
         ("recovery", "published again"),
         ("refusal", "refused"),
         ("refusal", "skipped"),
+        ("failure", "killed"),
         ("recovery", "published again"),
     ]
     assert told[0]["counts"].items() >= {"read": 20, "scored": 20, "carried": 0}.items()
@@ -94,7 +106,8 @@ def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypat
     assert told[1]["run_id"] in told[2]["cause"]
     assert "30 of 50 rows cannot be read" in told[3]["cause"]
     assert "0badcafe holds this folder" in told[4]["cause"]
-    assert told[5]["cause"].endswith("was killed")
+    assert told[5]["cause"] == "killed (signal 9)"
+    assert told[6]["cause"] == f"run {told[5]['run_id']} before it was killed"
     assert refused.code == 3
     assert sum("NOCTURNA_SILENT: not told" in line for line in refused.err.splitlines()) == 1
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from tasks.kept_models import remove_models, unused_models
+from tasks.cached import keep_cached, read_cached
 from tasks.results.layout import layout_of
 from tasks.results.log_entries import logged_numbers
 from tasks.results.manifest import list_runs, write_manifest
@@ -13,6 +13,7 @@ from tasks.results.recovery import close_run, recover
 from tasks.results.retention import MOST_SKIPPED, clean, surplus
 from tasks.results.snapshots import current_snapshot, publish
 from tasks.sections.retention import Retention
+from tasks.unused import remove_unused, unused
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids, run_of
 from tests.results.readers import with_pandas
 
@@ -122,7 +123,7 @@ def test_nights_that_never_began_do_not_push_out_those_that_did(layout):
     assert statuses.count("skipped") == MOST_SKIPPED
 
 
-def test_a_converted_model_goes_when_nobody_used_it_for_long(tmp_path):
+def test_what_nobody_used_for_long_leaves_the_cache(tmp_path):
     now = datetime.now(UTC)
     for name, days in (("a" * 24, 100), ("b" * 24, 10), ("somebody-else", 100)):
         file = tmp_path / "openvino" / name / "model.xml"
@@ -130,7 +131,13 @@ def test_a_converted_model_goes_when_nobody_used_it_for_long(tmp_path):
         file.write_text("x")
         then = (now - timedelta(days=days)).timestamp()
         os.utime(file, (then, then))
-    found = unused_models(tmp_path, days=90)
-    assert [model.path.name for model in found] == ["a" * 24]
-    remove_models(found)
+        os.utime(file.parent, (then, then))
+    fact = tmp_path / "tokenizers" / ("c" * 24)
+    keep_cached(fact, b"{}")
+    os.utime(fact, (0, 0))
+    found = unused(tmp_path, days=90)
+    assert [item.path.name for item in found] == ["a" * 24, fact.name]
+    assert read_cached(fact) == b"{}", "and that is a use of it"
+    assert [item.path.name for item in unused(tmp_path, days=90)] == ["a" * 24]
+    remove_unused(found[:1])
     assert names(tmp_path / "openvino") == ["b" * 24, "somebody-else"]
