@@ -8,6 +8,7 @@ from tasks.job import Job
 from tasks.results.delta import describe
 from tasks.results.layout import new_run_id
 from tasks.results.lock import hold_lock
+from tasks.results.recovery import recover
 from tasks.steps.planning import outlook
 from tasks.steps.run import job_layout
 
@@ -15,13 +16,15 @@ from tasks.steps.run import job_layout
 def preview(job: Job) -> tuple[list[str], dict[str, Any]]:
     """What there is to score and what summaries would cost, as lines and as plain values.
 
-    Reads the corpus; loads no model, sends nothing and leaves nothing behind.
+    Reads the corpus; loads no model, sends nothing and leaves nothing behind. What a dead run
+    left, or what is lost, is put right as at the start of a run.
 
     Raises:
         NocturnaError: in one line, whatever would stop the run before it starts.
     """
     layout, run_id = job_layout(job), new_run_id()
     with hold_lock(layout, run_id):
+        recover(layout)
         delta, cost = outlook(job, layout, run_id)
     lines = [describe(delta)]
     values: dict[str, Any] = {"documents": asdict(delta) | {"to_score": delta.to_score}}

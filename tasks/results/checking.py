@@ -18,6 +18,9 @@ def check_homes(layout: Layout) -> None:
     homes = [layout.snapshots, layout.log, layout.runs, layout.root / "work"]
     homes.append(layout.root / "quarantine")
     strange = [_no_folder(home) for home in homes]
+    temporary = files.temporary_of(layout.results)
+    if files.is_folder(temporary):
+        strange.append(Bad(temporary, "is a folder where a link is made"))
     set_aside(layout, "things in the place of folders", [bad for bad in strange if bad])
     inside = [
         _no_folder(path) if path.suffix != ".json" else _no_file(path)

@@ -54,7 +54,7 @@ def tell(kind: str, bad: Sequence[Bad]) -> None:
 
 def _moved(layout: Layout, path: Path) -> bool:
     try:
-        target = _free(layout.damaged / path.relative_to(layout.root))
+        target = _place(layout, path)
         files.make_folder(target.parent, private=True)
         files.rename(path, target)
         files.fsync(path.parent)
@@ -65,7 +65,13 @@ def _moved(layout: Layout, path: Path) -> bool:
     return True
 
 
-def _free(path: Path) -> Path:
-    """The path, or with a number behind it where something has its name."""
-    numbered = (path.with_name(f"{path.name}.{number}") for number in count(2))
-    return next(p for p in chain([path], numbered) if not files.is_there(p))
+def _place(layout: Layout, path: Path) -> Path:
+    """Where something goes: never through a link that was itself set aside, nor over another."""
+    further = (layout.root / f"{layout.damaged.name}.{number}" for number in count(2))
+    for home in chain([layout.damaged], further):
+        target = home / path.relative_to(layout.root)
+        above = [folder for folder in target.parents if folder.is_relative_to(home)]
+        if all(files.is_folder(folder) or not files.is_there(folder) for folder in above):
+            break
+    numbered = (target.with_name(f"{target.name}.{number}") for number in count(2))
+    return next(p for p in chain([target], numbered) if not files.is_there(p))

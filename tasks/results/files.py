@@ -10,7 +10,7 @@ import re
 import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from tasks.errors import NocturnaError, Transient
@@ -20,6 +20,7 @@ _MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 _ADVICE = {
     errno.ENOSPC: "no space left: free some and run the same command again, it resumes",
     errno.EDQUOT: "disk quota used up: free some and run the same command again, it resumes",
+    errno.ENOTDIR: "is a file where a folder is needed: choose another folder with --out",
     errno.EROFS: "the file system is read-only: choose another folder with --out",
     errno.EACCES: "permission denied: choose another folder with --out or change its owner",
     errno.EPERM: "operation not permitted: choose another folder with --out or change its owner",
@@ -36,7 +37,10 @@ def make_folder(path: Path, private: bool = False) -> None:
     if path.is_dir():
         return
     make_folder(path.parent, private)
-    path.mkdir(0o700 if private else 0o777, exist_ok=True)
+    try:
+        path.mkdir(0o700 if private else 0o777, exist_ok=True)
+    except FileExistsError:
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(path)) from None
     fsync(path.parent)
 
 
@@ -121,6 +125,13 @@ def remove_folder(path: Path) -> None:
         else:
             unlink(child)
     path.rmdir()
+
+
+def remove_empty(path: Path) -> None:
+    """Removes a folder that has nothing in it; any other is left as it is."""
+    if is_folder(path):
+        with suppress(OSError):
+            path.rmdir()
 
 
 def link_or_copy(source: Path, target: Path) -> None:

@@ -3,23 +3,22 @@
 import logging
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 
 from tasks.results import files
 from tasks.results.checking import check_homes, check_records
-from tasks.results.damaged import Bad, aside, set_aside
+from tasks.results.damaged import Bad, aside, set_aside, tell
 from tasks.results.layout import Layout, is_run_id, number_of
 from tasks.results.log_entries import (
     Snapshot,
     committed,
     current_snapshot,
-    find_snapshot,
 )
 from tasks.results.manifest import PUBLISHED, run_folders, settled, stored_manifest, write_manifest
 from tasks.results.rebuilding import is_part_of, restore_log
 from tasks.results.snapshots import flip
 from tasks.results.sql import spill_folder
+from tasks.results.stored import why
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
 _WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|pieces|\..*\.tmp")
@@ -93,21 +92,15 @@ def discard_work(layout: Layout, run_id: str) -> None:
     folder = layout.work(run_id)
     strange = [path for path in files.listed(folder) if not _WORK.fullmatch(path.name)]
     _keep_strange(layout, strange)
-    files.remove_folder(folder)
+    try:
+        files.remove_folder(folder)
+    except PermissionError as error:
+        tell("work folders", [Bad(folder, f"cannot be removed: {why(error)}")])
 
 
 def _keep_strange(layout: Layout, paths: list[Path]) -> None:
     reason = "is not from a run, and the folder that it is in is removed"
     set_aside(layout, "things", [Bad(path, reason) for path in paths])
-
-
-def _published_at(layout: Layout, number: int) -> datetime | None:
-    snapshot = find_snapshot(layout, number)
-    try:
-        found = datetime.fromisoformat(snapshot.published_at) if snapshot else None
-    except ValueError:
-        return None
-    return found.replace(tzinfo=UTC) if found and found.tzinfo is None else found
 
 
 def _tell_lost(layout: Layout, snapshot: Snapshot | None) -> None:
@@ -145,8 +138,7 @@ def _drop_work(layout: Layout) -> list[str]:
             dropped += [] if planned else [run_id]
     for home in (layout.runs, layout.root / "quarantine"):
         for run_id in _run_folders_in(home):
-            if not files.listed(home / run_id):
-                files.remove_folder(home / run_id)
+            files.remove_empty(home / run_id)
     return dropped
 
 

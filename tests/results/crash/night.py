@@ -4,7 +4,8 @@ import itertools
 import json
 import os
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,6 @@ from tasks.job import Compute, Job, Output, Quality, Sentiment, Source, ZeroShot
 from tasks.steps import pieces
 
 TOPICS = ("política", "ciencia")
-NOWHERE = "http://127.0.0.1:9/api"
-"""An engine that is not there."""
 
 
 def job_of(out: Path, corpus: Path, shard_size: int = 4) -> Job:
@@ -29,7 +28,7 @@ def job_of(out: Path, corpus: Path, shard_size: int = 4) -> Job:
         source=Source(path=str(corpus), id="id"),
         sentiment=Sentiment(model=str(models() / "sentiment")),
         zero_shot=ZeroShot(labels=TOPICS, model=str(models() / "encoder"), method="embedding"),
-        compute=Compute(device="cpu", backend="torch", workers=2),
+        compute=Compute(device="cpu", backend="torch", workers=1),
         output=Output(dir=str(out)),
         quality=Quality(max_quarantined=0.5, max_failed=0.5, max_shrink=None),
         shard_size=shard_size,
@@ -83,10 +82,18 @@ def run_night(job: Job, stop_after: int | None = None) -> str:
     Args:
         stop_after: shards after which the run is asked to stop.
     """
-    observer = Observer(None, NOWHERE, lambda line: None)
+    observer = _Nobody(None, "", lambda line: None)
     observer.lose("nothing is recorded here")
     with mock.patch.object(tasks.score, "score", _stopping(stop_after)):
         return str(observed(score_corpus, observer, job=job).run_id)
+
+
+class _Nobody(Observer):
+    """No engine, and nobody who looks for one."""
+
+    @contextmanager
+    def watching(self) -> Iterator[None]:
+        yield
 
 
 def _stopping(shards: int | None) -> Callable[..., Any]:

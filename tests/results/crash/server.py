@@ -14,8 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import torch
-
+from tasks.cores import usable_cores
 from tasks.corpus.language import languages_of
 from tasks.inference.planned import plan_inference
 from tasks.inference.running import running
@@ -70,10 +69,10 @@ def _modules_of_a_night() -> list[str]:
 
 def _load_models() -> None:
     """Leaves each child no model to load; with one thread, so that there is none to be forked."""
-    torch.set_num_threads(1)
     job = job_of(Path("unused"), Path("unused"))
+    alone = job.compute.model_copy(update={"workers": usable_cores()})
     plan, text = plan_inference(job), ["Un texto que se entiende."]
-    score_texts(plan, text, running(job.compute, "fp32"), lambda documents: None)
+    score_texts(plan, text, running(alone, "fp32"), lambda documents: None)
     languages_of(text)
 
 

@@ -6,8 +6,10 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 
+from tasks.errors import NocturnaError, QualityRefused, Stopped
 from tasks.job import Job
 from tasks.results.layout import Layout, layout_of
 from tasks.results.manifest import list_runs
@@ -214,8 +216,11 @@ def test_nothing_behind_a_link_is_touched(past, tmp_path, caplog, name):
     home.symlink_to(outside)
     before = sorted(outside.rglob("*"))
     run_night(job)
-    assert sorted(outside.rglob("*")) == before
     assert (layout.damaged / name).is_symlink()
+    cut(old(layout, "manifest.json"))
+    cut(layout.entry(current_snapshot(layout).number))
+    run_night(job)
+    assert sorted(outside.rglob("*")) == before
     assert sum("is a link, not a folder" in line for line in caplog.messages) == 1
     wanted = {f"d{n}" for n in NEW} | {"empty"}
     assert wanted <= set(rows_of(layout)["doc_id"])
@@ -227,7 +232,7 @@ def test_a_damaged_part_of_the_current_snapshot_is_named_and_its_documents_score
 ):
     layout, job = past.copy(tmp_path)
     part = max(current_snapshot(layout).parts, key=lambda part: part.rows)
-    lost = set(pd_ids(part.path)) & {f"d{n}" for n in NEW}
+    lost = set(ids_of(part.path)) & {f"d{n}" for n in NEW}
     content = bytearray(part.path.read_bytes())
     if damage == "cut":
         cut(part.path)
@@ -291,7 +296,44 @@ def _facts(entry: dict) -> dict:
     return entry | {"published_at": "", "identity": None, "parts": parts}
 
 
-def pd_ids(path: Path) -> list[str]:
-    import pyarrow.parquet as pq
+def test_a_run_refused_when_it_is_planned_keeps_what_it_could_not_read(tmp_path, past):
+    corpus = tmp_path / "corpus.jsonl"
+    corpus.write_text("{broken\n" * 5 + '{"id": "a", "text": "Un texto."}\n')
+    layout = layout_of(tmp_path / "out", "prensa")
+    with pytest.raises(QualityRefused, match=r"5 of 6 rows cannot be read.*; /.* holds them$"):
+        run_night(job_of(tmp_path / "out", corpus))
+    (run,) = list_runs(layout)
+    assert run.status == "refused"
+    assert str(layout.quarantine(run.run_id)) in run.reason
+    layout.manifest(run.run_id).unlink()
+    write_corpus(corpus, NEW, 0)
+    run_night(job_of(tmp_path / "out", corpus))
+    kept = [pq.read_table(path).num_rows for path in layout.quarantine(run.run_id).iterdir()]
+    assert sum(kept) == 5
 
+
+@pytest.mark.parametrize("folder", ["index", "delta"])
+def test_a_stopped_run_whose_plan_stands_on_damaged_files_is_begun_anew(
+    tmp_path, scored, caplog, folder
+):
+    corpus, out = tmp_path / "corpus.jsonl", tmp_path / "out"
+    write_corpus(corpus, range(8), 0)
+    with pytest.raises(Stopped):
+        run_night(job_of(out, corpus), stop_after=1)
+    layout = layout_of(out, "prensa")
+    (stopped,) = list_runs(layout)
+    cut(sorted((layout.work(stopped.run_id) / folder).iterdir())[0])
+    assert run_night(job_of(out, corpus)) != stopped.run_id
+    assert len(rows_of(layout)) == 9
+    assert sum("cannot go on" in line for line in caplog.messages) == 1
+
+
+def test_a_file_in_the_place_of_the_job_is_one_line(tmp_path, past):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "prensa").write_text("mine")
+    with pytest.raises(NocturnaError, match="prensa: is a file where a folder is needed"):
+        run_night(job_of(tmp_path / "out", past.corpus))
+
+
+def ids_of(path: Path) -> list[str]:
     return pq.read_table(path, columns=["doc_id"])["doc_id"].to_pylist()
