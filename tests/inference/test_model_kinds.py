@@ -119,7 +119,7 @@ def test_a_pooler_that_the_head_reads_must_be_there(tmp_path):
 def test_weights_of_another_shape_are_refused(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     edit_json(folder / "config.json", intermediate_size=48)
-    refusal("another shape", "64 x 32", "48 x 32", sentiment=folder)
+    refusal("another shape (64)", "describes (48)", "intermediate.dense.bias", sentiment=folder)
 
 
 def test_weights_that_are_not_used_are_said_in_one_line(tmp_path, caplog):
@@ -167,14 +167,25 @@ def expected_in_order(folder: Path, texts: list[str]) -> np.ndarray:
     return expected(folder, texts)[:, [sorted(SENTIMENT).index(label) for label in SENTIMENT]]
 
 
-def test_special_tokens_beyond_the_embeddings_are_refused(tmp_path):
+def test_special_tokens_that_the_vocabulary_lacks_are_refused(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     tokenizer = AutoTokenizer.from_pretrained(folder)
     (folder / "tokenizer.json").unlink()
     words = sorted(tokenizer.get_vocab(), key=tokenizer.get_vocab().get)
-    (folder / "vocab.txt").write_text("\n".join(w for w in words if w != "[CLS]") + "\nx\n")
+    (folder / "vocab.txt").write_text("\n".join(w for w in words if w != "[CLS]"))
     edit_json(folder / "tokenizer_config.json", tokenizer_class="BertTokenizer")
-    refusal(str(folder), "embeddings for", "special tokens are missing", sentiment=folder)
+    refusal(str(folder), "special tokens are missing", ": [CLS];", sentiment=folder)
+
+
+def test_special_tokens_beyond_the_embeddings_are_refused(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    made = json.loads((folder / "tokenizer.json").read_text())
+    moved = next(token for token in made["added_tokens"] if token["content"] == "[CLS]")
+    moved["id"] = len(made["model"]["vocab"])
+    made["model"]["vocab"]["[CLS]"] = moved["id"]
+    made["post_processor"]["cls"] = ["[CLS]", moved["id"]]
+    (folder / "tokenizer.json").write_text(json.dumps(made))
+    refusal(str(folder), str(moved["id"]), "embeddings for", sentiment=folder)
 
 
 def test_text_that_the_tokenizer_does_not_know_is_counted(tmp_path):
@@ -190,7 +201,7 @@ def test_xlnet_segments(tmp_path, run):
 @pytest.mark.parametrize("name", ["gpt2", "qwen2"])
 def test_no_pad_token(tmp_path, name):
     folder = tiny_classifier(tmp_path / "m", name)
-    assert AutoTokenizer.from_pretrained(folder).pad_token is None
+    assert json.loads((folder / "config.json").read_text())["pad_token_id"] is None
     assert_equal(folder, SHORT)
     found = score_texts(planned(folder), [*SHORT, ""], TORCH)
     assert found.unreadable[-1] and np.isnan(found.sentiment[-1]).all()
@@ -309,7 +320,7 @@ def test_a_sentencepiece_model_alone_is_a_tokenizer(tmp_path):
     corpus = tmp_path / "texts.txt"
     corpus.write_text("\n".join(TEXTS * 5), encoding="utf-8")
     sentencepiece.SentencePieceTrainer.train(
-        input=str(corpus), model_prefix=str(tmp_path / "spm"), vocab_size=150, minloglevel=2
+        input=str(corpus), model_prefix=str(tmp_path / "spm"), vocab_size=120, minloglevel=2
     )
     (folder / "tokenizer.json").unlink()
     (folder / "tokenizer_config.json").write_text(
