@@ -118,6 +118,8 @@ def _quantise_weights(model: openvino.Model) -> None:
         weights = node.input_value(1).get_node()
         if weights.get_type_name() != "Constant" or len(weights.shape) != 2:
             continue
+        if not node.get_input_partial_shape(0).is_dynamic:
+            continue  # what it makes is the same for every text, and worked out once
         exact = np.array(weights.data, dtype=np.float32)
         scale = np.abs(exact).max(axis=1, keepdims=True) / 127
         scale[scale == 0] = 1

@@ -1,6 +1,8 @@
 """A model's tokenizer as transformers reads it from its folder: the only place that asks it."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -87,7 +89,34 @@ def _loaded(ref: ModelRef) -> Any:
             f"model {ref.name}: its tokenizer has no vocabulary but special tokens, so it knows no "
             "word; copy the model's tokenizer files beside its weights"
         )
+    missing = _missing_specials(tokenizer, Path(ref.folder))
+    if missing:
+        raise UsageError(
+            f"model {ref.name}: special tokens are missing from its tokenizer's vocabulary: "
+            f"{', '.join(missing)}; copy the model's own tokenizer files beside its weights"
+        )
     return tokenizer
+
+
+def _missing_specials(tokenizer: Any, folder: Path) -> list[str]:
+    """Special tokens that the files do not name; transformers gives them ids of its own making."""
+    if (folder / "tokenizer.json").is_file():
+        return []
+    if (folder / "vocab.txt").is_file():
+        known = set((folder / "vocab.txt").read_text(encoding="utf-8").split("\n"))
+    elif (folder / "vocab.json").is_file():
+        known = set(_json(folder / "vocab.json"))
+    else:
+        return []
+    known |= set(_json(folder / "added_tokens.json"))
+    declared = _json(folder / "tokenizer_config.json").get("added_tokens_decoder", {})
+    known |= {token["content"] for token in declared.values()}
+    used = (tokenizer.unk_token, tokenizer.cls_token, tokenizer.sep_token)
+    return [str(token) for token in used if token is not None and str(token) not in known]
+
+
+def _json(path: Path) -> dict[str, Any]:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _put_in_lower_case(tokenizer: Any, ref: ModelRef) -> None:

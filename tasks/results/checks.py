@@ -87,6 +87,7 @@ def check_run(
         "counts": asdict(counts),
         "quarantined_share": counts.quarantined / counts.read if counts.read else 0.0,
         "failed_share": counts.failed / documents if documents else 0.0,
+        "unknown_share": counts.n_unknown / documents if documents else 0.0,
         **measured,
         "snapshot": whole,
         "drift": label_drift(layout, measured),

@@ -13,6 +13,7 @@ class Limits:
         max_failed: documents without a score, of those that were to be scored.
         max_truncated: scored documents of which text was left out.
         max_other_language: scored documents in a known language other than `language`.
+        warn_unknown: documents of which a tokenizer knows less than half; beyond it is a warning.
         warn_shift, max_shift: largest change of a label's or language's share against the nights
             before; 0.1 is ten points.
         shift_documents: fewer documents than this, now or before, are not compared.
@@ -26,6 +27,7 @@ class Limits:
     max_failed: float | None = None
     max_truncated: float | None = None
     max_other_language: float | None = None
+    warn_unknown: float | None = 0.05
     warn_shift: float | None = 0.03
     max_shift: float | None = 0.10
     shift_documents: int = 1000
@@ -80,6 +82,7 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
             "of the documents were cut: read them whole with --long-documents windows",
         ),
         _other_language(metrics, limits),
+        _unknown(metrics["unknown_share"], limits.warn_unknown),
     ]
     scored = metrics["ok"]
     for kind in ("sentiment", "topic"):
@@ -111,6 +114,17 @@ def _other_language(metrics: dict[str, Any], limits: Limits) -> Check | None:
         f"of the documents are in another language than {limits.language!r}{mostly}: look at what "
         "changed in the source or raise quality.max_other_language",
     )
+
+
+def _unknown(share: float, limit: float | None) -> Check | None:
+    check = _most(
+        "unknown_text",
+        share,
+        limit,
+        "of the documents are mostly unknown to a model's tokenizer: is the model one for their "
+        "language, and its tokenizer the one it was trained with?",
+    )
+    return None if check is None else replace(check, warning=True)
 
 
 def _shifts(kind: str, drift: dict[str, Any], limits: Limits) -> list[Check]:

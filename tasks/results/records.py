@@ -43,6 +43,7 @@ class ScoredShard:
         computed_tokens: tokens that all models read: special tokens, hypotheses and overlaps too,
             identical texts once.
         padding_tokens: tokens that only filled up batches.
+        n_unknown: texts of which a tokenizer knows less than half.
         seconds: wall-clock time of the shard.
         timings: wall-clock seconds of its stages, by name.
     """
@@ -59,11 +60,12 @@ class ScoredShard:
     carried: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
+    n_unknown: int = 0
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of a run by what became of them."""
+    """Rows of a run by what became of them, and their texts by size; see `ScoredShard`."""
 
     read: int = 0
     scored: int = 0
@@ -73,6 +75,7 @@ class Counts:
     carried: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
+    n_unknown: int = 0
 
     @property
     def padding(self) -> float:
@@ -96,6 +99,7 @@ def total(shards: list[ScoredShard]) -> Counts:
         carried=sum(s.carried for s in shards),
         computed_tokens=sum(s.computed_tokens for s in shards),
         padding_tokens=sum(s.padding_tokens for s in shards),
+        n_unknown=sum(s.n_unknown for s in shards),
     )
 
 

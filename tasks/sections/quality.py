@@ -53,6 +53,13 @@ class Quality(Section):
         le=1,
         description="Largest share by which the corpus may shrink from one night to the next.",
     )
+    warn_unknown: float | None = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Share of documents that are mostly unknown to a model's tokenizer that is "
+        "worth a warning.",
+    )
     warn_shift: float | None = Field(
         0.03,
         ge=0,

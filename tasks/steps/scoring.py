@@ -88,6 +88,7 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         tokens=int(found.n_tokens.sum()),
         computed_tokens=found.tally.read,
         padding_tokens=found.tally.padding,
+        n_unknown=0 if found.mostly_unknown is None else int(found.mostly_unknown.sum()),
         seconds=round(sum(clock.seconds.values()), 3),
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )

@@ -47,6 +47,7 @@ def test_a_summary_is_one_json_object(layout):
         "carried": 0,
         "computed_tokens": 0,
         "padding_tokens": 0,
+        "n_unknown": 0,
     }
     assert list(values["shares"]) == ["sentiment", "topic"]
     assert values["shares"] == summary.shares

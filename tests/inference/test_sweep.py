@@ -1,0 +1,76 @@
+"""Every architecture scores as the pipeline does, one text at a time, or is refused by name."""
+
+import random
+import subprocess
+
+import pytest
+
+from tasks.errors import UsageError
+from tasks.inference.architectures import PADDABLE, REFUSED
+from tasks.inference.backends import load_backend
+from tasks.inference.classifier import LOGITS, describe_classifier, frame_sequence
+from tasks.inference.models import resolve_model
+from tasks.inference.networks import load_config
+from tasks.inference.running import running
+from tasks.inference.torch_backend import TorchBackend
+from tasks.job import Compute
+from tests.inference.sweep import SAMPLE, TOLERANCE, sweep, tiny_classifier
+
+EQUAL = (
+    *("albert", "arcee", "bart", "bert", "big_bird", "bigbird_pegasus", "camembert", "deberta"),
+    *("deberta-v2", "distilbert", "electra", "funnel", "gpt2", "llama", "longformer"),
+    *("modernbert", "mpnet", "qwen2", "roberta", "t5", "xlm-roberta", "xlnet"),
+)
+"""Architectures that are equal on both backends, or where OpenVINO leaves them to torch."""
+
+NEVER_LEFT_OUT = ("bart", "gpt2", "modernbert", "xlnet")
+
+
+def of_the_day() -> list[str]:
+    """A few of them, others for each commit."""
+    command = ["git", "rev-parse", "HEAD"]
+    seed = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+    others = [name for name in EQUAL if name not in NEVER_LEFT_OUT]
+    return sorted([*NEVER_LEFT_OUT, *random.Random(seed).sample(others, k=5)])
+
+
+@pytest.mark.parametrize("name", of_the_day())
+def test_an_architecture_equals_the_pipeline(name, tmp_path):
+    found = sweep([name], ("torch", "openvino"), tmp_path)
+    assert [(each.backend, each.verdict) for each in found] == [
+        ("torch", "equal"),
+        ("openvino", "equal"),
+    ], found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", EQUAL)
+def test_every_architecture_equals_the_pipeline(name, tmp_path):
+    found = sweep([name], ("torch", "openvino"), tmp_path)
+    assert {each.verdict for each in found} == {"equal"}, found
+
+
+@pytest.mark.parametrize("name", sorted(REFUSED))
+def test_an_architecture_that_reads_more_than_text_is_refused_by_name(name, tmp_path):
+    folder = tiny_classifier(tmp_path / "m", "bert")
+    config = (folder / "config.json").read_text()
+    (folder / "config.json").write_text(
+        config.replace('"model_type": "bert"', f'"model_type": "{name}"')
+    )
+    with pytest.raises(UsageError, match=f"architecture {name} "):
+        load_config(resolve_model(str(folder), None, "sentiment"))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", sorted(PADDABLE & set(EQUAL)))
+def test_padding_changes_no_score_where_it_is_allowed(name, tmp_path):
+    folder = tiny_classifier(tmp_path / "m", name)
+    ref = resolve_model(str(folder), None, "sentiment")
+    tokenizer = describe_classifier(ref).tokenizer
+    run = running(Compute(device="cpu", backend="torch", workers=1), "fp32")
+    backend = load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
+    assert isinstance(backend, TorchBackend)
+    sequences = [frame_sequence(tokenizer, (ids,)) for ids in tokenizer.encode(SAMPLE)]
+    together = backend.forward(sequences)
+    for sequence, row in zip(sequences, together, strict=True):
+        assert row == pytest.approx(backend.forward([sequence])[0], abs=TOLERANCE)
