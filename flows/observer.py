@@ -4,6 +4,7 @@ All the waiting on an engine, at the start, in the middle and at the end togethe
 MOST_SECONDS. Once it fails nobody asks it again, and one line says so.
 """
 
+import logging
 import os
 import threading
 import time
@@ -14,6 +15,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from flows.engine import Engine, engine_home, start_engine
+from tasks.control import control, stopping
 
 MOST_SECONDS = 20.0
 """What a run may wait for its engine altogether."""
@@ -24,6 +26,7 @@ _CALL_SECONDS = 3.5
 _FLUSH_SECONDS = 3.0
 _STOP_SECONDS = 3.0
 _LOOK_SECONDS = 1.0
+_TURN = 0.1
 _MISSED = 3
 """Looks in a row without an answer that make an engine a lost one: it may be busy for a moment."""
 
@@ -39,6 +42,7 @@ class Observer:
 
     def __init__(self, engine: Engine | None, url: str, say: Callable[[str], None]) -> None:
         self._engine, self._url, self._say = engine, url, say
+        self._run = control()
         self._over = threading.Event()
         self._telling = threading.Lock()
         self.reason: str | None = None
@@ -55,15 +59,18 @@ class Observer:
             if self.reason is not None or self._over.is_set():
                 return
             self.reason = " ".join(reason.split())
-        self._say(f"the run goes on unrecorded: {self.reason}")
+        self._run.deaf = True
+        if not self._run.stopping():  # a run that stops does not go on
+            self._say(f"the run goes on unrecorded: {self.reason}")
 
     @contextmanager
     def watching(self) -> Iterator[None]:
         """Waits for the engine, then looks again and again whether it still answers."""
+        self._run = control()
         with ExitStack() as stack:
             if self._engine is not None:
                 stack.callback(self._engine.stop, _STOP_SECONDS)
-                reason = self._engine.wait(_START_SECONDS)
+                reason = _started(self._engine)
             else:
                 reason = _silence_of(self._where()["PREFECT_API_URL"], _LOOK_TIMEOUT)
             if reason is not None:
@@ -72,12 +79,37 @@ class Observer:
                 watcher = threading.Thread(target=self._watch, daemon=True)
                 watcher.start()
             try:
-                with _bounded_client(self._where()):
+                with self.client():
                     yield
-                    if self.records:
-                        self._flush()
             finally:
                 self._over.set()
+
+    @contextmanager
+    def client(self) -> Iterator[None]:
+        """Settings of the engine's client: where it is, and short waits without second tries."""
+        with _bounded_client(self._where()):
+            yield
+
+    def flush(self, flow_run: Any, steps: int) -> None:
+        """Waits a moment for what is on its way to the engine, then for what it writes down itself.
+
+        Task runs are told by events; an engine of our own forgets those that it holds in memory
+        when it ends.
+
+        Args:
+            flow_run: id of the run.
+            steps: how many of its tasks the engine was told of.
+        """
+        from prefect.events.worker import EventsWorker
+        from prefect.logging.handlers import APILogWorker
+
+        until = time.monotonic() + _FLUSH_SECONDS
+        for worker in (APILogWorker, EventsWorker):
+            worker.drain_all(timeout=max(0.1, until - time.monotonic()))
+        while self.records and self._engine is not None and time.monotonic() < until:
+            if _written(flow_run) >= steps:
+                return
+            time.sleep(_TURN)
 
     def _where(self) -> dict[str, str]:
         if self._engine is not None:
@@ -97,15 +129,6 @@ class Observer:
                 return self.lose(reason)
         return None
 
-    def _flush(self) -> None:
-        """Gives what is still on its way to the engine a moment to arrive."""
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
-
-        until = time.monotonic() + _FLUSH_SECONDS
-        for worker in (APILogWorker, EventsWorker):
-            worker.drain_all(timeout=max(0.1, until - time.monotonic()))
-
 
 def observer_for(say: Callable[[str], None]) -> Observer:
     """The observer of a run: the engine that the user's settings name, or one that starts now.
@@ -117,6 +140,27 @@ def observer_for(say: Callable[[str], None]) -> Observer:
         return Observer(None, url, say)
     home = engine_home()
     return Observer(start_engine(home, home / "nocturna-engine.log"), "", say)
+
+
+def _started(engine: Engine) -> str | None:
+    """Why an engine has not started in time; None if it has, or if the run is to stop anyway."""
+    until = time.monotonic() + _START_SECONDS
+    while (reason := engine.wait(_TURN)) is not None and engine.alive():
+        if stopping():
+            return "the run was stopped before the engine had started"
+        if time.monotonic() > until:
+            return f"the engine was not ready after {_START_SECONDS:.0f} s"
+    return reason
+
+
+def _written(flow_run: Any) -> int:
+    """How many task runs of a flow run have ended, as far as the engine's database knows."""
+    from prefect.client.orchestration import get_client
+
+    ended = {"type": {"any_": ["COMPLETED", "FAILED", "CRASHED", "CANCELLED"]}}
+    of_run = {"flow_run_id": {"any_": [str(flow_run)]}, "state": ended}
+    with get_client(sync_client=True) as client:
+        return int(client.request("POST", "/task_runs/count", json={"task_runs": of_run}).json())
 
 
 def _standing() -> str | None:
@@ -143,7 +187,8 @@ def _silence_of(url: str, seconds: float) -> str | None:
 
 @contextmanager
 def _bounded_client(where: dict[str, str]) -> Iterator[None]:
-    """Settings of the engine's client: where it is, and short waits without second tries."""
+    from prefect.events.clients import PrefectEventsClient
+    from prefect.events.worker import EventsWorker
     from prefect.settings import (
         PREFECT_API_AUTH_STRING,
         PREFECT_API_REQUEST_TIMEOUT,
@@ -155,5 +200,12 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
     named = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING}
     changed: dict[Any, Any] = {named[name]: value for name, value in where.items()}
     changed |= {PREFECT_API_REQUEST_TIMEOUT: _CALL_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}
-    with temporary_settings(changed):
-        yield
+    # Left alone, the worker tries to send each event eleven times where the engine has gone.
+    EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)
+    # The worker of log lines would print on the terminal that it could not send them.
+    loud, logging.raiseExceptions = logging.raiseExceptions, False
+    try:
+        with temporary_settings(changed):
+            yield
+    finally:
+        logging.raiseExceptions = loud

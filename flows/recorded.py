@@ -9,25 +9,28 @@ import functools
 import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from threading import Thread
 from typing import Any, TypeVar
 
 from prefect import Flow, Task, unmapped
+from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogHandler
-from prefect.states import Cancelled, Failed
+from prefect.states import Cancelled, Crashed, Failed
 
 from flows.observer import Observer
 from flows.terminal import also_said_to
 from tasks.addresses import without_secrets
-from tasks.control import stop_on_signals
+from tasks.control import control, stop_on_signals
 from tasks.engine import tried
 from tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
+from tasks.leaving import parting_word
 
 T = TypeVar("T")
 
@@ -39,6 +42,8 @@ class _Outcome:
     observer: Observer
     begun: bool = False
     ended: bool = False
+    flow_run: Any = None
+    steps: int = 0
     value: Any = None
     error: BaseException | None = None
 
@@ -64,12 +69,15 @@ def body(function: Callable[..., T]) -> Callable[..., T]:
         if outcome is None or outcome.begun:
             return function(*args, **kwargs)
         outcome.begun = True
+        within = FlowRunContext.get()
+        outcome.flow_run = within.flow_run.id if within and within.flow_run else None
         try:
             outcome.value = function(*args, **kwargs)
         except BaseException as error:
             outcome.error = error
             if not outcome.observer.records:
                 raise
+            log(_line(error), logging.ERROR)
             return _state_of(error)
         finally:
             outcome.ended = True
@@ -95,7 +103,11 @@ def observed(
     """
     outcome = _Outcome(observer)
     with stop_on_signals(), _kept_as(outcome):
-        with observer.watching(), also_said_to(log):
+        with (
+            observer.watching(),
+            also_said_to(log),
+            parting_word(lambda: _say_stopped(outcome)),
+        ):
             if observer.records:
                 try:
                     run = known() if known else None
@@ -107,11 +119,27 @@ def observed(
                     if outcome.begun and not outcome.ended:
                         raise
                     observer.lose(_line(error))
+            if observer.records and outcome.flow_run is not None:
+                _flush(outcome)
             if not outcome.begun:
                 if observer.records:
                     observer.lose("the engine did not let the run begin")
                 flow.fn(**parameters)
         return outcome.result()
+
+
+def _flush(outcome: _Outcome) -> None:
+    try:
+        outcome.observer.flush(outcome.flow_run, outcome.steps)
+    except Exception as error:
+        outcome.observer.lose(_line(error))
+
+
+def _say_stopped(outcome: _Outcome) -> None:
+    """Tells the engine that the batch in hand was not waited for."""
+    if outcome.observer.records and outcome.flow_run is not None:
+        with outcome.observer.client(), get_client(sync_client=True) as client:
+            client.set_flow_run_state(outcome.flow_run, Crashed(message=STOPPED), force=True)
 
 
 @contextmanager
@@ -134,9 +162,38 @@ def log(line: str, level: int = logging.INFO) -> None:
 
 def do(task: Task[..., T], *args: Any) -> T:
     """One step: a task run where it is recorded, the plain function otherwise."""
+    begun = control().ahead.pop(task.name, None)
     if is_recorded():
-        return task(*args)
-    return tried(task, *args)
+        _count(1)
+        return (task if begun is None else _taken_up(task, begun))(*args)
+    return tried(task, *args) if begun is None else begun.result()
+
+
+def ahead(task: Task[..., Any], *args: Any) -> None:
+    """Begins a step before its turn; `do` then takes up what came of it."""
+    begun: Future[Any] = Future()
+
+    def work() -> None:
+        try:
+            begun.set_result(tried(task, *args))
+        except BaseException as error:
+            begun.set_exception(error)
+
+    control().ahead[task.name] = begun
+    Thread(target=copy_context().run, args=[work], daemon=True).start()
+
+
+def _taken_up(task: Task[..., T], begun: "Future[T]") -> Task[..., T]:
+    """The same task, for the engine, around work that goes on already."""
+    same = task.with_options(retries=0)
+    same.fn = functools.wraps(task.fn)(lambda *args, **kwargs: begun.result())
+    return same
+
+
+def _count(steps: int) -> None:
+    outcome = _current.get()
+    if outcome is not None:
+        outcome.steps += steps
 
 
 def each(task: Task[..., T], items: Iterable[Any], *args: Any, threads: int) -> list[Any]:
@@ -149,7 +206,9 @@ def each(task: Task[..., T], items: Iterable[Any], *args: Any, threads: int) -> 
         the result of each, in order; its exception where one failed.
     """
     if is_recorded():
-        futures = task.map(*(unmapped(value) for value in args), list(items))
+        items = list(items)
+        _count(len(items))
+        futures = task.map(*(unmapped(value) for value in args), items)
         return [future.result(raise_on_failure=False) for future in futures]
 
     def alone(item: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
@@ -42,15 +43,24 @@ class Claim:
         return plan
 
 
+_held: ContextVar[Claim | None] = ContextVar("nocturna_claim", default=None)
+
+
 @contextmanager
 def claimed(job: Job) -> Iterator[Claim]:
     """Holds the job's output folder, puts right what a dead run left, and notes how this one ends.
 
+    Inside such a block for the same folder it is the same claim.
+
     Raises:
         RunLocked: another run holds it.
     """
+    layout, run_id, held = job_layout(job), new_run_id(), _held.get()
+    if held is not None and held.run.layout == layout:
+        go_on()
+        yield held
+        return
     say_warnings()
-    layout, run_id = job_layout(job), new_run_id()
     with (
         told(job, run_id) as run,
         hold_lock(layout, run_id) as hold_as,
@@ -58,10 +68,13 @@ def claimed(job: Job) -> Iterator[Claim]:
         noted(run),
     ):
         recover(layout)
+        claim = Claim(run, hold_as)
+        outside = _held.set(claim)
         try:
             go_on()
-            yield Claim(run, hold_as)
+            yield claim
         finally:
+            _held.reset(outside)
             note_unrecorded(layout, run.run_id, why_unrecorded())
 
 

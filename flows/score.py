@@ -6,10 +6,11 @@ from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
 from flows.observer import Observer
-from flows.recorded import body, do, each, is_recorded, observed
+from flows.recorded import ahead, body, do, each, is_recorded, observed
 from flows.run_name import job_and_date
 from flows.running import all_scored, claimed, progress
 from flows.telling import note_silence
+from tasks.control import stop_on_signals
 from tasks.cores import usable_cores
 from tasks.job import Job
 from tasks.plan import plan_corpus
@@ -53,9 +54,16 @@ def score_corpus(job: Job) -> Summary:
 def score_observed(job: Job, observer: Observer) -> Summary:
     """Runs the flow, recorded as far as its engine takes part, and notes where it did not.
 
+    The corpus is planned while the engine starts.
+
     Raises:
         NocturnaError: as the flow; never because of the engine.
     """
-    summary: Summary = observed(score_corpus, observer, job=job)
-    note_silence(job, summary.run_id, observer)
+    with stop_on_signals(), claimed(job) as claim:
+        if not job.summaries.secret:  # what the engine keeps can only be had once it is there
+            ahead(plan_corpus, job, claim.run_id)
+        try:
+            summary: Summary = observed(score_corpus, observer, job=job)
+        finally:
+            note_silence(job, claim.run_id, observer)
     return summary

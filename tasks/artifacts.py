@@ -21,6 +21,7 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
+from tasks.control import control
 from tasks.results.comparison import Compared
 from tasks.results.report import Summary
 from tasks.visible import visible
@@ -38,7 +39,9 @@ class _Engine:
     """Calls to the engine, if this run has one, each in a thread of its own."""
 
     def __init__(self) -> None:
-        self._works = bool(FlowRunContext.get() or TaskRunContext.get())
+        self._run = control()
+        told = bool(FlowRunContext.get() or TaskRunContext.get())
+        self._works = told and not self._run.deaf
 
     def call(self, call: Callable[[], Any], wait: bool = True) -> Any:
         """Makes a call and returns what it returns; None where it fails or takes too long."""
@@ -51,14 +54,18 @@ class _Engine:
             try:
                 found.append(context.run(call))
             except BaseException:
-                self._works = False
+                self._stop()
 
         thread = threading.Thread(target=make, daemon=True)
         thread.start()
         if wait:
             thread.join(CALL_SECONDS)
-            self._works = self._works and not thread.is_alive()
+            if thread.is_alive():
+                self._stop()
         return found[0] if found else None
+
+    def _stop(self) -> None:
+        self._works, self._run.deaf = False, True
 
 
 @contextmanager

@@ -8,9 +8,11 @@ work to threads of its own takes the control along.
 import signal
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from contextvars import ContextVar
 from types import FrameType
+from typing import Any
 
 from tasks.errors import STOPPED, Stopped
 from tasks.leaving import leave, leave_soon
@@ -24,11 +26,15 @@ class Control:
 
     Attributes:
         signal: the one that asked it to stop, if one did.
+        ahead: steps that were begun before their turn, by the name of their task.
+        deaf: whether the engine failed to take something that it was told.
         ending: what has to end with the run, such as processes that score for it.
     """
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self.ahead: dict[str, Future[Any]] = {}
+        self.deaf = False
         self.ending = ExitStack()
         self._stop = threading.Event()
         self._listeners: list[Callable[[float], None]] = []

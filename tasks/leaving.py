@@ -8,8 +8,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from types import FrameType
 
 from tasks.errors import STOPPED
@@ -20,7 +20,7 @@ GRACE_SECONDS = 10.0
 _SHOW_CURSOR = "\x1b[?25h"
 _PARTING_SECONDS = 2.0
 _ours: list[bool] = []
-_partings: list[Callable[[int], object]] = []
+_partings: list[Callable[[], object]] = []
 
 
 def leave_on_signals() -> None:
@@ -52,15 +52,20 @@ def leave_soon(number: int) -> None:
         threading.Thread(target=_leave_later, args=[number], daemon=True).start()
 
 
-def before_leaving(parting: Callable[[int], object]) -> None:
-    """Has something told, for a second or two, where this process does not end by itself."""
-    _partings.append(parting)
+@contextmanager
+def parting_word(say: Callable[[], object]) -> Iterator[None]:
+    """Has something said, for two seconds at most, where the grace ends inside the block."""
+    _partings.append(say)
+    try:
+        yield
+    finally:
+        _partings.remove(say)
 
 
 def _leave_later(number: int) -> None:
     time.sleep(GRACE_SECONDS)
-    for parting in tuple(_partings):
-        saying = threading.Thread(target=parting, args=[number], daemon=True)
+    for say in tuple(_partings):
+        saying = threading.Thread(target=say, daemon=True)
         saying.start()
         saying.join(_PARTING_SECONDS)
     leave(number)

@@ -209,6 +209,10 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
             "SELECT r.name, s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = "
             "r.state_id ORDER BY r.created"
         ).fetchall()
+        steps = recorded.execute(
+            "SELECT r.name, t.name, t.state_name FROM task_run t JOIN flow_run r ON r.id = "
+            "t.flow_run_id"
+        ).fetchall()
         said = [line for (line,) in recorded.execute("SELECT message FROM log").fetchall()]
     assert [(name.split()[0], state) for name, state, _ in runs] == [
         ("prensa", "COMPLETED"),
@@ -217,5 +221,10 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
     ]
     line = failed.err.strip().splitlines()[-1].removeprefix("nocturna: ")
     assert runs[-1][2] == line
+    ended = {(run.split()[0], step.split("-")[0]): state for run, step, state in steps}
+    for name, last in (("prensa", "Completed"), ("otra", "Completed"), ("vacio", "Failed")):
+        own = {step: state for (run, step), state in ended.items() if run == name}
+        assert own == {"plan": "Completed", "shard": "Completed", "publish": last}
     assert any("documents to score" in line for line in said)
+    assert line in said, "the page shows what the terminal showed"
     assert not list(home.rglob("*.sock"))
