@@ -1,7 +1,7 @@
 """Command options made from the job model: one option for each field that names one."""
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin
@@ -10,7 +10,10 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
+from tasks.errors import UsageError
+from tasks.inference.heads import heads
 from tasks.job import Job
+from tasks.sections.scores import DEFAULT_SCORES
 
 
 @dataclass(frozen=True)
@@ -34,8 +37,8 @@ class JobOption:
 
 
 def job_options() -> list[JobOption]:
-    """Every option of `nocturna score`, in the order of the job model."""
-    return list(_options(Job, ()))
+    """Every option of `nocturna score`: those of the scores, then in the order of the job model."""
+    return [*_score_options(), *_options(Job, ())]
 
 
 def with_job_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -82,6 +85,35 @@ def job_values(options: dict[str, Any]) -> dict[str, Any]:
     return values
 
 
+def with_scores(values: dict[str, Any], given: dict[str, Any], more: Sequence[str]) -> None:
+    """Puts what the command line says about scores on top of what a job file says.
+
+    Args:
+        values: of a job, changed in place; without `scores` it has those of any job.
+        given: as `job_values` gives it.
+        more: `NAME=MODEL` or `NAME=LABEL,LABEL,...`: further scores.
+
+    Raises:
+        UsageError: a further score that is not written like that.
+    """
+    asked = given.pop("scores", {})
+    unwanted = asked.pop("sentiment_", None) is False
+    if not (asked or more or unwanted):
+        return
+    scores = values.get("scores", DEFAULT_SCORES)
+    values["scores"] = scores = merged(scores, asked) if isinstance(scores, dict) else asked
+    for text in more:
+        name, found, what = text.partition("=")
+        if not found or not name.strip() or not what.strip():
+            raise UsageError(
+                f"--score {text!r}: write NAME=MODEL, as in emotion=pysentimiento/robertuito-"
+                "emotion-analysis, or NAME=LABEL,LABEL"
+            )
+        scores[name.strip()] = {"labels" if "," in what else "model": what.strip()}
+    if unwanted:
+        scores.pop("sentiment", None)
+
+
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Nested values with those of `over` on top."""
     both = dict(base)
@@ -89,6 +121,47 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         below = both.get(key)
         both[key] = merged(below, value) if isinstance(below, dict) and below else value
     return both
+
+
+def _score_options() -> Iterator[JobOption]:
+    """Options about the scores that have one of their own, each once, from what the heads know."""
+    yield JobOption(
+        "--sentiment/--no-sentiment",
+        "sentiment_",
+        ("scores", "sentiment_"),
+        bool,
+        "Score sentiment",
+        "Scores",
+    )
+    seen: dict[str, JobOption] = {}
+    for head in heads().values():
+        for name, field in head.Options.model_fields.items():
+            extra = field.json_schema_extra
+            if not (isinstance(extra, dict) and "score" in extra):
+                continue
+            path = ("scores", str(extra["score"]), name)
+            seen.setdefault(str(extra["option"]), _option(str(extra["option"]), path, field))
+    yield from seen.values()
+    kinds = ", ".join(heads())
+    yield JobOption(
+        "--method",
+        "method_",
+        ("scores", "topic", "kind"),
+        str,
+        f"Kind of the score `topic` where its model does not say; one of {kinds}",
+        "Scores",
+    )
+
+
+def _option(flag: str, path: tuple[str, ...], field: FieldInfo) -> JobOption:
+    return JobOption(
+        flag=flag,
+        parameter=flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") + "_",
+        path=path,
+        kind=_kind_of(field.annotation),
+        help=_help(field),
+        panel=path[0].replace("_", " ").capitalize() if len(path) > 1 else "Job",
+    )
 
 
 def _options(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[JobOption]:
@@ -99,15 +172,7 @@ def _options(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[JobOptio
             continue
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "option" in extra:
-            flag = str(extra["option"])
-            yield JobOption(
-                flag=flag,
-                parameter=flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") + "_",
-                path=(*path, name),
-                kind=_kind_of(field.annotation),
-                help=_help(field),
-                panel=path[0].replace("_", " ").capitalize() if path else "Job",
-            )
+            yield _option(str(extra["option"]), (*path, name), field)
 
 
 def _help(field: FieldInfo) -> str:

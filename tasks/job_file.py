@@ -1,5 +1,6 @@
 """Jobs from YAML files and from options; every wrong key is named in one line."""
 
+import logging
 import re
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,10 @@ from pydantic import ValidationError
 from tasks.errors import UsageError
 from tasks.job import Job
 
-_FOLDERS = (
-    ("source", "path"),
-    ("sentiment", "model"),
-    ("zero_shot", "model"),
-    ("zero_shot", "shortlist_model"),
-)
+_OLD = ("sentiment", "zero_shot")
+
+
+_log = logging.getLogger(__name__)
 
 
 def make_job(values: dict[str, Any], where: str) -> Job:
@@ -52,15 +51,33 @@ def read_job_values(path: Path) -> dict[str, Any]:
         problem = getattr(error, "problem", None) or "unreadable"
         raise UsageError(f"{path}{line}: not valid YAML: {problem}") from None
     if not isinstance(values, dict):
-        raise UsageError(
-            f"{path}: a job file is a mapping of keys such as `source` and `zero_shot`"
-        )
+        raise UsageError(f"{path}: a job file is a mapping of keys such as `source` and `scores`")
     values.setdefault("name", path.stem)
-    for section, key in _FOLDERS:
-        part = values.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str):
-            part[key] = _beside(path, part[key], must_exist=key != "path")
+    values = in_new_form(values, str(path))
+    scores = values.get("scores")
+    parts = [values.get("source"), *(scores.values() if isinstance(scores, dict) else ())]
+    for part in parts:
+        for key in part if isinstance(part, dict) else ():
+            if isinstance(part[key], str) and (key == "path" or key.endswith("model")):
+                part[key] = _beside(path, part[key], must_exist=key != "path")
     return values
+
+
+def in_new_form(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Values of a job file of version 0.1 as they are written now, said in one line."""
+    if not any(key in values for key in _OLD):
+        return values
+    new = {key: value for key, value in values.items() if key not in _OLD}
+    old = {key: dict(values.get(key) or {}) for key in _OLD}
+    scores: dict[str, Any] = {}
+    if old["sentiment"].pop("enabled", True):
+        scores["sentiment"] = old["sentiment"]
+    if values.get("zero_shot") is not None:
+        method = old["zero_shot"].pop("method", None)
+        scores["topic"] = old["zero_shot"] | ({"kind": method} if method else {})
+    shown = yaml.safe_dump({"scores": scores}, default_flow_style=True, allow_unicode=True).strip()
+    _log.warning("%s: `sentiment` and `zero_shot` are now written as %s", where, shown)
+    return new | {"scores": {**scores, **(values.get("scores") or {})}}
 
 
 def job_name_of(source: str) -> str:
@@ -78,7 +95,10 @@ def _beside(job_file: Path, value: str, must_exist: bool) -> str:
 
 
 def _explain(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "job"
+    parts = [str(part) for part in error["loc"]]
+    if parts[:1] == ["scores"]:
+        del parts[2:3]  # the kind, which nobody wrote
+    key = ".".join(parts) or "job"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key"
     if error["type"] == "missing":

@@ -3,8 +3,8 @@
 import re
 import unicodedata
 
-RESERVED_SLUGS = frozenset({"score", "model", "revision"})
-"""What follows `sentiment_` or `topic_` in columns that are not labels."""
+RESERVED_SLUGS = frozenset({"score", "scores", "labels", "config", "status"})
+"""What follows the name of a score in columns that are not labels."""
 
 
 def slug(label: str) -> str:

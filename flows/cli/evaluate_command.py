@@ -6,7 +6,6 @@ from typing import Annotated
 import typer
 
 from flows.cli.given import AsJson, new_app
-from tasks.errors import UsageError
 from tasks.sections.base import split_list
 
 app = new_app()
@@ -15,20 +14,20 @@ app = new_app()
 @app.command()
 def evaluate(
     file: Annotated[str, typer.Argument(help="Labelled file: anything that a job could read.")],
-    task: Annotated[str, typer.Option(help="What is scored: sentiment or topic.")],
+    task: Annotated[str, typer.Option(help="What is scored, such as sentiment or topic.")],
     text: Annotated[str, typer.Option(help="Column of the text.")] = "text",
     gold: Annotated[str, typer.Option(help="Column of the gold label.")] = "label",
     model: Annotated[
         str | None, typer.Option(help="Hub name or local folder; the bundled model if none.")
     ] = None,
     labels: Annotated[
-        str | None, typer.Option(help="Candidate labels of the topic task, separated by commas.")
+        str | None, typer.Option(help="Candidate labels of a zero-shot task, separated by commas.")
     ] = None,
     mapping: Annotated[
         str | None,
         typer.Option("--map", help="gold=label,...: names of gold labels; gold= leaves one out."),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="nli or embedding, for topics.")] = None,
+    method: Annotated[str | None, typer.Option(help="nli or embedding, with labels.")] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -36,19 +35,15 @@ def evaluate(
     from tasks.evaluation.file import evaluate_file
     from tasks.evaluation.gold import parse_map
 
-    if task not in ("sentiment", "topic"):
-        raise UsageError(f"--task {task}: give sentiment or topic")
-    chosen = {"method": method, "template": template}
+    chosen = {"kind": method, "template": template}
     found = evaluate_file(
         file,
-        "sentiment" if task == "sentiment" else "topic",
+        task,
         text=text,
         gold=gold,
         model=model,
         labels=split_list(labels or ""),
         names=parse_map(mapping),
-        options={"zero_shot": {k: v for k, v in chosen.items() if v}}
-        if any(chosen.values())
-        else {},
+        options={key: value for key, value in chosen.items() if value},
     )
     print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else found.as_text())

@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from tasks.errors import UsageError
 from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, run_batches
-from tasks.inference.classifier import frame_sequence
 from tasks.inference.models import ModelRef
 from tasks.inference.reading import Embedding, packed_encoder
 from tasks.inference.running import Running
+from tasks.inference.sequence_model import frame_sequence
 from tasks.inference.tokens import Ids, TextTokenizer, load_tokenizer
 
 DEFAULT_TEMPERATURE = 0.05

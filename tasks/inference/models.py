@@ -5,8 +5,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.errors import Transient, UsageError
-from tasks.job import BUNDLED
 from tasks.network import network_errors
+
+BUNDLED = "bundled"
+"""Model name that stands for the small models in `data/models/`."""
 
 BUNDLED_FOLDER = Path(__file__).parents[2] / "data" / "models"
 BUNDLED_MODELS = {

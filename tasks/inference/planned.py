@@ -1,165 +1,101 @@
-"""What inference will do in a run: models pinned to exact weights, labels, hypotheses, settings."""
+"""What inference will do in a run: every score with its models pinned to exact weights."""
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import classifier_labels
-from tasks.inference.encoder import read_recipe
-from tasks.inference.models import ModelRef, resolve_model
-from tasks.inference.nli import nli_verdicts
-from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
-
-PREPROCESSING = 1
-"""Version of everything between text and logits that this code decides; part of `config_id`."""
-
-
-@dataclass(frozen=True)
-class SentimentPlan:
-    """The sentiment model and its labels, in the model's own order."""
-
-    model: ModelRef
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Shortlist:
-    """How many labels a document is asked about, and the sentence encoder that chooses them.
-
-    Attributes:
-        size: fewer than there are labels.
-    """
-
-    model: ModelRef
-    size: int
-
-
-@dataclass(frozen=True)
-class TopicPlan:
-    """The zero-shot model, the user's labels and the sentence that stands for each.
-
-    Attributes:
-        temperature: only for the embedding method.
-        shortlist: only for the NLI method; None where it asks about every label.
-    """
-
-    model: ModelRef
-    method: str
-    labels: tuple[str, ...]
-    hypotheses: tuple[str, ...]
-    multi_label: bool
-    temperature: float | None
-    shortlist: Shortlist | None = None
-
-    @property
-    def asked(self) -> int:
-        """Labels that get a score for a document."""
-        return self.shortlist.size if self.shortlist else len(self.labels)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the scores of a document add up to 1; NLI has nothing to weigh one label with."""
-        return self.method == "embedding" or not (self.multi_label or self.asked == 1)
+from tasks.inference.heads import heads
+from tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
+from tasks.job import Job, LongDocuments, Tolerance
 
 
 @dataclass(frozen=True)
 class InferencePlan:
-    """All that decides a score.
+    """All that decides the scores of a run.
 
     Attributes:
+        scores: in the order of the job, which is that of the columns.
         precision: number format of the models.
         tolerance: what `precision` was or is to be chosen by, where the job leaves that open; then
             it stands in for the precision: scores within it are meant to be equal.
     """
 
-    sentiment: SentimentPlan | None
-    topics: TopicPlan | None
+    scores: tuple[ScorePlan, ...]
     long_documents: LongDocuments
     precision: str
     tolerance: Tolerance | None = None
 
     @property
-    def config_id(self) -> str:
-        """Sixteen hex digits; equal if and only if the scores of a text are meant to be equal."""
-        decisive = {
-            "preprocessing": PREPROCESSING,
-            "precision": self._precision,
-            "long_documents": self.long_documents.model_dump(),
-            "sentiment": self.sentiment and _decisive(self.sentiment),
-            "topics": self.topics and _decisive(self.topics),
-        }
-        text = json.dumps(decisive, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+    def configs(self) -> dict[str, str]:
+        """The config of each score."""
+        return {score.name: score.config for score in self.scores}
 
-    @property
-    def _precision(self) -> str | dict[str, float]:
-        return self.tolerance.model_dump(exclude={"sample"}) if self.tolerance else self.precision
+    def in_order(self) -> tuple[ScorePlan, ...]:
+        """The scores, each after those that its `when` names."""
+        return ordered(self.scores)
 
 
 def plan_inference(job: Job) -> InferencePlan:
     """Resolves and checks the models of a job before any work; loads no weights.
 
     Raises:
-        UsageError: a model that does not exist or cannot do what the job wants of it.
+        UsageError: a model that does not exist or cannot do what the job wants of it, or scores
+            that wait for each other.
         Transient: the Hub does not answer.
     """
+    planned = []
+    for name, options in job.scores.items():
+        score = heads()[options.kind].plan(name, options, job.language)
+        planned.append(replace(score, when=dict(options.when)))
+    _check_conditions(planned)
+    auto = job.compute.precision == "auto"
+    tolerance = job.compute.tolerance if auto else None
+    shared: dict[str, Any] = {
+        "precision": tolerance.model_dump(exclude={"sample"})
+        if tolerance
+        else job.compute.precision,
+        "long_documents": job.long_documents.model_dump(),
+    }
+    configs: dict[str, str] = {}
+    for score in ordered(planned):
+        configs[score.name] = config_of(score, shared, configs)
     return InferencePlan(
-        sentiment=_plan_sentiment(job.sentiment) if job.sentiment.enabled else None,
-        topics=_plan_topics(job.zero_shot, job.language) if job.zero_shot else None,
+        scores=tuple(replace(score, config=configs[score.name]) for score in planned),
         long_documents=job.long_documents,
-        precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
-        tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
+        precision="fp32" if auto else job.compute.precision,
+        tolerance=tolerance,
     )
 
 
-def _plan_sentiment(settings: Sentiment) -> SentimentPlan:
-    model = resolve_model(settings.model, settings.revision, "sentiment")
-    return SentimentPlan(model, classifier_labels(model))
+def ordered(scores: Sequence[ScorePlan]) -> tuple[ScorePlan, ...]:
+    """Scores in an order in which each comes after those that it waits for.
+
+    Raises:
+        UsageError: some wait for each other.
+    """
+    done: dict[str, ScorePlan] = {}
+    while len(done) < len(scores):
+        ready = [s for s in scores if s.name not in done and set(s.after) <= set(done)]
+        if not ready:
+            waiting = [score.name for score in scores if score.name not in done]
+            raise UsageError(f"scores: {', '.join(waiting)} wait for each other by their `when`")
+        done |= {score.name: score for score in ready}
+    return tuple(done.values())
 
 
-def _plan_topics(settings: ZeroShot, language: str) -> TopicPlan:
-    model = resolve_model(settings.model, settings.revision, "encoder")
-    method = settings.method or ("embedding" if settings.model == BUNDLED else "nli")
-    temperature = None
-    if method == "nli":
-        nli_verdicts(model)
-        template = settings.template or DEFAULT_TEMPLATES.get(language)
-        if template is None:
-            raise UsageError(
-                f"zero_shot.template: there is no default template for language {language!r}; "
-                "write one in that language, with {} for the label"
-            )
-    else:
-        template = settings.template or "{}"
-        temperature = settings.temperature or read_recipe(model).temperature
-    return TopicPlan(
-        model=model,
-        method=method,
-        labels=settings.labels,
-        hypotheses=tuple(template.replace("{}", label) for label in settings.labels),
-        multi_label=settings.multi_label,
-        temperature=temperature,
-        shortlist=_plan_shortlist(settings),
-    )
-
-
-def _plan_shortlist(settings: ZeroShot) -> Shortlist | None:
-    size = settings.shortlist
-    if size is None or size >= len(settings.labels):
-        return None
-    model = resolve_model(settings.shortlist_model, None, "encoder")
-    read_recipe(model)
-    return Shortlist(model, size)
-
-
-def _decisive(part: SentimentPlan | TopicPlan) -> dict[str, object]:
-    values = asdict(part)
-    values["model"] = part.model.revision
-    shortlist = values.pop("shortlist", None)
-    if shortlist is not None:
-        values["shortlist"] = {
-            "model": shortlist["model"]["revision"],
-            "size": shortlist["size"],
-        }
-    return values
+def _check_conditions(scores: Sequence[ScorePlan]) -> None:
+    labels = {score.name: score.labels for score in scores if score.gives == "labels"}
+    for score in scores:
+        for name, wanted in score.when.items():
+            where = f"scores.{score.name}.when.{name}"
+            if name == LANGUAGE:
+                continue
+            if name not in labels:
+                others = ", ".join([LANGUAGE, *(n for n in labels if n != score.name)])
+                raise UsageError(f"{where}: not a score with labels; give one of {others}")
+            odd = next((label for label in wanted if label not in labels[name]), None)
+            if odd is not None:
+                raise UsageError(
+                    f"{where}: {name} has no label {odd!r}; it has {', '.join(labels[name])}"
+                )

@@ -1,23 +1,49 @@
-"""Scores of many texts by every model of a plan."""
+"""Scores of many texts by every score of a plan."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from tasks.inference.classifier import load_classifier
-from tasks.inference.embedding import score_embedding
-from tasks.inference.encoder import load_encoder
-from tasks.inference.nli import score_nli
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.heads import heads
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, Tally
-from tasks.inference.sentiment import score_sentiment
-from tasks.inference.shortlist import choose_labels
-from tasks.inference.tokens import Ids, TextTokenizer
-from tasks.inference.windows import Windows
-from tasks.job import LongDocuments
+from tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan, top_labels
+from tasks.inference.texts import Texts
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of n texts before they are scored, and which scores they need.
+
+    Attributes:
+        needs: texts that need a score, by its name, each of shape (n,); all where it is not named.
+        languages: ISO 639-1 code or None of each text; only for scores with such a condition.
+        labels: the label that a score has given each text before, by its name; for conditions.
+        choices: the labels that each text brings along, by source column.
+    """
+
+    needs: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    languages: Sequence[str | None] = ()
+    labels: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One score of n texts.
+
+    Attributes:
+        values: as in `HeadScores`, NaN where a text was not asked.
+        asked: texts that the score was computed for, shape (n,).
+        skipped: texts that needed it and that it is not for, shape (n,).
+    """
+
+    values: NDArray[np.float32]
+    asked: NDArray[np.bool_]
+    skipped: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -25,22 +51,20 @@ class Scores:
     """Scores of n texts, in their order.
 
     Attributes:
-        n_tokens: tokens of each text by the sentiment model's tokenizer (the topic model's where
-            sentiment is off), without special tokens, shape (n,).
-        n_windows: windows each text was read in, the larger number where two models differ.
+        by_name: every score of the plan.
+        n_tokens: tokens of each text by the tokenizer of the plan's first score that read it, 0
+            where none did, shape (n,).
+        n_windows: windows each text was read in, the largest number where models differ; 0 where
+            none read it.
         truncated: whether a model left tokens unread.
-        sentiment: probabilities, shape (n, labels), or None.
-        topics: probabilities, shape (n, labels), or None; NaN for the labels that are not on a
-            document's shortlist.
-        scored_texts: distinct texts that the models really read.
+        scored_texts: distinct texts that models really read.
         tally: tokens that all models computed.
     """
 
+    by_name: dict[str, Scored]
     n_tokens: NDArray[np.int64]
     n_windows: NDArray[np.int64]
     truncated: NDArray[np.bool_]
-    sentiment: NDArray[np.float32] | None
-    topics: NDArray[np.float32] | None
     scored_texts: int
     tally: Tally
 
@@ -52,7 +76,7 @@ class Deviation:
     Attributes:
         largest: largest absolute difference of any score; a label that is on only one of the two
             shortlists of a document counts as 0 on the other.
-        changed_top: documents whose top label differs.
+        changed_top: documents of which a top label differs.
         documents: size of the sample.
     """
 
@@ -66,34 +90,123 @@ def score_texts(
     texts: list[str],
     run: Running,
     on_documents: Callable[[float], None] | None = None,
+    known: Known | None = None,
 ) -> Scores:
-    """Scores texts with every model of the plan. Identical texts are read once.
+    """Computes every score of the plan for the texts that need it. Identical texts are read once.
 
     Args:
-        plan: models and settings.
+        plan: scores, models and settings.
         texts: any number of strings.
         run: how to run.
         on_documents: called with the number of documents done since the last call.
+        known: what each text needs, and what is known of it; without it all need all.
 
     Raises:
         Stopped: `run.stop` said so.
         UsageError: a model cannot be loaded.
     """
-    if not texts:
-        return _no_scores(plan)
-    tally = Tally()
+    known, tally = known or Known(), Tally()
     run = replace(run, tally=tally)
     codes, distinct = pd.factorize(np.array(texts, dtype=object))
-    once = _score_distinct(plan, list(distinct), run, len(texts), on_documents)
+    work = _Work(plan, Texts(list(distinct)), codes, known)
+    weights = {s.name: heads()[s.kind].passes(s) for s in plan.scores}
+    for score in plan.in_order():
+        due = len(texts) * weights[score.name] / sum(weights.values())
+        work.compute(score, _told(run, on_documents, due))
     return Scores(
-        n_tokens=once.n_tokens[codes],
-        n_windows=once.n_windows[codes],
-        truncated=once.truncated[codes],
-        sentiment=None if once.sentiment is None else once.sentiment[codes],
-        topics=None if once.topics is None else once.topics[codes],
-        scored_texts=len(distinct),
+        by_name={score.name: work.done[score.name] for score in plan.scores},
+        n_tokens=work.n_tokens(),
+        n_windows=work.n_windows,
+        truncated=work.truncated,
+        scored_texts=len(np.unique(codes[work.n_windows > 0])),
         tally=tally,
     )
+
+
+def _told(run: Running, listener: Callable[[float], None] | None, due: float) -> Running:
+    if listener is None:
+        return run
+    return replace(run, on_share=lambda share: listener(due * share))
+
+
+class _Work:
+    """The scores of a list of texts as they become known."""
+
+    def __init__(
+        self, plan: InferencePlan, texts: Texts, codes: NDArray[np.int64], known: Known
+    ) -> None:
+        self.plan, self.texts, self.codes, self.known = plan, texts, codes, known
+        self.done: dict[str, Scored] = {}
+        self.n_windows = np.zeros(len(codes), dtype=np.int64)
+        self.truncated = np.zeros(len(codes), dtype=bool)
+        self._tokens: dict[str, NDArray[np.int64]] = {}
+
+    def compute(self, score: ScorePlan, run: Running) -> None:
+        """Computes one score for the texts that need it and that it is for."""
+        needs = self.known.needs.get(score.name)
+        needs = np.ones(len(self.codes), dtype=bool) if needs is None else needs
+        asked = needs & self._is_for(score)
+        at = np.flatnonzero(asked)
+        width = max(1, len(score.labels))
+        if score.choices is not None:
+            width = max((len(c) for c in self.known.choices[score.choices]), default=1)
+        values = np.full((len(self.codes), width), np.nan, dtype=np.float32)
+        if len(at):
+            found, again = self._read(score, at, run)
+            values[at, : found.values.shape[1]] = found.values[again]
+            self.n_windows[at] = np.maximum(self.n_windows[at], found.n_windows[again])
+            self.truncated[at] |= found.truncated[again]
+            tokens = np.full(len(self.codes), -1, dtype=np.int64)
+            tokens[at] = found.n_tokens[again]
+            self._tokens[score.name] = tokens
+        self.done[score.name] = Scored(values, asked, needs & ~asked)
+
+    def n_tokens(self) -> NDArray[np.int64]:
+        """Lengths by the first score, in the order of the plan, that read each text."""
+        lengths = np.full(len(self.codes), -1, dtype=np.int64)
+        for score in self.plan.scores:
+            own = self._tokens.get(score.name)
+            if own is not None:
+                lengths = np.where(lengths < 0, own, lengths)
+        return np.maximum(lengths, 0)
+
+    def _read(
+        self, score: ScorePlan, at: NDArray[np.intp], run: Running
+    ) -> tuple[HeadScores, NDArray[np.intp]]:
+        """Scores of the distinct texts at some positions, and which of them each position has."""
+        compute = heads()[score.kind].compute
+        if score.choices is None:
+            wanted, again = np.unique(self.codes[at], return_inverse=True)
+            some = self.texts.some(wanted)
+        else:
+            every = self.known.choices[score.choices]
+            pairs = [(int(self.codes[i]), every[i]) for i in at]
+            distinct = sorted(dict.fromkeys(pairs))
+            place = {pair: position for position, pair in enumerate(distinct)}
+            again = np.array([place[pair] for pair in pairs], dtype=np.intp)
+            some = self.texts.some(
+                np.array([code for code, _ in distinct]), [own for _, own in distinct]
+            )
+        return compute(score, some, self.plan.long_documents, run), again
+
+    def _is_for(self, score: ScorePlan) -> NDArray[np.bool_]:
+        found = np.ones(len(self.codes), dtype=bool)
+        for name, wanted in score.when.items():
+            values = self.known.languages if name == LANGUAGE else self._labels(name)
+            found &= np.array([value in wanted for value in values], dtype=bool)
+        if score.choices is not None:
+            found &= np.array([bool(own) for own in self.known.choices[score.choices]], dtype=bool)
+        return found
+
+    def _labels(self, name: str) -> list[str | None]:
+        """Top labels of a score: those of now, else those from before."""
+        score = next(s for s in self.plan.scores if s.name == name)
+        now = top_labels(score, self.done[name].values)
+        before = self.known.labels.get(name)
+        if before is None:
+            return now
+        asked = self.done[name].asked | self.done[name].skipped
+        return [new if mine else old for new, old, mine in zip(now, before, asked, strict=True)]
 
 
 def measure_deviation(plan: InferencePlan, texts: list[str], run: Running) -> Deviation:
@@ -110,111 +223,8 @@ def deviation(found: Scores, exact: Scores) -> Deviation:
     """How far scores are from the exact ones of the same texts."""
     documents = len(found.n_tokens)
     largest, changed = 0.0, np.zeros(documents, dtype=bool)
-    for fast, reference in ((found.sentiment, exact.sentiment), (found.topics, exact.topics)):
-        if fast is not None and reference is not None:
-            ours, theirs = np.nan_to_num(fast), np.nan_to_num(reference)
-            largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
-            changed |= ours.argmax(axis=1) != theirs.argmax(axis=1)
+    for name, fast in found.by_name.items():
+        ours, theirs = np.nan_to_num(fast.values), np.nan_to_num(exact.by_name[name].values)
+        largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
+        changed |= ours.argmax(axis=1) != theirs.argmax(axis=1)
     return Deviation(largest, int(changed.sum()), documents)
-
-
-def _score_distinct(
-    plan: InferencePlan,
-    texts: list[str],
-    run: Running,
-    documents: int,
-    on_documents: Callable[[float], None] | None,
-) -> Scores:
-    long = plan.long_documents
-    tokens = _TokenCache(texts)
-    n_tokens: NDArray[np.int64] | None = None
-    n_windows = np.ones(len(texts), dtype=np.int64)
-    truncated = np.zeros(len(texts), dtype=bool)
-    sentiment = topics = None
-
-    def note(windows: Windows, encoded: list[Ids]) -> None:
-        nonlocal n_tokens, n_windows, truncated
-        if n_tokens is None:
-            n_tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        n_windows = np.maximum(n_windows, windows.counts)
-        truncated = truncated | windows.truncated
-
-    def told(weight: int) -> Running:
-        if on_documents is None:
-            return run
-        due = documents * weight / sum(_weights(plan))
-        return replace(run, on_share=lambda share: on_documents(due * share))
-
-    sentiment_weight, topic_weight = _weights(plan)
-    if plan.sentiment:
-        classifier = load_classifier(plan.sentiment.model, run)
-        encoded = tokens.of(classifier.tokenizer)
-        sentiment, windows = score_sentiment(classifier, encoded, long, told(sentiment_weight))
-        note(windows, encoded)
-    if plan.topics:
-        topics, readings = _score_topics(plan.topics, tokens, long, told(topic_weight))
-        for reading in readings:
-            note(*reading)
-    assert n_tokens is not None
-    return Scores(
-        n_tokens, n_windows, truncated, sentiment, topics, len(texts), run.tally or Tally()
-    )
-
-
-def _score_topics(
-    topics: TopicPlan,
-    tokens: "_TokenCache",
-    long: LongDocuments,
-    run: Running,
-) -> tuple[NDArray[np.float32], list[tuple[Windows, list[Ids]]]]:
-    """Topic scores, and what each model read for them: the one that scores comes first."""
-    hypotheses = list(topics.hypotheses)
-    if topics.method == "embedding":
-        encoder = load_encoder(topics.model, run)
-        encoded = tokens.of(encoder.tokenizer)
-        scores, windows = score_embedding(
-            encoder, encoded, hypotheses, topics.temperature, long, run
-        )
-        return scores, [(windows, encoded)]
-    asked, before = None, []
-    if topics.shortlist:
-        # Exact in any precision: a faster one may change a score a little, not who is asked.
-        exact = replace(run, precision="fp32", on_share=None)
-        encoder, size = load_encoder(topics.shortlist.model, exact), topics.shortlist.size
-        encoded = tokens.of(encoder.tokenizer)
-        asked, windows = choose_labels(encoder, encoded, list(topics.labels), size, long, exact)
-        before = [(windows, encoded)]
-    model = load_classifier(topics.model, run)
-    encoded = tokens.of(model.tokenizer)
-    scores, windows = score_nli(model, encoded, hypotheses, topics.multi_label, long, run, asked)
-    return scores, [(windows, encoded), *before]
-
-
-def _weights(plan: InferencePlan) -> tuple[int, int]:
-    """How often each of the two models reads a document."""
-    topics = plan.topics
-    reads = 0 if topics is None else topics.asked if topics.method == "nli" else 1
-    return int(plan.sentiment is not None), reads
-
-
-def _no_scores(plan: InferencePlan) -> Scores:
-    def empty(part: SentimentPlan | TopicPlan | None) -> NDArray[np.float32] | None:
-        return np.empty((0, len(part.labels)), dtype=np.float32) if part else None
-
-    none = np.empty(0, dtype=np.int64)
-    return Scores(
-        none, none, none.astype(bool), empty(plan.sentiment), empty(plan.topics), 0, Tally()
-    )
-
-
-class _TokenCache:
-    """Token ids of one list of texts, made once for each distinct tokenizer."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self._texts = texts
-        self._encoded: dict[str, list[Ids]] = {}
-
-    def of(self, tokenizer: TextTokenizer) -> list[Ids]:
-        if tokenizer.identity not in self._encoded:
-            self._encoded[tokenizer.identity] = tokenizer.encode(self._texts)
-        return self._encoded[tokenizer.identity]

@@ -10,6 +10,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from tasks.inference.score_plan import LANGUAGE
 from tasks.results.layout import Layout
 from tasks.results.snapshots import committed_numbers, read_entry
 
@@ -30,26 +31,30 @@ def label_drift(
         nights: how many runs before it to compare with, together.
 
     Returns:
-        for `sentiment`, `topic` and `language`, where both the run and those before it scored
+        for each score and `language`, where both the run and those before it scored
         documents: `documents` of the run and `before`, the `label` (or code of the language) that
         moved most, its `shift` (a share, signed) and `psi`.
     """
     found: dict[str, dict[str, Any]] = {}
-    before = _earlier(layout)
-    for kind in ("sentiment", "topic", "language"):
-        if kind not in metrics:
-            continue
-        now: Counts = metrics[kind]["counts"]
-        past: list[Counts] = [m[kind]["counts"] for m in before if kind in m]
-        if kind != "language":
+    before = [_counts(earlier) for earlier in _earlier(layout)]
+    for name, now in _counts(metrics).items():
+        past = [counts[name] for counts in before if name in counts]
+        if name != LANGUAGE:
             past = [counts for counts in past if list(counts) == list(now)]
         then = Counter[str]()
         for counts in past[:nights]:
             then.update(counts)
         if sum(now.values()) and sum(then.values()):
             names = dict.fromkeys([*now, *then])
-            found[kind] = _compare({n: now.get(n, 0) for n in names}, {n: then[n] for n in names})
+            found[name] = _compare({n: now.get(n, 0) for n in names}, {n: then[n] for n in names})
     return found
+
+
+def _counts(metrics: dict[str, Any]) -> dict[str, Counts]:
+    """Documents by label of each score that has labels, and by language."""
+    scores = metrics.get("scores", {})
+    found = {name: figures["counts"] for name, figures in scores.items() if "counts" in figures}
+    return found | ({LANGUAGE: metrics[LANGUAGE]["counts"]} if LANGUAGE in metrics else {})
 
 
 def _compare(now: Counts, then: Counts) -> dict[str, Any]:

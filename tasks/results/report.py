@@ -18,13 +18,12 @@ class Summary:
         status: published, refused, failed or stopped, as in the manifest.
         seconds: wall-clock time.
         documents_per_second: documents, scored and failed, by wall-clock time.
-        shares: share of the scored documents by label, for `sentiment` and `topic`.
+        shares: share of the scored documents by label, for each score that has labels.
         errors: failed documents by error code.
         results: folder to read.
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
         summaries: documents by summary status, what they cost, and why they stopped early.
-        shortlist: how many labels a document was asked about, and the model that chose them.
         table: `uri` and `version` of the Delta table that shows the same rows.
         quarantine: folder of the rows that could not be read, if there are any.
     """
@@ -45,7 +44,6 @@ class Summary:
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     summaries: dict[str, Any] | None = None
-    shortlist: dict[str, Any] | None = None
     table: dict[str, Any] | None = None
 
 
@@ -68,9 +66,9 @@ def summarise(
         seconds=round(manifest.seconds, 3),
         documents_per_second=round(manifest.documents_per_second, 3),
         shares={
-            kind: metrics[kind]["shares"]
-            for kind in ("sentiment", "topic")
-            if kind in metrics and metrics["ok"]
+            name: figures["shares"]
+            for name, figures in metrics.get("scores", {}).items()
+            if figures.get("shares") and figures["documents"]
         },
         errors=metrics.get("errors", {}),
         results=str(layout.results),
@@ -80,7 +78,6 @@ def summarise(
         timings=manifest.timings,
         warnings=tuple(warnings),
         summaries=manifest.summaries,
-        shortlist=next((s for m in manifest.models if (s := m.settings.get("shortlist"))), None),
     )
 
 
@@ -118,9 +115,6 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
     rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
     rows += [("warning", warning) for warning in summary.warnings]
-    if summary.shortlist and "topic" in summary.shares:
-        chosen = f"{summary.shortlist['size']:,} of {len(summary.shares['topic']):,} labels"
-        rows.append(("topic shortlist", f"{chosen} a document"))
     for kind, shares in summary.shares.items():
         rows += [(f"{kind} {label}", f"{share:.1%}") for label, share in shares.items()]
     if summary.summaries:

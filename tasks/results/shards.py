@@ -59,9 +59,9 @@ def load_shard(
     if done.quarantined and not (layout.quarantine(run_id) / f"shard-{shard:05d}.parquet").exists():
         return None
     if done.part is None:
-        return done if done.scored + done.failed == 0 else None
+        return done if done.scored + done.failed + done.rewritten == 0 else None
     part = done.part
-    if part.rows != done.scored + done.failed or not is_whole(part):
+    if part.rows != done.scored + done.failed + done.rewritten or not is_whole(part):
         return None
     return done if same_columns(schema_of(part.path), schema) else None
 

@@ -22,22 +22,23 @@ from tasks.results import files
 from tasks.results.delta import Delta, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
-from tasks.results.parts import schema_of
 from tasks.results.schema import results_schema
-from tasks.results.snapshots import current_snapshot
 from tasks.results.store import check_table
 from tasks.results.table_columns import table_schema
 from tasks.steps.describe import planned_manifest
-from tasks.steps.documents import read_planned
+from tasks.steps.documents import Planned, read_planned
 from tasks.steps.precision import choose_precision
 from tasks.steps.run import (
+    SUMMARY,
     Plan,
     code_version,
     columns_of,
-    config_id_of,
     load_plan,
+    reading_source,
     save_plan,
+    summary_config_of,
     utc_now,
+    wanted_of,
     work_of,
 )
 from tasks.steps.summarising import state_folder
@@ -59,7 +60,7 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     if job.summaries.enabled:
         check_settings(job.summaries, key_provider, job.language)
     inference, inputs = _pin(job, layout)
-    wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
+    wanted = work_of(job, inputs, inference, code_version())
     stopped = _stopped_run(layout, wanted)
     plan = (
         replace(stopped, job=job) if stopped else _new_plan(job, layout, run_id, inference, inputs)
@@ -85,7 +86,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
             documents = (
                 DocumentText(doc_id, text)
                 for shard in plan.shards
-                for doc_id, text in _texts(read_planned(layout, plan, shard.index)[1])
+                for doc_id, text in _texts(read_planned(layout, plan, shard.index))
             )
             cost = estimate(documents, job.summaries, job.language, state_folder(job))
         return plan.delta, cost
@@ -109,17 +110,20 @@ def _new_plan(
     rehearsal: bool = False,
 ) -> Plan:
     start = time.monotonic()
-    shards = tuple(cut_shards(job.source, inputs, job.shard_size))
+    source = reading_source(job, inference)
+    shards = tuple(cut_shards(source, inputs, job.shard_size))
+    lists = [score.choices for score in inference.scores if score.choices]
     with files.clear_errors(layout.root):
-        index = build_index(job.source, inputs, shards, layout.index(run_id))
+        index = build_index(source, inputs, shards, layout.index(run_id), lists)
+    columns = columns_of(job, inference, layout.index(run_id))
     if job.output.table:
-        table_schema(results_schema(columns_of(job, inference, layout.index(run_id)), job.name))
-    config_id = config_id_of(job, inference)
+        table_schema(results_schema(columns, job.name))
+    summary_config = summary_config_of(job)
     delta = find_delta(
         layout,
         run_id,
-        config_id,
-        full=job.full or _lacks_columns(job, inference, layout, run_id),
+        wanted_of(columns, summary_config, job.name),
+        full=job.full,
         drop_vanished=job.output.deletions == "drop",
     )
     plan = Plan(
@@ -127,7 +131,7 @@ def _new_plan(
         started_at=utc_now(),
         code_version=code_version(),
         job=job,
-        config_id=config_id,
+        summary_config=summary_config,
         inference=inference,
         inputs=inputs,
         shards=shards,
@@ -148,18 +152,9 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan = load_plan(layout.plan(stopped.run_id))
         except NocturnaError:
             continue
-        if work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted:
+        if work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted:
             return plan
     return None
-
-
-def _lacks_columns(job: Job, inference: InferencePlan, layout: Layout, run_id: str) -> bool:
-    """Whether the rows so far lack a column of the job, so that none can be carried over."""
-    snapshot = current_snapshot(layout)
-    if snapshot is None or not snapshot.parts:
-        return False
-    wanted = results_schema(columns_of(job, inference, layout.index(run_id)), job.name)
-    return not set(wanted.names) <= set(schema_of(snapshot.parts[0].path).names)
 
 
 def _refuse_unreadable(plan: Plan) -> None:
@@ -186,8 +181,9 @@ def _refuse_unreadable(plan: Plan) -> None:
     )
 
 
-def _texts(documents: pa.Table) -> Iterator[tuple[str, str | None]]:
-    return zip(documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True)
+def _texts(work: Planned) -> Iterator[tuple[str, str | None]]:
+    asked = work.documents.filter(pa.array(work.needs[SUMMARY]))
+    return zip(asked["doc_id"].to_pylist(), asked["text"].to_pylist(), strict=True)
 
 
 def _where(plan: Plan) -> str:

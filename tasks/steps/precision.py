@@ -1,5 +1,6 @@
 """The precision of a run: chosen on its own texts where the job leaves it open, and measured."""
 
+import pyarrow as pa
 import pyarrow.compute as pc
 from pydantic import TypeAdapter, ValidationError
 
@@ -61,7 +62,8 @@ def _choice_before(layout: Layout, plan: Plan) -> Choice | None:
         after["largest"] <= tolerance.score
         and after["changed_top"] <= tolerance.changed_labels * after["documents"]
     )
-    return choice if within and manifest.config_id == plan.config_id else None
+    configs = {name: score["config"] for name, score in manifest.scores.items()}
+    return choice if within and configs == plan.inference.configs else None
 
 
 def _sample(layout: Layout, plan: Plan, wanted: int) -> list[str]:
@@ -70,8 +72,9 @@ def _sample(layout: Layout, plan: Plan, wanted: int) -> list[str]:
     chosen = plan.shards[::step]
     texts: list[str] = []
     for left, shard in zip(range(len(chosen), 0, -1), chosen, strict=True):
-        documents = read_planned(layout, plan, shard.index)[1]
-        good = documents["text"].filter(pc.is_null(documents["error_code"]))
+        work = read_planned(layout, plan, shard.index)
+        asked = work.documents.filter(pa.array(work.asked))
+        good = asked["text"].filter(pc.is_null(asked["error_code"]))
         texts += good.slice(0, -(-(wanted - len(texts)) // left)).to_pylist()
     return texts
 

@@ -7,6 +7,7 @@ from tasks.job import Job
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
 from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from tasks.results.configs import note_configs
 from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
 from tasks.results.manifest import read_manifest, write_manifest
@@ -63,11 +64,10 @@ def publish_run(
         schema,
         counts,
         Limits(**plan.job.quality.model_dump(), language=plan.job.language),
-        single_label=not columns.multi_label,
+        scores=columns.scores,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
-        snapshot_rows=counts.scored + counts.failed + plan.delta.carried,
-        shortlist=columns.shortlist,
+        snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.delta.carried,
     )
     write_metrics(layout, run_id, checked)
     deviation = measure_precision(layout, plan)
@@ -84,6 +84,13 @@ def publish_run(
     )
     write_manifest(layout, manifest)
     refuse(layout, run_id, checked)
+    about = {
+        "precision": plan.inference.precision,
+        "long_documents": manifest.long_documents,
+        "code_version": plan.code_version,
+        "run_id": run_id,
+    }
+    note_configs(layout, manifest.scores, about)
     publish(layout, run_id, together, schema)
     return _published(layout, run_id)
 

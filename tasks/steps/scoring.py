@@ -11,10 +11,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from tasks.corpus.kept import label_lists
 from tasks.corpus.language import languages_of
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.running import running
-from tasks.inference.scorer import Scores, score_texts
+from tasks.inference.scorer import Known, Scores, score_texts
 from tasks.job import Job
 from tasks.results.layout import Layout
 from tasks.results.machine import give_memory_back
@@ -22,8 +23,9 @@ from tasks.results.parts import write_part
 from tasks.results.records import ScoredShard
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
+from tasks.results.score_arrays import NewScores
 from tasks.results.shards import load_shard, save_shard, write_rejects
-from tasks.steps.documents import read_planned
+from tasks.steps.documents import Planned, read_planned
 from tasks.steps.run import Plan, plan_of, results_columns
 from tasks.steps.summarising import with_summaries
 
@@ -65,24 +67,29 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         raise Stopped(STOPPED)
     clock = _Clock()
     with clock("read"):
-        rows, documents = read_planned(layout, plan, shard)
+        work = read_planned(layout, plan, shard)
+        documents = work.documents
         if plan.job.summaries.enabled:
-            documents = with_summaries(layout, run_id, shard, documents)
+            documents = with_summaries(layout, run_id, shard, work)
     with clock("infer"):
-        scores, found = _score(plan, documents, signals)
+        scores, found = _score(plan, work, signals)
     with clock("write"):
-        table = result_rows(documents, scores, columns, plan.job.name, _trace(plan))
-        write_rejects(rows.rejects, layout, run_id, shard)
+        trace = Trace(plan.run_id, plan.code_version, plan.summary_config)
+        table = result_rows(documents, scores, columns, plan.job.name, trace)
+        write_rejects(work.rows.rejects, layout, run_id, shard)
         part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
-    scored = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
+    ok = pc.equal(table["status"], "ok")
+    scored = pc.sum(pc.and_(ok, pa.array(work.asked))).as_py() or 0
+    rewritten = (pc.sum(ok).as_py() or 0) - scored
     done = ScoredShard(
         shard=shard,
         part=part,
         read=planned.rows,
         scored=scored,
-        failed=table.num_rows - scored,
-        quarantined=rows.rejects.num_rows,
-        carried=rows.documents.num_rows - documents.num_rows,
+        failed=table.num_rows - scored - rewritten,
+        quarantined=work.rows.rejects.num_rows,
+        carried=work.rows.documents.num_rows - documents.num_rows + rewritten,
+        rewritten=rewritten,
         tokens=int(found.n_tokens.sum()),
         computed_tokens=found.tally.read,
         padding_tokens=found.tally.padding,
@@ -90,28 +97,56 @@ def score_shard(layout: Layout, job: Job, run_id: str, shard: int, signals: Sign
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
     save_shard(layout, run_id, done)
-    del table, scores, found, documents, rows
+    del table, scores, found, documents, work
     give_memory_back()
     return done
 
 
-def _score(plan: Plan, documents: pa.Table, signals: Signals) -> tuple[ShardScores, Scores]:
+def _score(plan: Plan, work: Planned, signals: Signals) -> tuple[ShardScores, Scores]:
+    documents = work.documents
     good = pc.is_null(documents["error_code"])
     positions = np.flatnonzero(good.to_numpy())
     texts = documents["text"].filter(good).to_pylist()
     run = replace(running(plan.job.compute, plan.inference.precision), stop=signals.stop)
-    scores = score_texts(plan.inference, texts, run, signals.advance)
     languages = np.array(languages_of(texts), dtype=object)
-    return _spread(scores, languages, positions, documents.num_rows), scores
+    known = _known(plan, work, good, languages)
+    scores = score_texts(plan.inference, texts, run, signals.advance, known)
+    return _spread(plan, work, scores, languages, positions), scores
+
+
+def _known(
+    plan: Plan, work: Planned, good: pa.ChunkedArray, languages: NDArray[np.object_]
+) -> Known:
+    """What the readable documents need, and what is known of them."""
+    choices = {s.choices for s in plan.inference.scores if s.choices}
+    rows = work.documents.filter(good)
+    before = work.before.filter(good.combine_chunks()) if work.before is not None else None
+    at = good.to_numpy()
+    named = [s.name for s in plan.inference.scores if s.gives == "labels"]
+    return Known(
+        needs={name: need[at] for name, need in work.needs.items()},
+        languages=list(languages),
+        labels={
+            name: before[name].to_pylist()
+            for name in named
+            if before is not None and name in before.column_names
+        },
+        choices={name: label_lists(rows[name]) for name in choices},
+    )
 
 
 def _spread(
-    scores: Scores, languages: NDArray[np.object_], positions: NDArray[np.intp], documents: int
+    plan: Plan,
+    work: Planned,
+    scores: Scores,
+    languages: NDArray[np.object_],
+    positions: NDArray[np.intp],
 ) -> ShardScores:
     """What is known of the readable documents, as rows of all documents; the others get none."""
+    documents = work.documents
 
     def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
-        rows = np.full((documents, *values.shape[1:]), empty, dtype=values.dtype)
+        rows = np.full((documents.num_rows, *values.shape[1:]), empty, dtype=values.dtype)
         rows[positions] = values
         return rows
 
@@ -120,19 +155,16 @@ def _spread(
         n_windows=wide(scores.n_windows, 0),
         truncated=wide(scores.truncated, False),
         language=wide(languages, None),
-        sentiment=None if scores.sentiment is None else wide(scores.sentiment, np.nan),
-        topic=None if scores.topics is None else wide(scores.topics, np.nan),
-    )
-
-
-def _trace(plan: Plan) -> Trace:
-    sentiment, topics = plan.inference.sentiment, plan.inference.topics
-    return Trace(
-        run_id=plan.run_id,
-        config_id=plan.config_id,
-        code_version=plan.code_version,
-        sentiment_model=sentiment.model.label if sentiment else None,
-        topic_model=topics.model.label if topics else None,
+        scores={
+            score.name: NewScores(
+                values=wide(scores.by_name[score.name].values, np.nan),
+                asked=wide(scores.by_name[score.name].asked, False),
+                skipped=wide(scores.by_name[score.name].skipped, False),
+                choices=label_lists(documents[score.choices]) if score.choices else None,
+            )
+            for score in plan.inference.scores
+        },
+        carried=work.before,
     )
 
 

@@ -19,14 +19,28 @@ LOGITS = Reading("logits", head=True, wrap=classifier_reading, pack=packed_class
 
 
 @dataclass(frozen=True)
+class Outputs:
+    """What the outputs of a sequence-classification model are.
+
+    Attributes:
+        labels: the model's own names, by position; none where the output is one number.
+        independent: whether each output is a probability by itself.
+        raw: whether the output is a number as it is.
+    """
+
+    labels: tuple[str, ...]
+    independent: bool = False
+    raw: bool = False
+
+
+@dataclass(frozen=True)
 class Classifier:
-    """A loaded classifier; `labels` are its own names, by output position."""
+    """A loaded classifier."""
 
     ref: ModelRef
     backend: Backend
     tokenizer: TextTokenizer
-    labels: tuple[str, ...]
-    independent: bool
+    outputs: Outputs
 
     def logits(
         self, texts: Callable[[int], tuple[Ids, ...]], lengths: NDArray[np.int64], run: Running
@@ -56,16 +70,33 @@ def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence
     return Sequence(frame.ids(*texts), types)
 
 
+def classifier_outputs(ref: ModelRef) -> Outputs:
+    """What a sequence-classification model gives, from its configuration.
+
+    Raises:
+        UsageError: its labels do not tell its outputs apart.
+    """
+    config = load_config(ref)
+    if config.problem_type == "regression":
+        if config.num_labels > 1:
+            raise UsageError(f"model {ref.name}: a regression of several numbers is no score")
+        return Outputs((), raw=True)
+    if config.num_labels == 1:
+        return Outputs((), independent=True)
+    labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    return Outputs(labels, independent=config.problem_type == "multi_label_classification")
+
+
 def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
     """The label names of a sequence-classification model, by output position, from its config.
 
     Raises:
         UsageError: it has fewer than two outputs or is a regression.
     """
-    config = load_config(ref)
-    if config.num_labels < 2 or config.problem_type == "regression":
+    labels = classifier_outputs(ref).labels
+    if not labels:
         raise UsageError(f"model {ref.name}: not a classifier: it has no two labels to choose from")
-    return tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    return labels
 
 
 def load_classifier(ref: ModelRef, run: Running) -> Classifier:
@@ -74,13 +105,10 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     Raises:
         UsageError: it cannot be loaded or is no classifier.
     """
-    labels = classifier_labels(ref)
-    config = load_config(ref)
     tokenizer = load_tokenizer(ref)
     return Classifier(
         ref=ref,
         backend=load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run),
         tokenizer=tokenizer,
-        labels=labels,
-        independent=config.problem_type == "multi_label_classification",
+        outputs=classifier_outputs(ref),
     )
