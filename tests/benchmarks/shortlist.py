@@ -24,16 +24,16 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tasks.inference.shortlist import choose_labels
 
+from recipes.bundled.measure import SPANISH_TOPICS
 from tasks.inference.encoder import load_encoder
 from tasks.inference.models import resolve_model
 from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.running import Running, running
 from tasks.inference.scorer import score_texts
-from tasks.inference.shortlist import choose_labels
 from tasks.job import BUNDLED, Compute, LongDocuments
 from tasks.job_file import make_job
-from tasks.training.measure import SPANISH_TOPICS
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
 

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 import torch
+from tasks.inference.classifier import classifier_labels, load_classifier
+from tasks.inference.nli import nli_verdicts
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import classifier_labels, load_classifier
 from tasks.inference.encoder import load_encoder, read_recipe
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
-from tasks.inference.nli import nli_verdicts
 from tasks.inference.planned import plan_inference
 from tasks.inference.running import running
 from tasks.inference.tokens import load_tokenizer

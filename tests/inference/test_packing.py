@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 import torch
+from tasks.inference.classifier import load_classifier
 from transformers import (
     AutoModel,
     AutoModelForSequenceClassification,
@@ -14,7 +15,6 @@ from transformers import (
 
 from tasks.inference import backends
 from tasks.inference.batches import Sequence
-from tasks.inference.classifier import load_classifier
 from tasks.inference.models import resolve_model
 from tasks.inference.packing import PackedBackend, can_pack, pack
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan

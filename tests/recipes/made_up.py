@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from tasks.training.data import TWEET_LANGUAGES
+from recipes.bundled.data import TWEET_LANGUAGES
 
 SUBJECTS = (("The dog", "El perro"), ("My sister", "Mi hermana"), ("The doctor", "El médico"))
 VERBS = (("eats", "come"), ("sees", "ve"), ("wants", "quiere"), ("buys", "compra"))

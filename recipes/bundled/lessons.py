@@ -3,9 +3,9 @@
 import random
 from dataclasses import dataclass
 
-from tasks.training.gloss import gloss
-from tasks.training.recipe import LessonRecipe
-from tasks.training.sources import Sources, sample
+from recipes.bundled.gloss import gloss
+from recipes.bundled.recipe import LessonRecipe
+from recipes.bundled.sources import Sources, sample
 
 _SHORTEST_SENTENCE = 4
 _SHORTEST_WORD = 4

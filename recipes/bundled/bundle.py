@@ -1,4 +1,4 @@
-"""The two models from the data to their folders: what ``flows/train_bundled.py`` runs."""
+"""The two models from the data to their folders: what ``recipes/bundled/make.py`` runs."""
 
 import random
 from collections.abc import Sequence
@@ -9,19 +9,19 @@ from pathlib import Path
 import torch
 from transformers import AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
-from tasks.training.calibration import best_temperature, title_similarities
-from tasks.training.curricula import judge_curriculum, make_curriculum
-from tasks.training.distil import distil
-from tasks.training.gloss import Lexicon, learn_lexicon
-from tasks.training.lessons import Lesson, make_lessons
-from tasks.training.opinions import Judge
-from tasks.training.recipe import DistilRecipe, EncoderRecipe, JudgeRecipe, SentimentRecipe
-from tasks.training.sentiment import build_classifier, judge_shares, train_classifier
-from tasks.training.shipping import describe_sentence_transformer, save_model
-from tasks.training.sources import Sources, sample, vocabulary_texts
-from tasks.training.student import aligned_word_vectors, build_student
-from tasks.training.teacher import Teacher, embed, meanings
-from tasks.training.vocabulary import train_tokenizer
+from recipes.bundled.calibration import best_temperature, title_similarities
+from recipes.bundled.curricula import judge_curriculum, make_curriculum
+from recipes.bundled.distil import distil
+from recipes.bundled.gloss import Lexicon, learn_lexicon
+from recipes.bundled.lessons import Lesson, make_lessons
+from recipes.bundled.opinions import Judge
+from recipes.bundled.recipe import DistilRecipe, EncoderRecipe, JudgeRecipe, SentimentRecipe
+from recipes.bundled.sentiment import build_classifier, judge_shares, train_classifier
+from recipes.bundled.shipping import describe_sentence_transformer, save_model
+from recipes.bundled.sources import Sources, sample, vocabulary_texts
+from recipes.bundled.student import aligned_word_vectors, build_student
+from recipes.bundled.teacher import Teacher, embed, meanings
+from recipes.bundled.vocabulary import train_tokenizer
 
 ENCODER_FOLDER = "encoder-es-en"
 SENTIMENT_FOLDER = "sentiment-es-en"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.training.alignment import translation_table
-from tasks.training.batches import length_batches, pad
-from tasks.training.calibration import TEMPERATURES, best_temperature, title_similarities
-from tasks.training.gloss import gloss, learn_lexicon, plain_words
-from tests.training.made_up import PAIRS
+from recipes.bundled.alignment import translation_table
+from recipes.bundled.batches import length_batches, pad
+from recipes.bundled.calibration import TEMPERATURES, best_temperature, title_similarities
+from recipes.bundled.gloss import gloss, learn_lexicon, plain_words
+from tests.recipes.made_up import PAIRS
 
 
 def test_one_round_of_em_on_the_textbook_example() -> None:

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.optim.lr_scheduler import LambdaLR
 
-from tasks.training.parallel import Peer
+from recipes.bundled.parallel import Peer
 
 logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.training.gloss import Lexicon, gloss
+from recipes.bundled.gloss import Lexicon, gloss
 
 LABELS = ("NEG", "NEU", "POS")
 

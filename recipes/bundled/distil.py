@@ -13,13 +13,13 @@ import torch
 from torch.nn.functional import log_softmax, softmax
 from transformers import BertModel, PreTrainedTokenizerBase
 
-from tasks.training.batches import length_batches, pad
-from tasks.training.descent import Descent
-from tasks.training.lessons import Lesson
-from tasks.training.parallel import Peer, train_together
-from tasks.training.recipe import DistilRecipe
-from tasks.training.sources import ScoredPair
-from tasks.training.teacher import mean_pool
+from recipes.bundled.batches import length_batches, pad
+from recipes.bundled.descent import Descent
+from recipes.bundled.lessons import Lesson
+from recipes.bundled.parallel import Peer, train_together
+from recipes.bundled.recipe import DistilRecipe
+from recipes.bundled.sources import ScoredPair
+from recipes.bundled.teacher import mean_pool
 
 
 def _embed(student: BertModel, ids: Sequence[Sequence[int]]) -> torch.Tensor:

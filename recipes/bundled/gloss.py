@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
-from tasks.training.alignment import translation_table
+from recipes.bundled.alignment import translation_table
 
 _WORD = re.compile(r"\w+|[^\w\s]")
 _NULL = "\0"

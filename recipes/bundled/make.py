@@ -1,7 +1,7 @@
 """Makes the two models that ship with the project; about an hour on two CPU cores.
 
 pip install '.[train]'
-python -m flows.train_bundled --data ../shared/data --out data/models
+python -m recipes.bundled.make --data ../shared/data --out data/models
 """
 
 import argparse
@@ -12,17 +12,17 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
-from tasks.errors import NocturnaError
-from tasks.training.bundle import (
+from recipes.bundled.bundle import (
     ENCODER_FOLDER,
     SENTIMENT_FOLDER,
     load_encoder,
     train_encoder,
     train_sentiment,
 )
-from tasks.training.recipe import EncoderRecipe, SentimentRecipe
-from tasks.training.sources import read_sources
-from tasks.training.teacher import load_teacher
+from recipes.bundled.recipe import EncoderRecipe, SentimentRecipe
+from recipes.bundled.sources import read_sources
+from recipes.bundled.teacher import load_teacher
+from tasks.errors import NocturnaError
 
 
 @task(name="encoder", cache_policy=NO_CACHE)
@@ -60,13 +60,13 @@ def train_bundled(
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m flows.train_bundled", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.bundled.make", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
     parser.add_argument("--out", type=Path, default=Path("data/models"), help="where models go")
     parser.add_argument("--only", choices=("encoder", "sentiment"), help="remake one model")
     parser.add_argument("--cache", type=Path, help="file to keep the teacher's embeddings in")
     options = parser.parse_args(arguments)
-    logging.getLogger("tasks.training").setLevel(logging.INFO)
+    logging.getLogger("recipes.bundled").setLevel(logging.INFO)
     try:
         train_bundled(options.data, options.out, options.only, options.cache)
     except NocturnaError as error:

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from tasks.training.opinions import MIXED_SHARES, composed, glossed, halfway, labelled
+from recipes.bundled.opinions import MIXED_SHARES, composed, glossed, halfway, labelled
 
 TEXTS = [f"{side} {n}" for side in ("malo", "normal", "bueno") for n in range(20)]
 SHARES = [(0.9, 0.1, 0.0)] * 20 + [(0.3, 0.4, 0.3)] * 20 + [(0.1, 0.1, 0.8)] * 20

@@ -12,11 +12,11 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from tasks.training.batches import length_batches, pad
-from tasks.training.descent import Descent
-from tasks.training.opinions import LABELS, Curriculum, Shares
-from tasks.training.parallel import Peer, train_together
-from tasks.training.recipe import FitRecipe
+from recipes.bundled.batches import length_batches, pad
+from recipes.bundled.descent import Descent
+from recipes.bundled.opinions import LABELS, Curriculum, Shares
+from recipes.bundled.parallel import Peer, train_together
+from recipes.bundled.recipe import FitRecipe
 
 
 def build_classifier(

@@ -1,4 +1,4 @@
-"""Measures the encoder and its teacher: python -m tasks.training.measure --data ../shared/data
+"""Measures the encoder and its teacher: python -m recipes.bundled.measure --data ../shared/data
 
 Zero-shot topics (SIB-200) and similarity of sentence pairs (STS-B), in fp32, as a table.
 """
@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
+from recipes.bundled.bundle import ENCODER_FOLDER, load_encoder
+from recipes.bundled.data import read_jsonl
+from recipes.bundled.teacher import embed, load_teacher
 from tasks.errors import NocturnaError
-from tasks.training.bundle import ENCODER_FOLDER, load_encoder
-from tasks.training.data import read_jsonl
-from tasks.training.teacher import embed, load_teacher
 
 Embed = Callable[[Sequence[str]], torch.Tensor]
 
@@ -63,7 +63,7 @@ def similarity_spearman(embed_texts: Embed, path: Path) -> float:
 
 
 def main(arguments: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser(prog="python -m tasks.training.measure", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m recipes.bundled.measure", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
     parser.add_argument("--models", type=Path, default=Path("data/models"))
     parser.add_argument(

@@ -9,17 +9,16 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-from flows.train_bundled import main
-from tasks.errors import UsageError
-from tasks.training.bundle import (
+from recipes.bundled.bundle import (
     ENCODER_FOLDER,
     SENTIMENT_FOLDER,
     load_encoder,
     train_encoder,
     train_sentiment,
 )
-from tasks.training.distil import cosent_loss, distillation_loss
-from tasks.training.recipe import (
+from recipes.bundled.distil import cosent_loss, distillation_loss
+from recipes.bundled.make import main
+from recipes.bundled.recipe import (
     DistilRecipe,
     EncoderRecipe,
     FitRecipe,
@@ -29,9 +28,10 @@ from tasks.training.recipe import (
     OpinionRecipe,
     SentimentRecipe,
 )
-from tasks.training.sources import read_sources
-from tasks.training.teacher import Teacher, embed, load_teacher
-from tests.training.made_up import write_data, write_pairs
+from recipes.bundled.sources import read_sources
+from recipes.bundled.teacher import Teacher, embed, load_teacher
+from tasks.errors import UsageError
+from tests.recipes.made_up import write_data, write_pairs
 
 ENCODER = EncoderRecipe(
     vocabulary=400,

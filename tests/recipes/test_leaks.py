@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from tasks.training.curricula import judge_curriculum, make_curriculum
-from tasks.training.leaks import MEASURING_SETS, fingerprint, measuring_fingerprints, without_leaks
-from tasks.training.lessons import make_lessons
-from tasks.training.recipe import JudgeLessons, LessonRecipe, OpinionRecipe
-from tasks.training.sources import Sources, read_sources, vocabulary_texts
-from tests.training.made_up import write_data, write_jsonl
+from recipes.bundled.curricula import judge_curriculum, make_curriculum
+from recipes.bundled.leaks import MEASURING_SETS, fingerprint, measuring_fingerprints, without_leaks
+from recipes.bundled.lessons import make_lessons
+from recipes.bundled.recipe import JudgeLessons, LessonRecipe, OpinionRecipe
+from recipes.bundled.sources import Sources, read_sources, vocabulary_texts
+from tests.recipes.made_up import write_data, write_jsonl
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 

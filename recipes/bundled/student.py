@@ -8,8 +8,8 @@ import torch
 from numpy.typing import NDArray
 from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
 
-from tasks.training.alignment import translation_table
-from tasks.training.teacher import Teacher
+from recipes.bundled.alignment import translation_table
+from recipes.bundled.teacher import Teacher
 
 _NULL_SHIFT = 1
 

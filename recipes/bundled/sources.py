@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from tasks.training.data import (
+from recipes.bundled.data import (
     TWEET_LANGUAGES,
     clean_tweet,
     read_jsonl,
     read_pairs,
     sentences,
 )
-from tasks.training.leaks import measuring_fingerprints, without_leaks
+from recipes.bundled.leaks import measuring_fingerprints, without_leaks
 
 _EVERY_SPEECH = 15
 

@@ -3,8 +3,8 @@
 import random
 from collections.abc import Sequence
 
-from tasks.training.gloss import Lexicon, gloss
-from tasks.training.opinions import (
+from recipes.bundled.gloss import Lexicon, gloss
+from recipes.bundled.opinions import (
     EMOJI_SHARES,
     Curriculum,
     Judge,
@@ -16,8 +16,8 @@ from tasks.training.opinions import (
     labelled,
     mixed,
 )
-from tasks.training.recipe import JudgeLessons, OpinionRecipe
-from tasks.training.sources import Sources, sample
+from recipes.bundled.recipe import JudgeLessons, OpinionRecipe
+from recipes.bundled.sources import Sources, sample
 
 _LONG = 1_000
 _PLAIN_SHARES = (0.05, 0.9, 0.05)
