@@ -1,11 +1,11 @@
-"""The task that summarises with Gemini."""
+"""The task that summarises."""
 
 from prefect import task
 from prefect.blocks.system import Secret
 
 from tasks.control import stopping, tell
 from tasks.engine import RETRIES
-from tasks.enrichment.client import KeyProvider, key_from_environment
+from tasks.enrichment.providers import KeyProvider, key_from_environment
 from tasks.enrichment.records import Progress
 from tasks.errors import UsageError
 from tasks.job import Job
@@ -16,7 +16,7 @@ from tasks.steps.summarising import Summarised, summarise_run
 def key_of(job: Job) -> KeyProvider:
     """Where the key comes from: the environment, or a Secret block; asked when it is needed."""
     name = job.summaries.secret
-    return key_from_environment if name is None else lambda: _secret(name)
+    return key_from_environment(job.summaries) if name is None else lambda: _secret(name)
 
 
 @task(name="summarise", **RETRIES)

@@ -1,4 +1,4 @@
-"""Summaries by Gemini: within a budget, resumable, and never a leak.
+"""Summaries: within a budget, resumable, and never a leak.
 
 What a flow calls:
 
@@ -30,5 +30,5 @@ remaining rows get the status `error` with the reason, and the last `Progress` c
 `stopped`. `tasks.errors.Stopped` is raised when `stop()` turns true, after the calls in hand have
 been answered and kept.
 
-google-genai is imported only in `client` and `failures`, when the first call is made.
+The service is a provider, a file in `providers/`; its client is imported at the first call.
 """

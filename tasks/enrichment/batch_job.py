@@ -6,9 +6,9 @@ from functools import partial
 from typing import TypeVar
 
 from tasks.enrichment.booking import Booking
-from tasks.enrichment.client import RemoteJob
 from tasks.enrichment.errors import ServiceError
 from tasks.enrichment.jobs import Job, Jobs
+from tasks.enrichment.providers import RemoteJob
 from tasks.enrichment.records import Outcome
 from tasks.enrichment.work import Work, nap
 
@@ -22,7 +22,7 @@ class BatchJobs:
 
     def __init__(self, work: Work, jobs: Jobs, booking: Booking) -> None:
         self._work, self._jobs, self._booking = work, jobs, booking
-        self._gemini, self._timing = work.gemini, work.timing
+        self._client, self._timing = work.client, work.timing
 
     async def collect(self) -> None:
         """Settles what earlier processes left behind, as far as it is finished by now."""
@@ -100,7 +100,7 @@ class BatchJobs:
     async def _upload(self, job: Job) -> str:
         async def upload() -> str:
             name = self._jobs.add_upload(job.id)
-            await self._gemini.upload(self._jobs.requests_file(job.id), name)
+            await self._client.upload(self._jobs.requests_file(job.id), name)
             return name
 
         return await self._patiently(upload)
@@ -112,7 +112,7 @@ class BatchJobs:
             self._jobs.move(job.id, "creating")
             try:
                 self._work.meter.call()
-                return await self._gemini.create_job(upload, job.id)
+                return await self._client.create_job(upload, job.id)
             except ServiceError as error:
                 if error.kind == "lost" or error.code in (500, 502):
                     return None
@@ -142,7 +142,7 @@ class BatchJobs:
     async def _find(self, job: Job) -> bool:
         """Looks for a job by its display name; True if it is known to be running now."""
         try:
-            remote = await self._patiently(lambda: self._gemini.find_job(job.id))
+            remote = await self._patiently(lambda: self._client.find_job(job.id))
         except ServiceError as error:
             self._halt_if_fatal(error)
             return False
@@ -152,10 +152,10 @@ class BatchJobs:
 
     async def _look(self, job: Job) -> RemoteJob | None:
         try:
-            return await self._patiently(lambda: self._gemini.job(job.remote or ""))
+            return await self._patiently(lambda: self._client.job(job.remote or ""))
         except ServiceError as error:
             if error.code == 404:
-                return RemoteJob(job.remote or "", "EXPIRED", None)
+                return RemoteJob(job.remote or "", "EXPIRED", None, ended=True)
             self._halt_if_fatal(error)
             return None
 
@@ -164,7 +164,7 @@ class BatchJobs:
         remote = await self._look(job)
         if remote is None or remote.ended:
             return remote
-        await self._try(partial(self._gemini.cancel_job, remote.name))
+        await self._try(partial(self._client.cancel_job, remote.name))
         for _ in range(LOOKS_AFTER_CANCEL):
             await nap(self._timing.poll, self._work.idle)
             remote = await self._look(job)
@@ -178,7 +178,7 @@ class BatchJobs:
         output = remote.output
         if output:
             try:
-                await self._patiently(lambda: self._gemini.download(output, path))
+                await self._patiently(lambda: self._client.download(output, path))
             except ServiceError as error:
                 gone = error.code in (400, 404) or time.time() > job.deadline
                 if self._halt_if_fatal(error) or not gone:
@@ -193,9 +193,9 @@ class BatchJobs:
         job = self._jobs.get(name)
         if job is None:
             return
-        calls = [partial(self._gemini.delete_file, f) for f in (*job.uploads, output) if f]
+        calls = [partial(self._client.delete_file, f) for f in (*job.uploads, output) if f]
         if job.remote:
-            calls.append(partial(self._gemini.delete_job, job.remote))
+            calls.append(partial(self._client.delete_job, job.remote))
         if all([await self._try(call) for call in calls]):
             self._jobs.forget(name)
 

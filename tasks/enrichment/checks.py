@@ -1,7 +1,7 @@
 """What must be right before any summary is asked for."""
 
-from tasks.enrichment.client import KeyProvider, key_from_environment, required_key
 from tasks.enrichment.prices import price_of
+from tasks.enrichment.providers import KeyProvider, key_from_environment, required_key
 from tasks.enrichment.redact import redactor_for
 from tasks.errors import UsageError
 from tasks.job import Summaries
@@ -9,7 +9,7 @@ from tasks.job import Summaries
 
 def check_settings(
     settings: Summaries,
-    key_provider: KeyProvider = key_from_environment,
+    key_provider: KeyProvider | None = None,
     language: str = "es",
 ) -> None:
     """Fails before any work, in one line, if summaries cannot be made as the job says.
@@ -21,5 +21,5 @@ def check_settings(
     if settings.max_usd is None:
         raise UsageError("summaries.max_usd: missing; the most that a run may spend, in USD")
     price_of(settings, settings.mode)
-    required_key(key_provider)
+    required_key(settings, key_provider or key_from_environment(settings))
     redactor_for(settings, language)

@@ -58,4 +58,4 @@ class Engine:
 
     def close(self) -> None:
         """Closes the connections to the service."""
-        self._runner.run(self._work.gemini.close())
+        self._runner.run(self._work.client.close())

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tasks.enrichment.cache import Cache
-from tasks.enrichment.prices import MODES, NANO, PRICES_AS_OF, Mode, most_cost, price_of
+from tasks.enrichment.prices import MODES, NANO, Mode, most_cost, price_of
 from tasks.enrichment.prompt import make_request
+from tasks.enrichment.providers import provider_of
 from tasks.enrichment.records import DocumentText, Request
 from tasks.enrichment.redact import redactor_for
 from tasks.enrichment.state import State
@@ -58,13 +59,14 @@ def estimate(
     Raises:
         UsageError: if the model has no known price, or the redactor is not installed.
     """
-    prices = {mode: price_of(settings, mode) for mode in MODES}
+    modes = [mode for mode in MODES if mode in provider_of(settings).PRICES.share_of_online]
+    prices = {mode: price_of(settings, mode) for mode in modes}
     redact = redactor_for(settings, language)
     spoken = settings.language or language
     answer = int(settings.words * TOKENS_A_WORD) + TOKENS_AROUND
     asked: set[str] = set()
     count = empty = cached = tokens_in = tokens_out = 0
-    most = dict.fromkeys(MODES, 0)
+    most = dict.fromkeys(modes, 0)
     with ExitStack() as stack:
         cache = None
         if (state_folder / "summaries.sqlite").exists():
@@ -84,7 +86,7 @@ def estimate(
                 asked.add(request.key)
                 tokens_in += likely_tokens(request.instruction, request.text)
                 tokens_out += answer
-                for mode in MODES:
+                for mode in modes:
                     most[mode] += most_cost(request, settings, prices[mode])
     return Estimate(
         documents=count,
@@ -93,9 +95,9 @@ def estimate(
         requests=len(asked),
         tokens_in=tokens_in,
         tokens_out=tokens_out,
-        usd={mode: prices[mode].cost(tokens_in, tokens_out) / NANO for mode in MODES},
+        usd={mode: prices[mode].cost(tokens_in, tokens_out) / NANO for mode in modes},
         most_usd={mode: amount / NANO for mode, amount in most.items()},
-        prices_as_of=PRICES_AS_OF.isoformat(),
+        prices_as_of=provider_of(settings).PRICES.as_of.isoformat(),
     )
 
 

@@ -75,7 +75,7 @@ class Online:
         """
         spent = Outcome("error")
         failures = paid = 0
-        self._work.gemini.open()
+        self._work.client.open()
         while True:
             call = await self._reserve(request)
             if call is None:
@@ -134,7 +134,7 @@ class Online:
         """One call; the answer and what it cost are kept together or not at all."""
         self._work.meter.call()
         system, message = render(request)
-        reply = await self._work.gemini.generate(system, message)
+        reply = await self._work.client.generate(system, message)
         self._limiter.answered()
         verdict = judge(reply, request, self._work.language)
         with self._work.state.transaction():

@@ -1,4 +1,4 @@
-"""What Gemini costs. Dated data, not constants of nature: check before a large run."""
+"""What a call costs, and the most that it can cost."""
 
 import json
 from dataclasses import dataclass
@@ -7,6 +7,7 @@ from decimal import ROUND_CEILING, Decimal
 from typing import Literal, get_args
 
 from tasks.enrichment.prompt import SCHEMA
+from tasks.enrichment.providers import model_of, provider_of
 from tasks.enrichment.records import Reply, Request
 from tasks.enrichment.tokens import answer_limit, most_tokens
 from tasks.errors import UsageError
@@ -14,21 +15,6 @@ from tasks.job import Summaries
 
 Mode = Literal["online", "flex", "batch"]
 MODES: tuple[Mode, ...] = get_args(Mode)
-
-PRICES_AS_OF = date(2026, 11, 23)
-"""When the prices below were last compared with published ones: Gemini Developer API, paid tier."""
-
-USD_PER_MILLION = {
-    "gemini-3.5-flash-lite": ("0.30", "2.50"),
-    "gemini-3.1-flash-lite": ("0.25", "1.50"),
-}
-"""Online price of text, (input, output); thinking is billed as output."""
-
-SHARE_OF_ONLINE = {"online": Decimal(1), "flex": Decimal("0.5"), "batch": Decimal("0.5")}
-
-SHUT_DOWN = {"gemini-2.0-flash": date(2026, 6, 1), "gemini-2.5-flash": date(2026, 12, 1)}
-"""Models that older jobs may still name, and the day from which calls fail, or are answered by
-another model at its own price."""
 
 NANO = 1_000_000_000
 
@@ -58,22 +44,24 @@ def price_of(settings: Summaries, mode: Mode) -> Price:
     Raises:
         UsageError: if the model has been shut down, or has no known price and the job gives none.
     """
-    model = settings.model
-    if model in SHUT_DOWN and date.today() >= SHUT_DOWN[model]:
+    prices, model = provider_of(settings).PRICES, model_of(settings)
+    if model in prices.shut_down and date.today() >= prices.shut_down[model]:
         raise UsageError(
-            f"summaries.model: {model} was shut down on {SHUT_DOWN[model]}; "
-            f"use {next(iter(USD_PER_MILLION))}"
+            f"summaries.model: {model} was shut down on {prices.shut_down[model]}; "
+            f"use {next(iter(prices.usd_per_million))}"
         )
+    if mode not in prices.share_of_online:
+        raise UsageError(f"summaries.mode: {settings.provider} has no mode {mode}")
     if settings.price_in is not None:
         usd = (str(settings.price_in), str(settings.price_out))
-    elif model in USD_PER_MILLION:
-        usd = USD_PER_MILLION[model]
+    elif model in prices.usd_per_million:
+        usd = prices.usd_per_million[model]
     else:
         raise UsageError(
-            f"summaries.model: no price is known for {model} (prices of {PRICES_AS_OF}); give "
+            f"summaries.model: no price is known for {model} (prices of {prices.as_of}); give "
             "`price_in` and `price_out` in USD for a million tokens"
         )
-    share = SHARE_OF_ONLINE[mode] * NANO / 1_000_000
+    share = prices.share_of_online[mode] * NANO / 1_000_000
     return Price(Decimal(usd[0]) * share, Decimal(usd[1]) * share)
 
 

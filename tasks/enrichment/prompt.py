@@ -5,6 +5,7 @@ import json
 import secrets
 from typing import Any, Literal
 
+from tasks.enrichment.providers import model_of
 from tasks.enrichment.records import Request
 from tasks.enrichment.tokens import answer_limit
 from tasks.job import Summaries
@@ -65,7 +66,8 @@ def make_request(settings: Summaries, language: str, task: Task, text: str) -> R
     )
     identity = [
         PROMPT_VERSION,
-        settings.model,
+        settings.provider,
+        model_of(settings),
         answer_limit(settings),
         SCHEMA,
         instruction,

@@ -13,10 +13,10 @@ import pyarrow as pa
 from tasks.enrichment.budget import Budget
 from tasks.enrichment.cache import Cache
 from tasks.enrichment.checks import check_settings
-from tasks.enrichment.client import Gemini, KeyProvider, key_from_environment
 from tasks.enrichment.engine import Engine
 from tasks.enrichment.limiter import Limiter
 from tasks.enrichment.meter import Meter, Show
+from tasks.enrichment.providers import KeyProvider, key_from_environment, provider_of
 from tasks.enrichment.records import DocumentText, Halt, Timing
 from tasks.enrichment.redact import redactor_for
 from tasks.enrichment.state import State
@@ -44,7 +44,7 @@ def summarise(
     progress: Show | None = None,
     stop: Callable[[], bool] = lambda: False,
     total: int | None = None,
-    key_provider: KeyProvider = key_from_environment,
+    key_provider: KeyProvider | None = None,
     timing: Timing = USUAL,
 ) -> Iterator[pa.Table]:
     """Summarises documents; yields tables with `SUMMARY_SCHEMA` in the order of the documents.
@@ -57,13 +57,14 @@ def summarise(
         progress: called about once a second, and at the end.
         stop: asked often; once true no call is begun, those in hand are awaited and kept.
         total: documents to come, if known, for the expected spend.
-        key_provider: returns the key; called before the first call.
+        key_provider: returns the key, called before the first call; the environment's if none.
 
     Raises:
         UsageError: before any work, if the settings cannot be used (see `check_settings`).
         NocturnaError: if the state folder cannot be read or written.
         Stopped: after `stop()` turned true; every answer is kept and the run can be resumed.
     """
+    key_provider = key_provider or key_from_environment(settings)
     check_settings(settings, key_provider, language)
     redact = redactor_for(settings, language)
     spoken = settings.language or language
@@ -106,7 +107,7 @@ def _run(
                 limiter=limiter,
                 meter=Meter(progress, total, budget, limiter, halt),
                 halt=halt,
-                gemini=Gemini(settings, key_provider),
+                client=provider_of(settings).Client(settings, key_provider),
                 timing=timing,
                 stop=stop,
             )

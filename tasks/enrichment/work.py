@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 from tasks.enrichment.budget import Budget
 from tasks.enrichment.cache import Cache
-from tasks.enrichment.client import Gemini
 from tasks.enrichment.limiter import Limiter
 from tasks.enrichment.meter import Meter
+from tasks.enrichment.providers import Client
 from tasks.enrichment.records import Halt, Timing
 from tasks.enrichment.state import State
 from tasks.job import Summaries
@@ -28,7 +28,7 @@ class Work:
     limiter: Limiter
     meter: Meter
     halt: Halt
-    gemini: Gemini
+    client: Client
     timing: Timing
     stop: Callable[[], bool]
 

@@ -1,4 +1,4 @@
-"""Summaries by Gemini: off unless asked for."""
+"""Summaries: off unless asked for."""
 
 from typing import Literal, Self
 
@@ -8,10 +8,12 @@ from tasks.sections.base import Section, option
 
 
 class Summaries(Section):
-    """Summaries by Gemini. Off unless asked for: documents leave the machine."""
+    """Summaries by a service. Off unless asked for: documents leave the machine."""
 
     enabled: bool = Field(
-        False, description="Summarise with Gemini.", json_schema_extra=option("--summaries")
+        False,
+        description="Summarise each document (Gemini).",
+        json_schema_extra=option("--summaries"),
     )
     max_usd: float | None = Field(
         None,
@@ -26,10 +28,13 @@ class Summaries(Section):
         "half.",
         json_schema_extra=option("--summary-mode"),
     )
-    model: str = Field(
-        "gemini-3.5-flash-lite",
+    provider: str = Field(
+        "gemini", description="Service that summarises: gemini, or one that a package brings along."
+    )
+    model: str | None = Field(
+        None,
         pattern=r"^[a-z0-9][a-z0-9.-]*$",
-        description="Gemini model that summarises.",
+        description="Model that summarises; the provider's own choice if none.",
         json_schema_extra=option("--summary-model"),
     )
     price_in: float | None = Field(

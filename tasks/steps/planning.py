@@ -11,8 +11,8 @@ from tasks.corpus.inputs import freeze_inputs
 from tasks.corpus.records import InputFile
 from tasks.corpus.shards import cut_shards
 from tasks.enrichment.checks import check_settings
-from tasks.enrichment.client import KeyProvider
 from tasks.enrichment.estimate import Estimate, estimate
+from tasks.enrichment.providers import KeyProvider
 from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.planned import InferencePlan, plan_inference

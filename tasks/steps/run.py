@@ -14,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
 from tasks.corpus.storage import redact
+from tasks.enrichment.providers import model_of
 from tasks.enrichment.records import WORTH_ASKING_AGAIN
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
@@ -141,9 +142,10 @@ def summary_config_of(job: Job) -> str | None:
     """Hash of all that decides a summary; None where the job asks for none."""
     if not job.summaries.enabled:
         return None
-    decisive = {"model", "language", "words", "long_documents", "max_chars", "redact"}
+    decisive = {"provider", "language", "words", "long_documents", "max_chars", "redact"}
     asked = job.summaries.model_dump_json(include=decisive)
-    return hashlib.sha256(f"{job.language}\n{asked}".encode()).hexdigest()[:16]
+    text = f"{job.language}\n{model_of(job.summaries)}\n{asked}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 def work_of(job: Job, inputs: tuple[InputFile, ...], inference: InferencePlan, code: str) -> str:

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.enrichment.client import KeyProvider
+from tasks.enrichment.providers import KeyProvider
 from tasks.enrichment.records import SUMMARY_SCHEMA, DocumentText, Progress
 from tasks.enrichment.summarise import summarise
 from tasks.job import Job

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tasks.enrichment import prices
+from tasks.enrichment.providers import gemini
 from tasks.enrichment.checks import check_settings
 from tasks.enrichment.summarise import summarise
 from tasks.errors import UsageError
@@ -49,7 +49,7 @@ def test_a_model_may_be_used_until_it_is_shut_down(
     monkeypatch: pytest.MonkeyPatch, days: int, usable: bool
 ) -> None:
     day = date.today() + timedelta(days=days)
-    monkeypatch.setitem(prices.SHUT_DOWN, "gemini-3.1-flash-lite", day)
+    monkeypatch.setitem(gemini.PRICES.shut_down, "gemini-3.1-flash-lite", day)
     with nullcontext() if usable else pytest.raises(UsageError, match="was shut down"):
         check_settings(make_settings(model="gemini-3.1-flash-lite"), lambda: "k")
 

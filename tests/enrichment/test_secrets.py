@@ -9,9 +9,9 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.enrichment.client import Gemini
 from tasks.enrichment.errors import ServiceError
 from tasks.enrichment.prompt import make_request, render
+from tasks.enrichment.providers.gemini import Client
 from tasks.enrichment.records import Progress
 from tasks.enrichment.summarise import summarise
 from tasks.errors import NocturnaError
@@ -103,7 +103,7 @@ def test_an_error_of_the_client_leads_nowhere(fake: FakeGemini, fault: str) -> N
 
     fake.faults = lambda text, turn: fault
     request = make_request(make_settings(), "es", "whole", f"El {CANARY} vuela.")
-    gemini = Gemini(make_settings(), lambda: None if fault == "no key" else KEY)
+    gemini = Client(make_settings(), lambda: None if fault == "no key" else KEY)
 
     async def ask() -> None:
         try:

@@ -1,10 +1,10 @@
-"""The only module that talks to Gemini. No exception of the SDK, and no key, leaves it."""
+"""Gemini by its Developer API: the only module that talks to it."""
 
-import os
 import re
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -12,43 +12,37 @@ from pydantic import SecretStr
 
 from tasks.enrichment.answer import read_reply
 from tasks.enrichment.errors import ServiceError
-from tasks.enrichment.failures import failure_of
 from tasks.enrichment.prompt import SCHEMA
+from tasks.enrichment.providers import KeyProvider, Prices, RemoteJob, required_key
+from tasks.enrichment.providers._gemini_failures import failure_of
 from tasks.enrichment.records import Reply
 from tasks.enrichment.tokens import answer_limit
 from tasks.errors import UsageError
 from tasks.job import Summaries
 
 T = TypeVar("T")
-KeyProvider = Callable[[], str | None]
 
 KEY_VARIABLE = "GEMINI_API_KEY"
+KEY_HELP = "a key of a paid project (https://aistudio.google.com/apikey)"
+DEFAULT_MODEL = "gemini-3.5-flash-lite"
+PRICES = Prices(
+    as_of=date(2026, 11, 23),
+    # paid tier, text; thinking is billed as output
+    usd_per_million={
+        "gemini-3.5-flash-lite": ("0.30", "2.50"),
+        "gemini-3.1-flash-lite": ("0.25", "1.50"),
+    },
+    share_of_online={"online": Decimal(1), "flex": Decimal("0.5"), "batch": Decimal("0.5")},
+    shut_down={"gemini-2.0-flash": date(2026, 6, 1), "gemini-2.5-flash": date(2026, 12, 1)},
+)
+
 TIMEOUT_S = {"online": 120.0, "flex": 900.0, "batch": 120.0}
 JSONL = "application/jsonl"
 REPLY_FIELDS = {"candidates", "usage_metadata", "prompt_feedback", "model_version"}
 ENDED = frozenset({"SUCCEEDED", "FAILED", "CANCELLED", "EXPIRED", "PARTIALLY_SUCCEEDED"})
 
 
-def key_from_environment() -> str | None:
-    """The key in GEMINI_API_KEY; None if there is none."""
-    return os.environ.get(KEY_VARIABLE, "").strip() or None
-
-
-@dataclass(frozen=True)
-class RemoteJob:
-    """A batch job as the service sees it; `output` names the file with its results."""
-
-    name: str
-    state: str
-    output: str | None
-
-    @property
-    def ended(self) -> bool:
-        """Whether it will not change any more."""
-        return self.state in ENDED
-
-
-class Gemini:
+class Client:
     """Calls of the Gemini Developer API. Make, use and close it within one event loop.
 
     Args:
@@ -60,6 +54,7 @@ class Gemini:
 
     def __init__(self, settings: Summaries, key_provider: KeyProvider) -> None:
         self._settings = settings
+        self._model = settings.model or DEFAULT_MODEL
         self._key_provider = key_provider
         self._sdk: Any = None
         self._secret = SecretStr("")
@@ -87,7 +82,7 @@ class Gemini:
 
         async def ask(sdk: Any) -> Reply:
             response = await sdk.models.generate_content(
-                model=self._settings.model, contents=message, config=config
+                model=self._model, contents=message, config=config
             )
             return read_reply(response.model_dump(mode="json", by_alias=True, include=REPLY_FIELDS))
 
@@ -102,7 +97,7 @@ class Gemini:
         """Starts a batch job. Never call it twice for one display name: each job is billed."""
         job = await self._call(
             lambda sdk: sdk.batches.create(
-                model=self._settings.model,
+                model=self._model,
                 src=f"files/{upload}",
                 config={"display_name": display_name},
             )
@@ -170,38 +165,21 @@ class Gemini:
         if self._sdk is None:
             from google import genai
 
-            self._secret = SecretStr(required_key(self._key_provider))
+            self._secret = SecretStr(required_key(self._settings, self._key_provider))
             timeout = self._settings.timeout_s or TIMEOUT_S[self._settings.mode]
             self._sdk = genai.Client(
                 api_key=self._secret.get_secret_value(),
                 vertexai=False,
                 http_options={
-                    "api_version": "v1beta" if self._settings.model.endswith("-latest") else "v1",
+                    "api_version": "v1beta" if self._model.endswith("-latest") else "v1",
                     "timeout": int(timeout * 1000),
                 },
             )
         return self._sdk
 
 
-def required_key(key_provider: KeyProvider) -> str:
-    """The key.
-
-    Raises:
-        UsageError: if there is none.
-    """
-    key = key_provider()
-    if not key:
-        raise UsageError(
-            f"summaries: no key for Gemini; set {KEY_VARIABLE} to a key of a paid project "
-            "(https://aistudio.google.com/apikey), or name a Prefect Secret block in `secret`"
-        )
-    return key
-
-
 def _remote(job: Any) -> RemoteJob:
-    state = getattr(job.state, "value", job.state) or "JOB_STATE_UNSPECIFIED"
-    return RemoteJob(
-        name=job.name,
-        state=str(state).removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_"),
-        output=job.dest.file_name if job.dest else None,
-    )
+    state = str(getattr(job.state, "value", job.state) or "JOB_STATE_UNSPECIFIED")
+    state = state.removeprefix("JOB_STATE_").removeprefix("BATCH_STATE_")
+    output = job.dest.file_name if job.dest else None
+    return RemoteJob(job.name, state, output, ended=state in ENDED)
