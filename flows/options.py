@@ -11,11 +11,16 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from tasks.errors import UsageError
+from tasks.inference.heads import heads
 from tasks.job import Job
 from tasks.sections.listed import split_list
+from tasks.sections.scores import DEFAULT_SCORES
 
 many: Any = list[str]
 """Kind of an option that may be given more than once, each time with one entry or several."""
+
+_UNWANTED = "no-sentiment"
+"""Where `--no-sentiment` stands among the scores: no score can have this name."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +44,8 @@ class JobOption:
 
 
 def job_options() -> list[JobOption]:
-    """Every option of `nocturna score`, in the order of the job model."""
-    return list(_options(Job, ()))
+    """Every option of `nocturna score`: those of the scores, then in the order of the job model."""
+    return [*_score_options(), *_options(Job, ())]
 
 
 def with_job_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -100,6 +105,44 @@ def entries(flag: str, given: Sequence[str] | None) -> list[str]:
         raise UsageError(f"{flag}: {error}") from None
 
 
+def with_scores(values: dict[str, Any], given: dict[str, Any], more: Sequence[str]) -> None:
+    """Puts what the command line says about scores on top of what a job file says.
+
+    Args:
+        values: of a job, changed in place; without `scores` it has those of any job.
+        given: as `job_values` gives it.
+        more: `NAME=MODEL` or `NAME=LABEL,LABEL,...`: further scores.
+
+    Raises:
+        UsageError: a further score that is not written like that, or options for one that nothing
+            describes.
+    """
+    asked = given.pop("scores", {})
+    unwanted = asked.pop(_UNWANTED, None) is False
+    before = values.get("scores", DEFAULT_SCORES)
+    if not (asked or more or unwanted) or not isinstance(before, dict):
+        return
+    scores = merged(before, asked)
+    for name, said in asked.items():
+        if name not in before and "labels" not in said:
+            first = next(
+                o.flag for o in job_options() if o.path == ("scores", name, next(iter(said)))
+            )
+            raise UsageError(f"{first}: there is no score {name!r}; name its labels with --labels")
+    for text in more:
+        name, found, what = text.partition("=")
+        labels = entries("--score", [what])
+        if not found or not name.strip() or not labels:
+            raise UsageError(
+                f"--score {text!r}: write NAME=MODEL, as in emotion=pysentimiento/robertuito-"
+                "emotion-analysis, or NAME=LABEL,LABEL"
+            )
+        scores[name.strip()] = {"labels": labels} if len(labels) > 1 else {"model": labels[0]}
+    if unwanted:
+        scores.pop("sentiment", None)
+    values["scores"] = scores
+
+
 def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
     """Nested values with those of `over` on top."""
     both = dict(base)
@@ -107,6 +150,47 @@ def merged(base: dict[str, Any], over: dict[str, Any]) -> dict[str, Any]:
         below = both.get(key)
         both[key] = merged(below, value) if isinstance(below, dict) and below else value
     return both
+
+
+def _score_options() -> Iterator[JobOption]:
+    """Options about the scores that have one of their own, each once, from what the heads know."""
+    yield JobOption(
+        "--sentiment/--no-sentiment",
+        "sentiment_",
+        ("scores", _UNWANTED),
+        bool,
+        "Score sentiment",
+        "Scores",
+    )
+    seen: dict[str, JobOption] = {}
+    for head in heads().values():
+        for name, field in head.Options.model_fields.items():
+            extra = field.json_schema_extra
+            if not (isinstance(extra, dict) and "score" in extra):
+                continue
+            path = ("scores", str(extra["score"]), name)
+            seen.setdefault(str(extra["option"]), _option(str(extra["option"]), path, field))
+    yield from seen.values()
+    kinds = ", ".join(heads())
+    yield JobOption(
+        "--method",
+        "method_",
+        ("scores", "topic", "kind"),
+        str,
+        f"Kind of the score `topic` where its model does not say; one of {kinds}",
+        "Scores",
+    )
+
+
+def _option(flag: str, path: tuple[str, ...], field: FieldInfo) -> JobOption:
+    return JobOption(
+        flag=flag,
+        parameter=flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") + "_",
+        path=path,
+        kind=_kind_of(field.annotation),
+        help=_help(field),
+        panel=path[0].replace("_", " ").capitalize() if len(path) > 1 else "Job",
+    )
 
 
 def _options(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[JobOption]:
@@ -117,15 +201,7 @@ def _options(model: type[BaseModel], path: tuple[str, ...]) -> Iterator[JobOptio
             continue
         extra = field.json_schema_extra
         if isinstance(extra, dict) and "option" in extra:
-            flag = str(extra["option"])
-            yield JobOption(
-                flag=flag,
-                parameter=flag.split("/", maxsplit=1)[0].removeprefix("--").replace("-", "_") + "_",
-                path=(*path, name),
-                kind=_kind_of(field.annotation),
-                help=_help(field),
-                panel=path[0].replace("_", " ").capitalize() if path else "Job",
-            )
+            yield _option(str(extra["option"]), (*path, name), field)
 
 
 def _help(field: FieldInfo) -> str:

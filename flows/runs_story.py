@@ -32,7 +32,7 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
         "inputs",
         [f"{i.uri}: {i.rows:,} rows, {i.size:,} bytes, {i.fingerprint}" for i in run.inputs],
     )
-    yield "models", [_model(run, used) for used in run.models]
+    yield "scores", [_score(name, score) for name, score in run.scores.items()]
     yield "precision", _precision(run)
     yield "counts", _counts(story)
     yield "shares", _shares(story.metrics)
@@ -72,13 +72,17 @@ def _snapshot(story: Story) -> list[str]:
     return lines
 
 
-def _model(run: Manifest, used: Any) -> str:
-    labels = ", ".join(used.labels)
-    return f"{used.task}: {used.name} at {used.revision} ({used.weights}); labels {labels}"
+def _score(name: str, score: dict[str, Any]) -> str:
+    models = (
+        f"{model.get('name')} at {model.get('revision')} ({model.get('weights')})"
+        for model in score.get("models", {}).values()
+    )
+    labels = ", ".join(score.get("labels") or ())
+    return f"{name}: {' and '.join(models)}" + (f"; labels {labels}" if labels else "")
 
 
 def _precision(run: Manifest) -> list[str]:
-    if not run.models:
+    if not run.scores:
         return []
     lines = [f"{run.precision} by {run.backend}"]
     if run.deviation:
@@ -104,12 +108,10 @@ def _counts(story: Story) -> list[str]:
 
 
 def _shares(metrics: dict[str, Any]) -> list[str]:
-    lines = []
-    for kind in ("sentiment", "topic", "language"):
-        shares = shares_of(metrics, kind)
-        if shares:
-            lines.append(f"{kind}: " + ", ".join(f"{name} {s:.1%}" for name, s in shares.items()))
-    return lines
+    return [
+        f"{kind}: " + ", ".join(f"{name} {share:.1%}" for name, share in shares.items())
+        for kind, shares in shares_of(metrics).items()
+    ]
 
 
 def _quarantine(story: Story) -> list[str]:

@@ -4,32 +4,29 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
+from tasks.inference.models import BUNDLED
 from tasks.sections.base import Section, option
 from tasks.sections.compute import Compute, LongDocuments, Tolerance
-from tasks.sections.models import BUNDLED, DEFAULT_TEMPLATES, Sentiment, ZeroShot
 from tasks.sections.notify import Target
 from tasks.sections.once import Once
 from tasks.sections.output import Output
-from tasks.sections.quality import SOFT_CHECKS, Quality
+from tasks.sections.quality import Quality, soft_checks_of
 from tasks.sections.retention import Retention
+from tasks.sections.scores import DEFAULT_SCORES, Score, ScoreName
 from tasks.sections.source import Source
 from tasks.sections.summaries import Summaries
 
 __all__ = [
     "BUNDLED",
-    "DEFAULT_TEMPLATES",
-    "SOFT_CHECKS",
     "Compute",
     "Job",
     "LongDocuments",
     "Once",
     "Output",
     "Quality",
-    "Sentiment",
     "Source",
     "Summaries",
     "Tolerance",
-    "ZeroShot",
 ]
 
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
@@ -48,8 +45,13 @@ class Job(Section):
         json_schema_extra=option("--language"),
     )
     source: Source
-    sentiment: Sentiment = Sentiment()
-    zero_shot: ZeroShot | None = None
+    scores: dict[ScoreName, Score] = Field(
+        DEFAULT_SCORES,
+        validate_default=True,
+        min_length=1,
+        description="What is asked about each document: the name of each score, which is its "
+        "column, and how it is computed. Sentiment by the bundled model if none.",
+    )
     long_documents: LongDocuments = LongDocuments()
     compute: Compute = Compute()
     summaries: Summaries = Summaries()
@@ -76,9 +78,14 @@ class Job(Section):
         return self
 
     @model_validator(mode="after")
-    def _has_work(self) -> Self:
-        if not (self.sentiment.enabled or self.zero_shot):
-            raise ValueError("nothing to score: sentiment is off and zero_shot has no labels")
+    def _checks_exist(self) -> Self:
+        known = soft_checks_of(self.scores)
+        odd = next((name for name in self.quality.warn_only if name not in known), None)
+        if odd is not None:
+            raise ValueError(
+                f"quality.warn_only: {odd!r} is no check that can warn only; give any of "
+                f"{', '.join(known)}"
+            )
         return self
 
     @model_validator(mode="after")

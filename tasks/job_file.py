@@ -1,5 +1,6 @@
 """Jobs from YAML files and from options; every wrong key is named in one line."""
 
+import logging
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,12 +13,10 @@ from tasks.addresses import redact
 from tasks.errors import UsageError
 from tasks.job import Job
 
-_FOLDERS = (
-    ("source", "path"),
-    ("sentiment", "model"),
-    ("zero_shot", "model"),
-    ("zero_shot", "shortlist_model"),
-)
+_OLD = ("sentiment", "zero_shot")
+"""Sections of a job file of version 0.1 that `scores` has taken the place of."""
+
+_log = logging.getLogger(__name__)
 
 
 def make_job(values: dict[str, Any], where: str) -> Job:
@@ -57,20 +56,48 @@ def read_job_values(path: Path) -> dict[str, Any]:
         problem = getattr(error, "problem", None) or "unreadable"
         raise UsageError(f"{path}{line}: not valid YAML: {problem}") from None
     if not isinstance(values, dict):
-        raise UsageError(
-            f"{path}: a job file is a mapping of keys such as `source` and `zero_shot`"
-        )
+        raise UsageError(f"{path}: a job file is a mapping of keys such as `source` and `scores`")
     if "once" in values:
         raise UsageError(
             f"{path}: once: what is allowed for one run stands in no file, or it would be for "
             "every night; give --replace, --allow-shrink or --same-source on the command line"
         )
     values.setdefault("name", path.stem)
-    for section, key in _FOLDERS:
-        part = values.get(section)
-        if isinstance(part, dict) and isinstance(part.get(key), str):
-            part[key] = _beside(path, part[key], must_exist=key != "path")
+    values = in_new_form(values, str(path))
+    scores = values.get("scores")
+    parts = [values.get("source"), *(scores.values() if isinstance(scores, dict) else ())]
+    for part in parts:
+        for key in part if isinstance(part, dict) else ():
+            if isinstance(part[key], str) and (key == "path" or key.endswith("model")):
+                part[key] = _beside(path, part[key], must_exist=key != "path")
     return values
+
+
+def in_new_form(values: dict[str, Any], where: str) -> dict[str, Any]:
+    """Values of a job file of version 0.1 as they are written now, said in one line.
+
+    Raises:
+        UsageError: a part of the old form is no mapping.
+    """
+    if not any(key in values for key in _OLD):
+        return values
+    old = {key: values.get(key) for key in _OLD}
+    odd = next((key for key, part in old.items() if not isinstance(part or {}, dict)), None)
+    if odd is not None:
+        raise UsageError(f"{where}: {odd}: unknown key; describe what to score under `scores`")
+    sentiment, topic = (dict(old[key] or {}) for key in _OLD)
+    scores: dict[str, Any] = {}
+    if sentiment.pop("enabled", True):
+        scores["sentiment"] = sentiment
+    if old["zero_shot"] is not None:
+        method = topic.pop("method", None)
+        scores["topic"] = topic | ({"kind": method} if method else {})
+    shown = yaml.safe_dump(
+        {"scores": scores}, default_flow_style=True, allow_unicode=True, width=10_000
+    ).strip()
+    _log.warning("%s: `sentiment` and `zero_shot` are now written as %s", where, shown)
+    new = {key: value for key, value in values.items() if key not in _OLD}
+    return new | {"scores": {**scores, **(values.get("scores") or {})}}
 
 
 def job_name_of(source: str) -> str:
@@ -103,11 +130,16 @@ def _not_utf8(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
 
 
 def _explain(error: Any) -> str:
-    key = ".".join(str(part) for part in error["loc"]) or "job"
+    parts = [str(part) for part in error["loc"]]
+    if parts[:1] == ["scores"]:
+        del parts[2:3]  # the kind, which nobody wrote
+    key = ".".join(parts) or "job"
     if error["type"] == "extra_forbidden":
         return f"{key}: unknown key"
     if error["type"] == "missing":
         return f"{key}: missing"
+    if error["type"] == "too_short" and key == "scores":
+        return "scores: nothing to score; name at least one score"
     if error["type"] == "too_short" and key.endswith("labels"):
         return f"{key}: the label list is empty; give at least one label"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"

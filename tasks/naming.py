@@ -6,8 +6,8 @@ import unicodedata
 from collections import Counter
 from collections.abc import Iterable
 
-RESERVED_SLUGS = frozenset({"score", "model", "revision"})
-"""What follows `sentiment_` or `topic_` in columns that are not labels."""
+RESERVED_SLUGS = frozenset({"score", "scores", "labels", "config", "status"})
+"""What follows the name of a score in columns that are not labels."""
 
 _SIGNS = {
     "+": "plus",

@@ -7,7 +7,6 @@ import typer
 
 from flows.cli.given import AsJson, new_app
 from flows.options import entries
-from tasks.errors import UsageError
 
 app = new_app()
 
@@ -15,7 +14,7 @@ app = new_app()
 @app.command()
 def evaluate(
     file: Annotated[str, typer.Argument(help="Labelled file: anything that a job could read.")],
-    task: Annotated[str, typer.Option(help="What is scored: sentiment or topic.")],
+    task: Annotated[str, typer.Option(help="What is scored, such as sentiment or topic.")],
     text: Annotated[str, typer.Option(help="Column of the text.")] = "text",
     gold: Annotated[str, typer.Option(help="Column of the gold label.")] = "label",
     model: Annotated[
@@ -23,7 +22,7 @@ def evaluate(
     ] = None,
     labels: Annotated[
         list[str] | None,
-        typer.Option(metavar="LIST", help="Candidate labels of the topic task."),
+        typer.Option(metavar="LIST", help="Candidate labels of a zero-shot task."),
     ] = None,
     mapping: Annotated[
         list[str] | None,
@@ -33,7 +32,7 @@ def evaluate(
             help="gold=label,...: names of gold labels; gold= leaves one out.",
         ),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="nli or embedding, for topics.")] = None,
+    method: Annotated[str | None, typer.Option(help="nli or embedding, with labels.")] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -41,19 +40,15 @@ def evaluate(
     from tasks.evaluation.file import evaluate_file
     from tasks.evaluation.gold import parse_map
 
-    if task not in ("sentiment", "topic"):
-        raise UsageError(f"--task {task}: give sentiment or topic")
-    chosen = {"method": method, "template": template}
+    chosen = {"kind": method, "template": template}
     found = evaluate_file(
         file,
-        "sentiment" if task == "sentiment" else "topic",
+        task,
         text=text,
         gold=gold,
         model=model,
         labels=entries("--labels", labels),
         names=parse_map(mapping or ()),
-        options={"zero_shot": {k: v for k, v in chosen.items() if v}}
-        if any(chosen.values())
-        else {},
+        options={key: value for key, value in chosen.items() if value},
     )
     print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else found.as_text())

@@ -1,6 +1,7 @@
 """What the commands share: options that several have, the job that options describe, the end."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -32,22 +33,28 @@ def show_summary(summary: "Summary", as_json: bool) -> None:
         print_summary(summary)
 
 
-def described_job(source: str | None, job: Path | None, options: dict[str, Any]) -> "Job":
+def described_job(
+    source: str | None, job: Path | None, options: dict[str, Any], scores: Sequence[str] = ()
+) -> "Job":
     """The job that a file, options or both describe; options win.
+
+    Args:
+        scores: further scores, each as NAME=MODEL or NAME=LABEL,LABEL.
 
     Raises:
         UsageError: naming each key that is missing, unknown or wrong.
     """
-    from flows.options import job_values, merged
+    from flows.options import job_values, merged, with_scores
     from tasks.job_file import job_name_of, make_job, read_job_values
 
     given = job_values(options)
     if source is not None:
         given = merged(given, {"source": {"path": source}})
-    if job is not None:
-        values, where = merged(read_job_values(job), given), str(job)
-    else:
-        values, where = given, "nocturna score"
+    values: dict[str, Any] = read_job_values(job) if job is not None else {}
+    where = str(job) if job is not None else "nocturna score"
+    with_scores(values, given, scores)
+    values = merged(values, given)
+    if job is None:
         origin = values.get("source", {}).get("path") or values.get("source", {}).get("dataset")
         if origin is None:
             raise UsageError("nocturna score: name a corpus (a file, folder, glob or URI) or --job")

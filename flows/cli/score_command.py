@@ -21,6 +21,12 @@ def score(
         str | None, typer.Argument(help="File, folder, glob or URI of the corpus.")
     ] = None,
     job: Annotated[Path | None, typer.Option("--job", help="A job file (YAML).")] = None,
+    more: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--score", help="A further score: NAME=MODEL or NAME=LABEL,LABEL; may be given often."
+        ),
+    ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what there is to do and to pay; do nothing.")
     ] = False,
@@ -28,7 +34,7 @@ def score(
     **options: Any,
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
-    described = described_job(source, job, options)
+    described = described_job(source, job, options, more or ())
     from tasks.steps.soundness import check_job
 
     try:

@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from tasks.control import go_on
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
-from tasks.corpus.kept import with_types
+from tasks.corpus.kept import label_lists, stored, stored_type, with_types
 from tasks.corpus.reading import read_shard
 from tasks.corpus.records import InputFile, Shard
 from tasks.corpus.repeats import find_repeats
@@ -41,12 +41,20 @@ _KEPT = "kept.schema"
 
 
 def build_index(
-    source: Source, inputs: Sequence[InputFile], shards: Sequence[Shard], folder: Path
+    source: Source,
+    inputs: Sequence[InputFile],
+    shards: Sequence[Shard],
+    folder: Path,
+    lists: Sequence[str] = (),
 ) -> IndexSummary:
     """Reads every shard and writes its index and rejects into `folder`.
 
     A document without an id is named `<content_hash>-<n>`, n being the how-manieth document with
     that content it is. Of documents with the same id the first stays, later ones are rejected.
+    The kept columns are in it too, as `kept.<column>`, so that a night sees which have changed.
+
+    Args:
+        lists: kept columns that hold the labels of each document; in it as `list.<column>`.
 
     Raises:
         UsageError: if an input cannot be read or a kept column changes its type between inputs.
@@ -67,7 +75,8 @@ def build_index(
         named = named or rows.documents["doc_id"].null_count < rows.documents.num_rows
         failed.update(_counts(rows.documents["error_code"]))
         reasons.update(_counts(rows.rejects["reason"]))
-        _write(_index_table(shard.index, rows.documents), _index_path(folder, shard.index))
+        table = _index_table(shard.index, rows.documents, lists)
+        _write(table, _index_path(folder, shard.index))
         _write(rows.rejects, _rejects_path(folder, shard.index))
         bad = rows.rejects.num_rows
         entries.append(ShardIndex(shard.index, shard.rows, shard.rows - bad, bad, rows.digest))
@@ -158,11 +167,11 @@ def _rejects_path(folder: Path, index: int) -> Path:
     return folder / f"rejects-{index:06}.parquet"
 
 
-def _index_table(index: int, documents: pa.Table) -> pa.Table:
+def _index_table(index: int, documents: pa.Table, lists: Sequence[str]) -> pa.Table:
     count = documents.num_rows
     first_names = pc.binary_join_element_wise(documents["content_hash"], "1", "-")
     codes = documents["error_code"]
-    return pa.table(
+    table = pa.table(
         [
             pa.array([index] * count, pa.int32()),
             pa.array(range(count), pa.int32()),
@@ -175,6 +184,13 @@ def _index_table(index: int, documents: pa.Table) -> pa.Table:
         ],
         schema=INDEX_SCHEMA,
     )
+    for name in documents.column_names[len(DOCUMENT_SCHEMA) :]:
+        values = documents[name]
+        table = table.append_column(f"kept.{name}", stored(values, stored_type(values.type)))
+    for name in lists:
+        labels = pa.array(map(list, label_lists(documents[name])), pa.list_(pa.string()))
+        table = table.append_column(f"list.{name}", labels)
+    return table
 
 
 def _numbered(table: pa.Table, repeats: pa.Table) -> pa.Table:

@@ -1,10 +1,12 @@
 """Source columns that travel to the results: readable values and one type each."""
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from tasks.corpus.columnar import is_text, plain
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.errors import UsageError
+from tasks.sections.listed import split_list
 
 
 def kept_values(array: pa.Array) -> pa.Array:
@@ -28,6 +30,44 @@ def kept_values(array: pa.Array) -> pa.Array:
         texts = [None if value is None else value.decode("utf-8", "replace") for value in data]
         return pa.array(texts, array.type)
     return array
+
+
+def stored_type(kind: pa.DataType) -> pa.DataType:
+    """The type that every reader understands: no dictionaries, no time zones."""
+    if pa.types.is_dictionary(kind):
+        return stored_type(kind.value_type)
+    if pa.types.is_timestamp(kind):
+        return pa.timestamp("us")
+    return kind
+
+
+def stored(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array | pa.ChunkedArray:
+    """Values as results hold them: of the type `kind`, times in naive UTC."""
+    if pa.types.is_timestamp(values.type) and values.type.tz and pa.types.is_timestamp(kind):
+        values = pc.cast(values, pa.timestamp("us", tz="UTC"), safe=False)
+        return pc.cast(values, kind)
+    safe = not pa.types.is_timestamp(kind)
+    return values if values.type == kind else pc.cast(values, kind, safe=safe)
+
+
+def label_lists(values: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
+    """A document's own labels: a list of texts, or one text that is written as a list.
+
+    Labels are distinct and not empty; a document without any gets an empty tuple.
+    """
+    found = []
+    for value in values.to_pylist():
+        labels = _split(value) if isinstance(value, str) else value or ()
+        texts = (str(label).strip() for label in labels if label is not None)
+        found.append(tuple(dict.fromkeys(text for text in texts if text)))
+    return found
+
+
+def _split(text: str) -> list[str]:
+    try:
+        return split_list(text)
+    except ValueError:  # a corpus is not asked what it meant
+        return text.split(",")
 
 
 def with_types(kept: pa.Schema, documents: pa.Schema, uri: str) -> pa.Schema:

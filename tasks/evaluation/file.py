@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -21,8 +21,6 @@ from tasks.inference.scorer import score_texts
 from tasks.job import Job, Source
 from tasks.job_file import make_job
 
-Task = Literal["sentiment", "topic"]
-
 
 @dataclass(frozen=True)
 class FileEvaluation:
@@ -37,7 +35,7 @@ class FileEvaluation:
     """
 
     file: str
-    task: Task
+    task: str
     model: str
     rows: int
     unlabelled: int
@@ -58,34 +56,35 @@ class FileEvaluation:
 
 def evaluate_file(
     path: str,
-    task: Task,
+    task: str,
     *,
     text: str = "text",
     gold: str = "label",
     model: str | None = None,
     labels: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
-    options: Mapping[str, Mapping[str, Any]] | None = None,
+    options: Mapping[str, Any] | None = None,
 ) -> FileEvaluation:
     """Score every labelled row of a file and compare with its gold labels.
 
     Args:
         path: a file, folder, glob or URI that a job could read.
-        task: what is scored; ``topic`` needs ``labels``.
+        task: name of the score; with ``labels`` it is zero-shot.
         text: column of the text.
         gold: column of the gold label.
         model: Hub name or local folder; the bundled model if none.
-        labels: candidate labels of the topic task.
+        labels: candidate labels of a zero-shot task.
         names: gold label to model label, as ``parse_map`` gives it.
-        options: further sections of the job, such as ``{"zero_shot": {"template": "..."}}``.
+        options: further keys of the score, such as ``{"template": "..."}``.
 
     Raises:
         UsageError: the file, a column, the model or a gold label is not there or does not fit.
     """
     job = _job(path, task, text, gold, model, labels, options or {})
     plan = plan_inference(job, examined=False)
-    part = plan.sentiment if task == "sentiment" else plan.topics
-    assert part is not None
+    part = plan.scores[0]
+    if not part.labels:
+        raise UsageError(f"model {part.model.name}: gives no labels to compare with gold ones")
     documents, unreadable = _read(job.source)
     plan = plan_inference(job)
     given = documents[gold].to_pylist()
@@ -93,8 +92,7 @@ def evaluate_file(
     kept = [i for i, label in enumerate(mapped) if label != LEFT_OUT]
     texts = documents["text"].to_pylist()
     scores = score_texts(plan, [texts[i] for i in kept], running(job.compute, plan.precision))
-    found = scores.sentiment if task == "sentiment" else scores.topics
-    assert found is not None
+    found = scores.by_name[part.name].values
     return FileEvaluation(
         file=job.source.path or path,
         task=task,
@@ -108,30 +106,25 @@ def evaluate_file(
 
 def _job(
     path: str,
-    task: Task,
+    task: str,
     text: str,
     gold: str,
     model: str | None,
     labels: Sequence[str],
-    options: Mapping[str, Mapping[str, Any]],
+    options: Mapping[str, Any],
 ) -> Job:
     if task == "topic" and not labels:
         raise UsageError("--task topic needs --labels: the candidate labels, separated by commas")
     if task == "sentiment" and labels:
         raise UsageError("--labels is for --task topic; a sentiment model brings its own labels")
-    chosen = {"model": model} if model else {}
-    section: dict[str, Any] = (
-        {"sentiment": chosen}
-        if task == "sentiment"
-        else {"sentiment": {"enabled": False}, "zero_shot": {"labels": tuple(labels), **chosen}}
-    )
+    score = {**({"labels": tuple(labels)} if labels else {}), **options}
+    if model:
+        score["model"] = model
     values: dict[str, Any] = {
         "name": "evaluate",
         "source": {"path": path, "text": text, "keep": (gold,)},
-        **section,
+        "scores": {task: score},
     }
-    for name, more in options.items():
-        values[name] = {**values.get(name, {}), **more}
     return make_job(values, "nocturna evaluate")
 
 

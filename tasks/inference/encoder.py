@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, run_batches
-from tasks.inference.classifier import frame_sequence
 from tasks.inference.facts import network_facts, tokenizer_facts
 from tasks.inference.frames import Ids
 from tasks.inference.models import ModelRef
 from tasks.inference.recipe import Recipe, read_recipe
 from tasks.inference.running import Running
+from tasks.inference.sequence_model import frame_sequence
 from tasks.inference.tokens import TextTokenizer, load_tokenizer
 
 

@@ -1,55 +1,31 @@
-"""The models of a plan, looked at part by part before a run: what is refused, what is said."""
+"""The models of a score, looked at part by part before a run: what is refused, what is said."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterable
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import describe_classifier
 from tasks.inference.encoder import describe_encoder
-from tasks.inference.model_config import unnamed
 from tasks.inference.models import ModelRef
 from tasks.inference.tokens import TextTokenizer
 
-if TYPE_CHECKING:
-    from tasks.inference.planned import InferencePlan
 
-
-def examine(plan: "InferencePlan") -> list[str]:
-    """Refuses models whose parts do not belong together; says what is odd about the others."""
-    notes: list[str] = []
-    if plan.sentiment:
-        model, labels = plan.sentiment.model, plan.sentiment.labels
-        notes += _unused(model, describe_classifier(model).unused)
-        if unnamed(labels):
-            notes.append(
-                f"model {model.name}: it does not name its labels; they are called {labels[0]} to "
-                f"{labels[-1]} until id2label in its config.json does"
-            )
-    topics = plan.topics
-    if topics and topics.method == "nli":
-        found = describe_classifier(topics.model, pairs=True)
-        notes += _unused(topics.model, found.unused)
-        _check_readable(topics.model, found.tokenizer, topics.hypotheses)
-    elif topics:
-        _examine_encoder(topics.model, topics.hypotheses, notes)
-    if topics and topics.shortlist:
-        _examine_encoder(topics.shortlist.model, topics.labels, notes)
-    return notes
-
-
-def _examine_encoder(model: ModelRef, sentences: tuple[str, ...], notes: list[str]) -> None:
+def examine_encoder(model: ModelRef, sentences: Iterable[str]) -> list[str]:
+    """Refuses an encoder whose parts do not belong together; says what is odd about another."""
     found = describe_encoder(model)
-    notes += _unused(model, found.unused)
+    notes = unused_note(model, found.unused)
     if found.recipe.prompts:
         notes.append(
             f"model {model.name}: it has prompts ({', '.join(found.recipe.prompts)}) and none by "
             "default, so texts are read without one; name one as default_prompt_name in its "
             "config_sentence_transformers.json"
         )
-    _check_readable(model, found.tokenizer, sentences)
+    check_readable(model, found.tokenizer, sentences)
+    return notes
 
 
-def _check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: tuple[str, ...]) -> None:
-    for sentence, ids in zip(sentences, tokenizer.encode(list(sentences)), strict=True):
+def check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: Iterable[str]) -> None:
+    """Refuses sentences about labels that a network has no embeddings for."""
+    asked = list(sentences)
+    for sentence, ids in zip(asked, tokenizer.encode(asked), strict=True):
         beyond = tokenizer.without_embedding(ids)
         if beyond is not None:
             raise UsageError(
@@ -58,7 +34,8 @@ def _check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: tuple[
             )
 
 
-def _unused(model: ModelRef, names: tuple[str, ...]) -> list[str]:
+def unused_note(model: ModelRef, names: tuple[str, ...]) -> list[str]:
+    """A note on weights of a model's file that its network has no place for, if there are any."""
     if not names:
         return []
     return [

@@ -34,23 +34,58 @@ def model_config(ref: ModelRef) -> dict[str, Any]:
     return found
 
 
-def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
-    """The label names of a sequence-classification model, by output position.
+@dataclass(frozen=True)
+class Outputs:
+    """What the outputs of a sequence-classification model are.
+
+    Attributes:
+        labels: the model's own names, by position; none where the output is one number.
+        independent: whether each output is a probability by itself.
+        raw: whether the output is a number as it is.
+    """
+
+    labels: tuple[str, ...]
+    independent: bool = False
+    raw: bool = False
+
+    @property
+    def count(self) -> int:
+        """How many numbers the network gives for a text."""
+        return max(1, len(self.labels))
+
+
+def classifier_outputs(ref: ModelRef) -> Outputs:
+    """What a sequence-classification model gives, as its configuration says.
 
     Names that the configuration leaves out are transformers' own: two, `LABEL_0` and `LABEL_1`.
 
     Raises:
-        UsageError: it has fewer than two outputs, is a regression, or its names do not tell its
-            outputs apart.
+        UsageError: its names do not tell its outputs apart, or it is a regression of several
+            numbers.
     """
     config = model_config(ref)
-    named = config.get("id2label")
+    named, problem = config.get("id2label"), config.get("problem_type")
     if isinstance(named, dict):
         labels = _names(ref, named)
     else:
         count = config.get("num_labels", 2)
         labels = tuple(f"LABEL_{i}" for i in range(count if isinstance(count, int) else 2))
-    if len(labels) < 2 or config.get("problem_type") == "regression":
+    if problem == "regression" and len(labels) > 1:
+        raise UsageError(f"model {ref.name}: a regression of several numbers is no score")
+    if len(labels) < 2:
+        return Outputs((), independent=problem != "regression", raw=problem == "regression")
+    return Outputs(labels, independent=problem == "multi_label_classification")
+
+
+def classifier_labels(ref: ModelRef) -> tuple[str, ...]:
+    """The label names of a sequence-classification model, by output position.
+
+    Raises:
+        UsageError: it has fewer than two outputs, is a regression, or its names do not tell its
+            outputs apart.
+    """
+    labels = classifier_outputs(ref).labels
+    if not labels:
         raise UsageError(f"model {ref.name}: not a classifier: it has no two labels to choose from")
     return labels
 
@@ -69,11 +104,6 @@ def _names(ref: ModelRef, named: dict[str, Any]) -> tuple[str, ...]:
     if sorted(named) != sorted(positions):
         raise UsageError(f"{wrong} has the keys {', '.join(map(str, named))}; {mend}")
     return tuple(named[position] for position in positions)
-
-
-def is_independent(ref: ModelRef) -> bool:
-    """Whether each label of a classifier has a probability of its own."""
-    return bool(model_config(ref).get("problem_type") == "multi_label_classification")
 
 
 def unnamed(labels: Iterable[str]) -> bool:
@@ -108,7 +138,7 @@ def nli_verdicts(ref: ModelRef) -> Verdicts:
         if len(at) != 1:
             raise UsageError(
                 f"model {ref.name}: its labels {list(labels)} do not name one {verdict} class, so "
-                "it cannot do zero-shot by NLI; choose an NLI model, or method: embedding with a "
+                "it cannot do zero-shot by NLI; choose an NLI model, or kind: embedding with a "
                 "sentence encoder"
             )
     return Verdicts(entailing[0], opposing[0])

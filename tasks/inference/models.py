@@ -2,12 +2,15 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.errors import Transient, UsageError
-from tasks.job import BUNDLED
 from tasks.network import network_errors
+
+BUNDLED = "bundled"
+"""Model name that stands for the small models in `data/models/`."""
 
 BUNDLED_FOLDER = Path(__file__).parents[2] / "data" / "models"
 BUNDLED_MODELS = {
@@ -44,6 +47,10 @@ class ModelRef:
     def label(self) -> str:
         """`name@revision`, as rows carry it."""
         return f"{self.name}@{self.revision}"
+
+
+Resolve = Callable[[str, str | None, str], ModelRef]
+"""What pins a model, given its name, its revision and what `bundled` stands for."""
 
 
 def resolve_model(name: str, revision: str | None, kind: str) -> ModelRef:

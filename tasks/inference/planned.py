@@ -1,113 +1,49 @@
-"""What inference will do in a run: models pinned to exact weights, labels, hypotheses, settings."""
+"""What inference will do in a run: every score with its models pinned to exact weights."""
 
-import hashlib
-import json
 import logging
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 from tasks.errors import UsageError
-from tasks.inference.model_config import classifier_labels, nli_verdicts
-from tasks.inference.models import ModelRef, find_model, resolve_model
-from tasks.inference.recipe import read_recipe
-from tasks.job import BUNDLED, DEFAULT_TEMPLATES, Job, LongDocuments, Sentiment, Tolerance, ZeroShot
+from tasks.inference.heads import heads
+from tasks.inference.models import ModelRef, Resolve, find_model, resolve_model
+from tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
+from tasks.job import Job, LongDocuments, Tolerance
 
-logger = logging.getLogger(__name__)
-
-Resolve = Callable[[str, str | None, str], ModelRef]
-
-PREPROCESSING = 2
-"""Version of everything between text and logits that this code decides; part of `config_id`."""
-
-
-@dataclass(frozen=True)
-class SentimentPlan:
-    """The sentiment model and its labels, in the model's own order."""
-
-    model: ModelRef
-    labels: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Shortlist:
-    """How many labels a document is asked about, and the sentence encoder that chooses them.
-
-    Attributes:
-        size: fewer than there are labels.
-    """
-
-    model: ModelRef
-    size: int
-
-
-@dataclass(frozen=True)
-class TopicPlan:
-    """The zero-shot model, the user's labels and the sentence that stands for each.
-
-    Attributes:
-        temperature: only for the embedding method.
-        shortlist: only for the NLI method; None where it asks about every label.
-    """
-
-    model: ModelRef
-    method: str
-    labels: tuple[str, ...]
-    hypotheses: tuple[str, ...]
-    multi_label: bool
-    temperature: float | None
-    shortlist: Shortlist | None = None
-
-    @property
-    def asked(self) -> int:
-        """Labels that get a score for a document."""
-        return self.shortlist.size if self.shortlist else len(self.labels)
-
-    @property
-    def adds_up(self) -> bool:
-        """Whether the scores of a document add up to 1; NLI has nothing to weigh one label with."""
-        return self.method == "embedding" or not (self.multi_label or self.asked == 1)
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class InferencePlan:
-    """All that decides a score.
+    """All that decides the scores of a run.
 
     Attributes:
+        scores: in the order of the job, which is that of the columns.
         precision: number format of the models.
         tolerance: what `precision` was or is to be chosen by, where the job leaves that open; then
             it stands in for the precision: scores within it are meant to be equal.
     """
 
-    sentiment: SentimentPlan | None
-    topics: TopicPlan | None
+    scores: tuple[ScorePlan, ...]
     long_documents: LongDocuments
     precision: str
     tolerance: Tolerance | None = None
 
     @property
+    def configs(self) -> dict[str, str]:
+        """The config of each score."""
+        return {score.name: score.config for score in self.scores}
+
+    @property
     def models(self) -> tuple[ModelRef, ...]:
-        """Every model that is loaded."""
-        topics = self.topics
-        shortlist = topics.shortlist if topics else None
-        return tuple(part.model for part in (self.sentiment, topics, shortlist) if part)
+        """Every model that is loaded, each once."""
+        found = (model for score in self.scores for model in score.models.values())
+        return tuple(dict.fromkeys(found))
 
-    @property
-    def config_id(self) -> str:
-        """Sixteen hex digits; equal if and only if the scores of a text are meant to be equal."""
-        decisive = {
-            "preprocessing": PREPROCESSING,
-            "precision": self._precision,
-            "long_documents": self.long_documents.model_dump(),
-            "sentiment": self.sentiment and _decisive(self.sentiment),
-            "topics": self.topics and _decisive(self.topics),
-        }
-        text = json.dumps(decisive, sort_keys=True, ensure_ascii=False)
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-    @property
-    def _precision(self) -> str | dict[str, float]:
-        return self.tolerance.model_dump(exclude={"sample"}) if self.tolerance else self.precision
+    def in_order(self) -> tuple[ScorePlan, ...]:
+        """The scores, each after those that its `when` names."""
+        return ordered(self.scores)
 
 
 def plan_inference(job: Job, examined: bool = True) -> InferencePlan:
@@ -119,43 +55,61 @@ def plan_inference(job: Job, examined: bool = True) -> InferencePlan:
 
     Raises:
         UsageError: a model that does not exist, cannot do what the job wants of it, or cannot be
-            loaded as its authors meant.
+            loaded as its authors meant, or scores that wait for each other.
         Transient: the Hub does not answer.
     """
+    planned = [_planned(job, name, resolve_model) for name in job.scores]
+    _check_conditions(planned)
+    auto = job.compute.precision == "auto"
+    tolerance = job.compute.tolerance if auto else None
+    shared: dict[str, Any] = {
+        "precision": tolerance.model_dump(exclude={"sample"})
+        if tolerance
+        else job.compute.precision,
+        "long_documents": job.long_documents.model_dump(),
+    }
+    configs: dict[str, str] = {}
+    for score in ordered(planned):
+        configs[score.name] = config_of(score, shared, configs)
     plan = InferencePlan(
-        sentiment=_plan_sentiment(job.sentiment, resolve_model) if job.sentiment.enabled else None,
-        topics=_plan_topics(job.zero_shot, job.language, resolve_model) if job.zero_shot else None,
+        scores=tuple(replace(score, config=configs[score.name]) for score in planned),
         long_documents=job.long_documents,
-        precision="fp32" if job.compute.precision == "auto" else job.compute.precision,
-        tolerance=job.compute.tolerance if job.compute.precision == "auto" else None,
+        precision="fp32" if auto else job.compute.precision,
+        tolerance=tolerance,
     )
     if examined:
-        from tasks.inference.examined import examine
-
-        for note in dict.fromkeys(examine(plan)):
-            logger.warning(note)
+        for note in dict.fromkeys(examine(plan.scores)):
+            _log.warning(note)
     return plan
 
 
-def check_models(job: Job) -> tuple[str, ...]:
+def examine(scores: Iterable[ScorePlan]) -> list[str]:
+    """Refuses models whose parts do not belong together; says what is odd about the others."""
+    return [note for score in scores for note in heads()[score.kind].examine(score)]
+
+
+def check_models(job: Job) -> dict[str, ScorePlan | None]:
     """Checks what can be known of the models of a job in moments: by `plan_inference`'s own rules.
 
     Weights are not read, and the Hub is not asked about models that are not on this machine.
 
     Returns:
-        the labels of the sentiment model; none where there is none or only the Hub can tell.
+        each score as far as it can be planned; None where only the Hub can tell.
 
     Raises:
         UsageError: as `plan_inference`.
     """
-    labels: tuple[str, ...] = ()
-    if job.sentiment.enabled:
-        with suppress(_OnHub):
-            labels = _plan_sentiment(job.sentiment, _found).labels
-    if job.zero_shot:
-        with suppress(_OnHub):
-            _plan_topics(job.zero_shot, job.language, _found)
-    return labels
+    found: dict[str, ScorePlan | None] = {}
+    for name in job.scores:
+        try:
+            found[name] = _planned(job, name, _found)
+        except _OnHub:
+            found[name] = None
+    known = [score for score in found.values() if score is not None]
+    if len(known) == len(found):
+        _check_conditions(known)
+        ordered(known)
+    return found
 
 
 class _OnHub(Exception):
@@ -169,53 +123,40 @@ def _found(name: str, revision: str | None, kind: str) -> ModelRef:
     return found
 
 
-def _plan_sentiment(settings: Sentiment, resolve: Resolve) -> SentimentPlan:
-    model = resolve(settings.model, settings.revision, "sentiment")
-    return SentimentPlan(model, classifier_labels(model))
+def _planned(job: Job, name: str, resolve: Resolve) -> ScorePlan:
+    options = job.scores[name]
+    score = heads()[options.kind].plan(name, options, job.language, resolve)
+    return replace(score, when=dict(options.when))
 
 
-def _plan_topics(settings: ZeroShot, language: str, resolve: Resolve) -> TopicPlan:
-    model = resolve(settings.model, settings.revision, "encoder")
-    method = settings.method or ("embedding" if settings.model == BUNDLED else "nli")
-    temperature = None
-    if method == "nli":
-        nli_verdicts(model)
-        template = settings.template or DEFAULT_TEMPLATES.get(language)
-        if template is None:
-            raise UsageError(
-                f"zero_shot.template: there is no default template for language {language!r}; "
-                "write one in that language, with {} for the label"
-            )
-    else:
-        template = settings.template or "{}"
-        temperature = settings.temperature or read_recipe(model).temperature
-    return TopicPlan(
-        model=model,
-        method=method,
-        labels=settings.labels,
-        hypotheses=tuple(template.replace("{}", label) for label in settings.labels),
-        multi_label=settings.multi_label,
-        temperature=temperature,
-        shortlist=_plan_shortlist(settings, resolve),
-    )
+def ordered(scores: Sequence[ScorePlan]) -> tuple[ScorePlan, ...]:
+    """Scores in an order in which each comes after those that it waits for.
+
+    Raises:
+        UsageError: some wait for each other.
+    """
+    done: dict[str, ScorePlan] = {}
+    while len(done) < len(scores):
+        ready = [s for s in scores if s.name not in done and set(s.after) <= set(done)]
+        if not ready:
+            waiting = [score.name for score in scores if score.name not in done]
+            raise UsageError(f"scores: {', '.join(waiting)} wait for each other by their `when`")
+        done |= {score.name: score for score in ready}
+    return tuple(done.values())
 
 
-def _plan_shortlist(settings: ZeroShot, resolve: Resolve) -> Shortlist | None:
-    size = settings.shortlist
-    if size is None or size >= len(settings.labels):
-        return None
-    model = resolve(settings.shortlist_model, None, "encoder")
-    read_recipe(model)
-    return Shortlist(model, size)
-
-
-def _decisive(part: SentimentPlan | TopicPlan) -> dict[str, object]:
-    values = asdict(part)
-    values["model"] = part.model.revision
-    shortlist = values.pop("shortlist", None)
-    if shortlist is not None:
-        values["shortlist"] = {
-            "model": shortlist["model"]["revision"],
-            "size": shortlist["size"],
-        }
-    return values
+def _check_conditions(scores: Sequence[ScorePlan]) -> None:
+    labels = {score.name: score.labels for score in scores if score.gives == "labels"}
+    for score in scores:
+        for name, wanted in score.when.items():
+            where = f"scores.{score.name}.when.{name}"
+            if name == LANGUAGE:
+                continue
+            if name not in labels:
+                others = ", ".join([LANGUAGE, *(n for n in labels if n != score.name)])
+                raise UsageError(f"{where}: not a score with labels; give one of {others}")
+            odd = next((label for label in wanted if label not in labels[name]), None)
+            if odd is not None:
+                raise UsageError(
+                    f"{where}: {name} has no label {odd!r}; it has {', '.join(labels[name])}"
+                )

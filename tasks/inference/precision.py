@@ -3,10 +3,19 @@
 import time
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from tasks.inference.device import usable_precisions
 from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, running
-from tasks.inference.scorer import Deviation, Scores, deviation, reference_scores, score_texts
+from tasks.inference.scorer import (
+    Deviation,
+    Known,
+    Scores,
+    deviation,
+    reference_scores,
+    score_texts,
+)
 from tasks.job import Compute, Tolerance
 
 
@@ -45,7 +54,11 @@ class Choice:
 
 
 def measure_precisions(
-    plan: InferencePlan, texts: list[str], compute: Compute, tolerance: Tolerance
+    plan: InferencePlan,
+    texts: list[str],
+    compute: Compute,
+    tolerance: Tolerance,
+    known: Known | None = None,
 ) -> tuple[Measured, ...]:
     """Scores the sample in every precision that the device is faster in, fp32 first.
 
@@ -54,16 +67,19 @@ def measure_precisions(
         texts: the sample.
         compute: device and backend.
         tolerance: how far from fp32 scores may be.
+        known: what is known of the texts.
 
     Raises:
         Stopped, UsageError: as `score_texts`.
     """
-    exact = reference_scores(plan, texts, running(compute, "fp32"))
+    known = known or Known()
+    exact = reference_scores(plan, texts, running(compute, "fp32"), known)
+    first = known.at(np.arange(min(2, len(texts))))
     found = []
     for precision in usable_precisions(compute):
         run = running(compute, precision)
-        score_texts(plan, texts[:2], run)
-        seconds, scores = _timed(replace(plan, precision=precision), texts, run)
+        score_texts(plan, texts[:2], run, known=first)
+        seconds, scores = _timed(replace(plan, precision=precision), texts, run, known)
         error = deviation(scores, exact)
         within = precision == "fp32" or (
             error.largest <= tolerance.score
@@ -78,7 +94,9 @@ def fastest(measured: tuple[Measured, ...]) -> str:
     return min((m for m in measured if m.within), key=lambda m: m.seconds).precision
 
 
-def _timed(plan: InferencePlan, texts: list[str], run: Running) -> tuple[float, Scores]:
+def _timed(
+    plan: InferencePlan, texts: list[str], run: Running, known: Known
+) -> tuple[float, Scores]:
     start = time.monotonic()
-    scores = score_texts(plan, texts, run)
+    scores = score_texts(plan, texts, run, known=known)
     return time.monotonic() - start, scores

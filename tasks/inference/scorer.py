@@ -1,24 +1,72 @@
-"""Scores of many texts by every model of a plan."""
+"""Scores of many texts by every score of a plan."""
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.classifier import Classifier, load_classifier
-from tasks.inference.embedding import score_embedding
-from tasks.inference.encoder import Encoder, load_encoder
-from tasks.inference.frames import Ids
-from tasks.inference.nli import score_nli
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.heads import heads
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, Tally
-from tasks.inference.sentiment import score_sentiment
-from tasks.inference.shortlist import choose_labels
-from tasks.inference.tokens import TextTokenizer
-from tasks.inference.windows import Windows
-from tasks.job import LongDocuments
+from tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan, top_labels
+from tasks.inference.texts import Texts
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known of n texts before they are scored, and which scores they need.
+
+    Attributes:
+        needs: texts that need a score, by its name, each of shape (n,); all where it is not named.
+        languages: ISO 639-1 code or None of each text; only for scores with such a condition.
+        labels: the label that a score has given each text before, by its name; for conditions.
+        choices: the labels that each text brings along, by source column.
+    """
+
+    needs: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
+    languages: Sequence[str | None] = ()
+    labels: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
+    choices: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
+
+    def of(self, position: int) -> Hashable:
+        """What is known of one text; texts that are equal in this too are scored alike."""
+        return (
+            tuple(bool(need[position]) for need in self.needs.values()),
+            self.languages[position] if self.languages else None,
+            tuple(labels[position] for labels in self.labels.values()),
+            tuple(choices[position] for choices in self.choices.values()),
+        )
+
+    def at(self, positions: NDArray[np.intp]) -> "Known":
+        """What is known of some of the texts."""
+
+        def some(values: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
+            return {name: [of[i] for i in positions] for name, of in values.items()}
+
+        return Known(
+            needs={name: need[positions] for name, need in self.needs.items()},
+            languages=[self.languages[i] for i in positions] if self.languages else (),
+            labels=some(self.labels),
+            choices=some(self.choices),
+        )
+
+
+@dataclass(frozen=True)
+class Scored:
+    """One score of n texts.
+
+    Attributes:
+        values: as in `HeadScores`, NaN where a text was not asked.
+        asked: texts that the score was computed for, shape (n,).
+        skipped: texts that needed it and that it is not for, shape (n,).
+    """
+
+    values: NDArray[np.float32]
+    asked: NDArray[np.bool_]
+    skipped: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -26,28 +74,26 @@ class Scores:
     """Scores of n texts, in their order.
 
     Attributes:
-        n_tokens: tokens of each text by the sentiment model's tokenizer (the topic model's where
-            sentiment is off), without special tokens, shape (n,).
-        n_windows: windows each text was read in, the larger number where two models differ.
+        by_name: every score of the plan.
+        n_tokens: tokens of each text by the tokenizer of the plan's first score that read it, 0
+            where none did, shape (n,).
+        n_windows: windows each text was read in, the largest number where models differ; 0 where
+            none read it.
         truncated: whether a model left tokens unread.
-        sentiment: probabilities, shape (n, labels), or None.
-        topics: probabilities, shape (n, labels), or None; NaN for the labels that are not on a
-            document's shortlist.
-        scored_texts: distinct texts that the models really read.
+        scored_texts: distinct texts that models really read.
         tally: tokens that all models computed.
-        unreadable: why a text cannot be scored, empty where it was, shape (n,); its scores are NaN.
+        unreadable: why a text cannot be scored, empty where it can, shape (n,).
         mostly_unknown: whether a tokenizer knows less than half of a text, shape (n,).
     """
 
+    by_name: dict[str, Scored]
     n_tokens: NDArray[np.int64]
     n_windows: NDArray[np.int64]
     truncated: NDArray[np.bool_]
-    sentiment: NDArray[np.float32] | None
-    topics: NDArray[np.float32] | None
     scored_texts: int
     tally: Tally
-    unreadable: NDArray[np.str_] | None = None
-    mostly_unknown: NDArray[np.bool_] | None = None
+    unreadable: NDArray[np.str_]
+    mostly_unknown: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -57,7 +103,7 @@ class Deviation:
     Attributes:
         largest: largest absolute difference of any score; a label that is on only one of the two
             shortlists of a document counts as 0 on the other.
-        changed_top: documents whose top label differs.
+        changed_top: documents of which a top label differs.
         documents: size of the sample.
     """
 
@@ -71,238 +117,211 @@ def score_texts(
     texts: list[str],
     run: Running,
     on_documents: Callable[[float], None] | None = None,
+    known: Known | None = None,
 ) -> Scores:
-    """Scores texts with every model of the plan. Identical texts are read once.
+    """Computes every score of the plan for the texts that need it. Identical texts are read once.
 
     Args:
-        plan: models and settings.
+        plan: scores, models and settings.
         texts: any number of strings.
         run: how to run.
         on_documents: called with the number of documents done since the last call.
+        known: what each text needs, and what is known of it; without it all need all.
 
     Raises:
         Stopped: `run.stop` said so.
         UsageError: a model cannot be loaded.
     """
-    if not texts:
-        return _no_scores(plan)
-    tally = Tally()
+    known, tally = known or Known(), Tally()
     run = replace(run, tally=tally)
     distinct = {text: number for number, text in enumerate(dict.fromkeys(texts))}
     codes = np.array([distinct[text] for text in texts], dtype=np.int64)
-    models = _load(plan, run)
-    tokens = _TokenCache(list(distinct))
-    unreadable, unknown = _unreadable(models, tokens, len(distinct))
-    good = np.flatnonzero(unreadable == "")
-    once = _no_scores(plan)
-    if len(good):
-        once = _score_distinct(plan, models, tokens.only(good), run, len(texts), on_documents)
-    at = np.full(len(distinct), -1)
-    at[good] = np.arange(len(good))
-    rows = at[codes]
-
-    def of_all(values: NDArray[Any], missing: Any) -> NDArray[Any]:
-        found = np.full((len(texts), *values.shape[1:]), missing, dtype=values.dtype)
-        found[rows >= 0] = values[rows[rows >= 0]]
-        return found
-
+    work = _Work(plan, Texts(list(distinct)), codes, known)
+    weights = {s.name: heads()[s.kind].passes(s) for s in plan.scores}
+    for score in plan.in_order():
+        due = len(texts) * weights[score.name] / sum(weights.values())
+        with _telling(run, on_documents, due) as told:
+            work.compute(score, told)
+    work.leave_out_unreadable()
     return Scores(
-        n_tokens=of_all(once.n_tokens, 0),
-        n_windows=of_all(once.n_windows, 0),
-        truncated=of_all(once.truncated, False),
-        sentiment=None if once.sentiment is None else of_all(once.sentiment, np.nan),
-        topics=None if once.topics is None else of_all(once.topics, np.nan),
-        scored_texts=len(good),
+        by_name={score.name: work.done[score.name] for score in plan.scores},
+        n_tokens=work.n_tokens(),
+        n_windows=work.n_windows,
+        truncated=work.truncated,
+        scored_texts=len(np.unique(codes[work.n_windows > 0])),
         tally=tally,
-        unreadable=unreadable[codes],
-        mostly_unknown=unknown[codes],
+        unreadable=np.array([work.reasons.get(int(code), "") for code in codes], dtype=np.str_),
+        mostly_unknown=work.unknown[codes],
     )
 
 
-def measure_deviation(plan: InferencePlan, texts: list[str], run: Running) -> Deviation:
+@contextmanager
+def _telling(
+    run: Running, listener: Callable[[float], None] | None, due: float
+) -> Iterator[Running]:
+    """Tells of so many documents in all: as they are read, and at the end of those that were not.
+
+    What a score shares with another, or is not for, is not read.
+    """
+    if listener is None:
+        yield run
+        return
+    told = 0.0
+
+    def tell(share: float) -> None:
+        nonlocal told
+        share = min(share, 1 - told)
+        told += share
+        listener(due * share)
+
+    yield replace(run, on_share=tell)
+    if told < 1:
+        listener(due * (1 - told))
+
+
+class _Work:
+    """The scores of a list of texts as they become known.
+
+    Attributes:
+        reasons: why a distinct text cannot be read, by its number.
+        unknown: distinct texts of which a tokenizer hardly knows anything.
+    """
+
+    def __init__(
+        self, plan: InferencePlan, texts: Texts, codes: NDArray[np.int64], known: Known
+    ) -> None:
+        self.plan, self.texts, self.codes, self.known = plan, texts, codes, known
+        self.done: dict[str, Scored] = {}
+        self.n_windows = np.zeros(len(codes), dtype=np.int64)
+        self.truncated = np.zeros(len(codes), dtype=bool)
+        self.reasons: dict[int, str] = {}
+        self.unknown = np.zeros(len(texts), dtype=bool)
+        self._tokens: dict[str, NDArray[np.int64]] = {}
+
+    def compute(self, score: ScorePlan, run: Running) -> None:
+        """Computes one score for the texts that need it and that it is for."""
+        needs = self.known.needs.get(score.name)
+        needs = np.ones(len(self.codes), dtype=bool) if needs is None else needs
+        asked = needs & self._is_for(score)
+        self._look_at(score, np.unique(self.codes[asked]))
+        readable = np.array([int(code) not in self.reasons for code in self.codes], dtype=bool)
+        at = np.flatnonzero(asked & readable)
+        width = max(1, len(score.labels))
+        if score.choices is not None:
+            width = max((len(c) for c in self.known.choices[score.choices]), default=1)
+        values = np.full((len(self.codes), width), np.nan, dtype=np.float32)
+        if len(at):
+            found, again = self._read(score, at, run)
+            values[at, : found.values.shape[1]] = found.values[again]
+            self.n_windows[at] = np.maximum(self.n_windows[at], found.n_windows[again])
+            self.truncated[at] |= found.truncated[again]
+            tokens = np.full(len(self.codes), -1, dtype=np.int64)
+            tokens[at] = found.n_tokens[again]
+            self._tokens[score.name] = tokens
+        self.done[score.name] = Scored(values, asked, needs & ~asked)
+
+    def leave_out_unreadable(self) -> None:
+        """Forgets what some models read of texts that another one cannot read."""
+        out = np.isin(self.codes, list(self.reasons))
+        self.n_windows[out], self.truncated[out] = 0, False
+        for scored in self.done.values():
+            scored.values[out] = np.nan
+        for tokens in self._tokens.values():
+            tokens[out] = -1
+
+    def n_tokens(self) -> NDArray[np.int64]:
+        """Lengths by the first score, in the order of the plan, that read each text."""
+        lengths = np.full(len(self.codes), -1, dtype=np.int64)
+        for score in self.plan.scores:
+            own = self._tokens.get(score.name)
+            if own is not None:
+                lengths = np.where(lengths < 0, own, lengths)
+        return np.maximum(lengths, 0)
+
+    def _look_at(self, score: ScorePlan, wanted: NDArray[np.int64]) -> None:
+        """Notes which distinct texts a model of the score cannot read, or hardly knows.
+
+        Nothing is left of them, or a token has no embedding.
+        """
+        if not len(wanted):
+            return
+        for reader in heads()[score.kind].readers(score):
+            tokenizer = reader.tokenizer
+            encoded = self.texts.some(wanted).encoded(tokenizer)
+            for text, ids in zip(wanted.tolist(), encoded, strict=True):
+                self.unknown[text] |= 2 * tokenizer.unknown(ids) > len(ids)
+                beyond = tokenizer.without_embedding(ids)
+                if len(ids) + tokenizer.single.added == 0:
+                    self.reasons[text] = (
+                        f"nothing of the text is left to read for model {reader.model}"
+                    )
+                elif beyond is not None and text not in self.reasons:
+                    self.reasons[text] = (
+                        f"model {reader.model} has no embedding for token {beyond} of the text: "
+                        f"its network knows {tokenizer.vocabulary}"
+                    )
+
+    def _read(
+        self, score: ScorePlan, at: NDArray[np.intp], run: Running
+    ) -> tuple[HeadScores, NDArray[np.intp]]:
+        """Scores of the distinct texts at some positions, and which of them each position has."""
+        compute = heads()[score.kind].compute
+        if score.choices is None:
+            wanted, again = np.unique(self.codes[at], return_inverse=True)
+            some = self.texts.some(wanted)
+        else:
+            every = self.known.choices[score.choices]
+            pairs = [(int(self.codes[i]), every[i]) for i in at]
+            distinct = sorted(dict.fromkeys(pairs))
+            place = {pair: position for position, pair in enumerate(distinct)}
+            again = np.array([place[pair] for pair in pairs], dtype=np.intp)
+            some = self.texts.some(
+                np.array([code for code, _ in distinct]), [own for _, own in distinct]
+            )
+        return compute(score, some, self.plan.long_documents, run), again
+
+    def _is_for(self, score: ScorePlan) -> NDArray[np.bool_]:
+        found = np.ones(len(self.codes), dtype=bool)
+        for name, wanted in score.when.items():
+            values = self.known.languages if name == LANGUAGE else self._labels(name)
+            found &= np.array([value in wanted for value in values], dtype=bool)
+        if score.choices is not None:
+            found &= np.array([bool(own) for own in self.known.choices[score.choices]], dtype=bool)
+        return found
+
+    def _labels(self, name: str) -> list[str | None]:
+        """Top labels of a score: those of now, else those from before."""
+        score = next(s for s in self.plan.scores if s.name == name)
+        now = top_labels(score, self.done[name].values)
+        before = self.known.labels.get(name)
+        if before is None:
+            return now
+        asked = self.done[name].asked | self.done[name].skipped
+        return [new if mine else old for new, old, mine in zip(now, before, asked, strict=True)]
+
+
+def measure_deviation(
+    plan: InferencePlan, texts: list[str], run: Running, known: Known | None = None
+) -> Deviation:
     """Compares scores as `run` computes them with torch's in fp32, on the same texts and device."""
-    return deviation(score_texts(plan, texts, run), reference_scores(plan, texts, run))
+    found = score_texts(plan, texts, run, known=known)
+    return deviation(found, reference_scores(plan, texts, run, known))
 
 
-def reference_scores(plan: InferencePlan, texts: list[str], run: Running) -> Scores:
+def reference_scores(
+    plan: InferencePlan, texts: list[str], run: Running, known: Known | None = None
+) -> Scores:
     """The scores of torch in fp32, which all others are measured against."""
-    return score_texts(plan, texts, replace(run, precision="fp32", backend="torch"))
+    exact = replace(run, precision="fp32", backend="torch")
+    return score_texts(plan, texts, exact, known=known)
 
 
 def deviation(found: Scores, exact: Scores) -> Deviation:
     """How far scores are from the exact ones of the same texts."""
     documents = len(found.n_tokens)
     largest, changed = 0.0, np.zeros(documents, dtype=bool)
-    for fast, reference in ((found.sentiment, exact.sentiment), (found.topics, exact.topics)):
-        if fast is not None and reference is not None:
-            ours, theirs = np.nan_to_num(fast), np.nan_to_num(reference)
-            largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
-            changed |= ours.argmax(axis=1) != theirs.argmax(axis=1)
+    for name, fast in found.by_name.items():
+        ours, theirs = np.nan_to_num(fast.values), np.nan_to_num(exact.by_name[name].values)
+        largest = max(largest, float(np.abs(ours - theirs).max(initial=0)))
+        changed |= ours.argmax(axis=1) != theirs.argmax(axis=1)
     return Deviation(largest, int(changed.sum()), documents)
-
-
-@dataclass(frozen=True)
-class _Models:
-    """The loaded models of a plan."""
-
-    sentiment: Classifier | None = None
-    nli: Classifier | None = None
-    topics: Encoder | None = None
-    shortlist: Encoder | None = None
-
-    @property
-    def each(self) -> list[Classifier | Encoder]:
-        found = (self.sentiment, self.topics, self.shortlist, self.nli)
-        return [model for model in found if model is not None]
-
-
-def _load(plan: InferencePlan, run: Running) -> _Models:
-    topics = plan.topics
-    by_nli = topics is not None and topics.method == "nli"
-    listed = topics.shortlist if topics is not None else None
-    return _Models(
-        sentiment=load_classifier(plan.sentiment.model, run) if plan.sentiment else None,
-        nli=load_classifier(topics.model, run) if topics and by_nli else None,
-        topics=load_encoder(topics.model, run) if topics and not by_nli else None,
-        # Exact in any precision: a faster one may change a score a little, not who is asked.
-        shortlist=load_encoder(listed.model, replace(run, precision="fp32")) if listed else None,
-    )
-
-
-def _unreadable(
-    models: _Models, tokens: "_TokenCache", texts: int
-) -> tuple[NDArray[np.str_], NDArray[np.bool_]]:
-    """Texts that a model cannot read: nothing is left of them, or a token has no embedding.
-
-    And those of which a tokenizer hardly knows anything.
-    """
-    reasons: dict[int, str] = {}
-    unknown = np.zeros(texts, dtype=bool)
-    for model in models.each:
-        tokenizer = model.tokenizer
-        for i, ids in enumerate(tokens.of(tokenizer)):
-            unknown[i] |= 2 * tokenizer.unknown(ids) > len(ids)
-            beyond = tokenizer.without_embedding(ids)
-            if len(ids) + tokenizer.single.added == 0:
-                reasons[i] = f"nothing of the text is left to read for model {model.ref.name}"
-            if beyond is not None and i not in reasons:
-                reasons[i] = (
-                    f"model {model.ref.name} has no embedding for token {beyond} of the text: its "
-                    f"network knows {tokenizer.vocabulary}"
-                )
-    return np.array([reasons.get(i, "") for i in range(texts)], dtype=np.str_), unknown
-
-
-def _score_distinct(
-    plan: InferencePlan,
-    models: _Models,
-    tokens: "_TokenCache",
-    run: Running,
-    documents: int,
-    on_documents: Callable[[float], None] | None,
-) -> Scores:
-    long = plan.long_documents
-    texts = len(tokens)
-    n_tokens: NDArray[np.int64] | None = None
-    n_windows = np.ones(texts, dtype=np.int64)
-    truncated = np.zeros(texts, dtype=bool)
-    sentiment = topics = None
-
-    def note(windows: Windows, encoded: list[Ids]) -> None:
-        nonlocal n_tokens, n_windows, truncated
-        if n_tokens is None:
-            n_tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        n_windows = np.maximum(n_windows, windows.counts)
-        truncated = truncated | windows.truncated
-
-    def told(weight: int) -> Running:
-        if on_documents is None:
-            return run
-        due = documents * weight / sum(_weights(plan))
-        return replace(run, on_share=lambda share: on_documents(due * share))
-
-    sentiment_weight, topic_weight = _weights(plan)
-    if models.sentiment:
-        classifier = models.sentiment
-        encoded = tokens.of(classifier.tokenizer)
-        sentiment, windows = score_sentiment(classifier, encoded, long, told(sentiment_weight))
-        note(windows, encoded)
-    if plan.topics:
-        topics, readings = _score_topics(plan.topics, models, tokens, long, told(topic_weight))
-        for reading in readings:
-            note(*reading)
-    assert n_tokens is not None
-    return Scores(n_tokens, n_windows, truncated, sentiment, topics, texts, run.tally or Tally())
-
-
-def _score_topics(
-    topics: TopicPlan,
-    models: _Models,
-    tokens: "_TokenCache",
-    long: LongDocuments,
-    run: Running,
-) -> tuple[NDArray[np.float32], list[tuple[Windows, list[Ids]]]]:
-    """Topic scores, and what each model read for them: the one that scores comes first."""
-    hypotheses = list(topics.hypotheses)
-    if models.topics:
-        encoder = models.topics
-        encoded = tokens.of(encoder.tokenizer)
-        scores, windows = score_embedding(
-            encoder, encoded, hypotheses, topics.temperature, long, run
-        )
-        return scores, [(windows, encoded)]
-    asked, before = None, []
-    if topics.shortlist and models.shortlist:
-        exact = replace(run, precision="fp32", on_share=None)
-        encoder, size = models.shortlist, topics.shortlist.size
-        encoded = tokens.of(encoder.tokenizer)
-        asked, windows = choose_labels(encoder, encoded, list(topics.labels), size, long, exact)
-        before = [(windows, encoded)]
-    model = models.nli
-    assert model is not None
-    encoded = tokens.of(model.tokenizer)
-    scores, windows = score_nli(model, encoded, hypotheses, topics.multi_label, long, run, asked)
-    return scores, [(windows, encoded), *before]
-
-
-def _weights(plan: InferencePlan) -> tuple[int, int]:
-    """How often each of the two models reads a document."""
-    topics = plan.topics
-    reads = 0 if topics is None else topics.asked if topics.method == "nli" else 1
-    return int(plan.sentiment is not None), reads
-
-
-def _no_scores(plan: InferencePlan) -> Scores:
-    def empty(part: SentimentPlan | TopicPlan | None) -> NDArray[np.float32] | None:
-        return np.empty((0, len(part.labels)), dtype=np.float32) if part else None
-
-    none = np.empty(0, dtype=np.int64)
-    return Scores(
-        none, none, none.astype(bool), empty(plan.sentiment), empty(plan.topics), 0, Tally()
-    )
-
-
-class _TokenCache:
-    """Token ids of one list of texts, made once for each distinct tokenizer."""
-
-    def __init__(self, texts: list[str]) -> None:
-        self._texts = texts
-        self._encoded: dict[str, list[Ids]] = {}
-
-    def __len__(self) -> int:
-        return len(self._texts)
-
-    def of(self, tokenizer: TextTokenizer) -> list[Ids]:
-        if tokenizer.identity not in self._encoded:
-            self._encoded[tokenizer.identity] = tokenizer.encode(self._texts)
-        return self._encoded[tokenizer.identity]
-
-    def only(self, positions: NDArray[np.int64]) -> "_TokenCache":
-        """The ids of some of the texts."""
-        if len(positions) == len(self._texts):
-            return self
-        found = _TokenCache([self._texts[i] for i in positions])
-        found._encoded = {
-            name: [encoded[i] for i in positions] for name, encoded in self._encoded.items()
-        }
-        return found

@@ -11,6 +11,7 @@ from typing import Any
 import pyarrow as pa
 
 from tasks.errors import QualityRefused
+from tasks.inference.score_plan import ScorePlan
 from tasks.results import files
 from tasks.results.drift import label_drift
 from tasks.results.layout import Layout
@@ -44,11 +45,10 @@ def check_run(
     schema: pa.Schema,
     counts: Counts,
     limits: Limits,
-    single_label: bool = True,
+    scores: Sequence[ScorePlan] = (),
     aggregate: str = "mean",
     snapshot: Sequence[PartFile] | None = None,
     snapshot_rows: int = 0,
-    shortlist: int | None = None,
 ) -> Checked:
     """Measures a run's new parts in one pass and holds them against the gates.
 
@@ -56,16 +56,14 @@ def check_run(
         parts: the parts that the run scored.
         schema: the one schema that they must have.
         counts: what the shards reported.
-        single_label: whether topic scores must add up to 1.
+        scores: the scores of the rows.
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
         snapshot: all parts of the snapshot to be, where rows are carried over.
         snapshot_rows: rows that it must have.
-        shortlist: topic labels that must have a score in each row, and the others none; None for
-            all of them.
     """
-    measured = measure(layout, parts, schema, single_label, aggregate, shortlist)
+    measured = measure(layout, parts, scores, aggregate)
     violations = measured.pop("violations")
-    ids, whole = measure_whole(layout, parts if snapshot is None else snapshot, schema)
+    ids, whole = measure_whole(layout, parts if snapshot is None else snapshot, scores)
     rows = whole["rows"]
     unaccounted = _unaccounted(counts, measured)
     if snapshot is not None:
@@ -76,7 +74,7 @@ def check_run(
         _zero("one_schema", len(odd), f"{len(odd)} parts have other columns {odd[:1]}"),
         _zero("unique_doc_id", rows - ids, "{} rows lack a doc_id or repeat that of another row"),
         _zero("status", violations["status"], "{} rows have a status other than ok and failed"),
-        _zero("no_null_score", violations["nulls"], f"{{}} rows are ok but {_lacking(shortlist)}"),
+        _zero("no_null_score", violations["nulls"], "{} rows are ok but lack a score that is due"),
         _zero("no_failed_score", violations["extra"], "{} rows failed but have a score"),
         _zero("range", violations["range"], "{} rows have a score outside 0 to 1"),
         _zero("sum", violations["sum"], "{} rows have scores that do not add up to 1"),
@@ -141,18 +139,12 @@ def _zero(name: str, value: float, message: str) -> Check:
     return Check(name, True, value == 0, value, 0, message.format(f"{value:,}"))
 
 
-def _lacking(shortlist: int | None) -> str:
-    if shortlist is None:
-        return "lack a score"
-    return f"lack a score, or do not have one for the {shortlist} labels of a shortlist"
-
-
 def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:
     """Rows that reports and files do not agree on."""
     told = counts.scored + counts.failed + counts.quarantined + counts.carried
     return (
         abs(counts.read - told)
-        + abs(measured["ok"] - counts.scored)
+        + abs(measured["ok"] - counts.scored - counts.rewritten)
         + abs(measured["rows"] - measured["ok"] - counts.failed)
     )
 
@@ -161,5 +153,5 @@ def _accounting(counts: Counts, measured: dict[str, Any], rows: int) -> str:
     return (
         f"{counts.read:,} rows read are not {counts.scored:,} scored + {counts.failed:,} failed + "
         f"{counts.quarantined:,} quarantined + {counts.carried:,} carried, or the parts hold "
-        f"others ({measured['ok']:,} ok of {measured['rows']:,} new, {rows:,} in all)"
+        f"others ({measured['ok']:,} ok of {measured['rows']:,} written, {rows:,} in all)"
     )

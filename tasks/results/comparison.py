@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from tasks.inference.score_plan import LANGUAGE
 from tasks.results.checks import read_metrics
 from tasks.results.layout import Layout
 from tasks.results.manifest import PUBLISHED, Manifest, list_runs
@@ -52,18 +53,25 @@ def _shares(layout: Layout, tonight: Manifest, earlier: Manifest | None) -> list
     now = read_metrics(layout, tonight.run_id)
     then = read_metrics(layout, earlier.run_id) if earlier else {}
     rows = []
-    for kind in ("sentiment", "topic", "language"):
-        shares, before = shares_of(now, kind), shares_of(then, kind)
+    for kind, shares in shares_of(now).items():
+        before = shares_of(then).get(kind, {})
         for label in dict.fromkeys([*shares, *before]):
             past = before.get(label, 0.0) if before else None
             rows.append(_row(f"{kind} {label}", shares.get(label, 0.0), past, _percent))
     return rows
 
 
-def shares_of(metrics: dict[str, Any], kind: str) -> dict[str, float]:
-    """The shares of a kind in the metrics of a run: of the whole snapshot where it was measured."""
-    found = metrics.get("snapshot", {}).get(kind) or metrics.get(kind, {})
-    return dict(found.get("shares") or {}) if metrics.get("ok") or "snapshot" in metrics else {}
+def shares_of(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
+    """The shares of each score and of the languages in the metrics of a run.
+
+    Those of a score are of the whole snapshot where it was measured.
+    """
+    if not metrics.get("ok") and "snapshot" not in metrics:
+        return {}
+    scores = metrics.get("snapshot", {}).get("scores") or metrics.get("scores", {})
+    measured = {**scores, LANGUAGE: metrics.get(LANGUAGE, {})}
+    found = {name: dict(figures.get("shares") or {}) for name, figures in measured.items()}
+    return {name: shares for name, shares in found.items() if shares}
 
 
 def _row(

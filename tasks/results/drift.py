@@ -9,6 +9,7 @@ import math
 from collections import Counter
 from typing import Any
 
+from tasks.inference.score_plan import LANGUAGE
 from tasks.results.layout import Layout, is_safe
 from tasks.results.log_entries import line_of
 from tasks.results.stored import read_values
@@ -30,26 +31,36 @@ def label_drift(
         nights: how many runs before it to compare with, together.
 
     Returns:
-        for `sentiment`, `topic` and `language`, where both the run and those before it scored
+        for each score and `language`, where both the run and those before it scored
         documents: `documents` of the run and `before`, the `label` (or code of the language) that
         moved most, its `shift` (a share, signed) and `psi`.
     """
     found: dict[str, dict[str, Any]] = {}
-    before = _earlier(layout)
-    for kind in ("sentiment", "topic", "language"):
-        if kind not in metrics:
-            continue
-        now: Counts = metrics[kind]["counts"]
-        past = [counts for m in before if (counts := _counts(m, kind)) is not None]
-        if kind != "language":
+    before = [_counts(earlier) for earlier in _earlier(layout)]
+    for name, now in _counts(metrics).items():
+        past = [counts[name] for counts in before if name in counts]
+        if name != LANGUAGE:
             past = [counts for counts in past if list(counts) == list(now)]
         then = Counter[str]()
         for counts in past[:nights]:
             then.update(counts)
         if sum(now.values()) and sum(then.values()):
             names = dict.fromkeys([*now, *then])
-            found[kind] = _compare({n: now.get(n, 0) for n in names}, {n: then[n] for n in names})
+            found[name] = _compare({n: now.get(n, 0) for n in names}, {n: then[n] for n in names})
     return found
+
+
+def _counts(metrics: dict[str, Any]) -> dict[str, Counts]:
+    """Documents by label of each score that has labels, and by language, as far as it is known."""
+    scores = metrics.get("scores")
+    measured = {**scores} if isinstance(scores, dict) else {}
+    measured[LANGUAGE] = metrics.get(LANGUAGE)
+    found: dict[str, Any] = {n: f.get("counts") for n, f in measured.items() if type(f) is dict}
+    return {name: counts for name, counts in found.items() if _are_counts(counts)}
+
+
+def _are_counts(counts: Any) -> bool:
+    return isinstance(counts, dict) and all(type(n) is int for n in counts.values())
 
 
 def _compare(now: Counts, then: Counts) -> dict[str, Any]:
@@ -81,12 +92,3 @@ def _earlier(layout: Layout) -> list[dict[str, Any]]:
     found = [read_values(layout.metrics(run_id)) for run_id in runs if is_safe(run_id)]
     values = [stored.value.get("metrics") for stored in found if stored and stored.value]
     return [metrics for metrics in values if isinstance(metrics, dict)]
-
-
-def _counts(metrics: dict[str, Any], kind: str) -> Counts | None:
-    """Documents by label, as an earlier night counted them; None if that cannot be read."""
-    measured = metrics.get(kind)
-    counts = measured.get("counts") if isinstance(measured, dict) else None
-    if not isinstance(counts, dict):
-        return None
-    return counts if all(type(n) is int for n in counts.values()) else None

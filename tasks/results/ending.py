@@ -64,7 +64,7 @@ def note_failure(
     elif job is not None:
         files.remove_folder(layout.work(run_id))
         began = (now - timedelta(seconds=seconds)).isoformat(timespec="seconds")
-        manifest = Manifest(run_id, layout.job_name, "", FAILED, began, job)
+        manifest = Manifest(run_id, layout.job_name, FAILED, began, job)
     else:
         return
     if manifest.status == PUBLISHED:

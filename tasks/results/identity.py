@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.results.schema import further_columns, score_columns
+from tasks.results.schema import further_columns, score_columns, score_names
 
 KNOWN_AGAIN = 0.5
 """Share of last night's documents that tonight's must hold, texts unchanged, to be the same corpus
@@ -35,7 +35,8 @@ class Identity:
         source: where its documents came from, without secrets; None if that is not known.
         id: the column that identified documents, empty for their text; None if not known.
         text: the column of the text; None if not known.
-        scores: the labels of each score, by its name; none where they are not known.
+        scores: the labels of each score, by its name; none where it has none of its own, such as
+            one number; None where they are not known.
         columns: what its rows had beside the scores: kept columns, text, summaries; None if not
             known.
         documents: how many the corpus had, with those that failed; None if not known.
@@ -44,7 +45,7 @@ class Identity:
     source: str | None = None
     id: str | None = None
     text: str | None = None
-    scores: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    scores: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
     columns: tuple[str, ...] | None = None
     documents: int | None = None
 
@@ -69,9 +70,10 @@ class Accident:
 
 def identity_of(schema: pa.Schema) -> Identity:
     """As much as the columns of a snapshot say."""
-    scores = {kind: tuple(score_columns(schema, kind)) for kind in ("sentiment", "topic")}
-    found = {kind: labels for kind, labels in scores.items() if labels}
-    return Identity(scores=found, columns=further_columns(schema))
+    scores: dict[str, tuple[str, ...] | None] = {
+        name: tuple(score_columns(schema, name)) for name in score_names(schema)
+    }
+    return Identity(scores=scores, columns=further_columns(schema))
 
 
 def identity_from(values: Any) -> Identity | None:
@@ -135,10 +137,11 @@ def undated(place: str) -> str:
 
 def _other_scores(published: Identity, tonight: Identity) -> Iterable[Accident]:
     for name, labels in published.scores.items():
-        now = tonight.scores.get(name)
-        if now is None:
+        if name not in tonight.scores:
             yield _replacing(f"the score {name!r} would vanish")
-        elif now and set(now) != set(labels):
+            continue
+        now = tonight.scores[name]
+        if now is not None and labels is not None and set(now) != set(labels):
             lost = [label for label in labels if label not in now]
             new = [label for label in now if label not in labels]
             parts = [("without", lost), ("with", new)]

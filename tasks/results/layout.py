@@ -2,6 +2,7 @@
 
 out/<job>/
   results -> snapshots/00000042      the only thing analysts touch
+  configs.parquet                    what the configs in the rows stand for
   snapshots/00000042/                the parts of one snapshot
   log/00000042.json                  its existence commits the snapshot
   runs/<run_id>/                     plan, manifest, metrics, lineage events
@@ -59,6 +60,10 @@ class Layout:
     @property
     def lock(self) -> Path:
         return self.root / ".lock"
+
+    @property
+    def configs(self) -> Path:
+        return self.root / "configs.parquet"
 
     def snapshot(self, number: int) -> Path:
         return self.snapshots / f"{number:08d}"

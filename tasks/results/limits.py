@@ -84,11 +84,10 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
         _other_language(metrics, limits),
         _unknown(metrics["unknown_share"], limits.warn_unknown),
     ]
-    scored = metrics["ok"]
-    for kind in ("sentiment", "topic"):
-        if kind not in metrics or not scored:
+    for kind, figures in metrics["scores"].items():
+        if "mean_score" not in figures or not figures["documents"]:
             continue
-        saturated, mean = metrics[kind]["saturated_share"], metrics[kind]["mean_score"]
+        saturated, mean = figures["saturated_share"], figures["mean_score"]
         name = f"{kind}_saturated"
         checks.append(_most(name, saturated, limits.max_saturated, f"of the {kind} scores are 1"))
         if limits.min_score is not None:

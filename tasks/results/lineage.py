@@ -92,7 +92,7 @@ def _run_facets(manifest: dict[str, Any]) -> dict[str, Any]:
         "nocturna_run": {
             "_schemaURL": _url("2-0-2/OpenLineage", "RunFacet"),
             "runId": manifest["run_id"],
-            "configId": manifest["config_id"],
+            "configs": {name: score["config"] for name, score in manifest["scores"].items()},
         },
     }
     if manifest["status"] in {"refused", "failed", "stopped", "skipped"} and manifest.get("reason"):

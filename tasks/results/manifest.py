@@ -45,28 +45,6 @@ class InputUsed:
 
 
 @dataclass(frozen=True)
-class ModelUsed:
-    """A model as it was loaded.
-
-    Attributes:
-        task: `sentiment` or `topic`.
-        name: Hub name or local folder.
-        revision: 40-digit commit sha, or `sha256:...` of a local folder's weights.
-        weights: file format of the weights: `safetensors` or `torch`.
-        labels: column of each label, in the order of the scores.
-        settings: what else decides the scores: method, hypotheses, multi_label, temperature, and
-            of a shortlist its size and the `name@revision` of the model that chooses.
-    """
-
-    task: str
-    name: str
-    revision: str
-    weights: str
-    labels: dict[str, str]
-    settings: dict[str, Any] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
 class Manifest:
     """What a run did and with what. Times are ISO 8601 in UTC, durations seconds.
 
@@ -83,6 +61,8 @@ class Manifest:
         table: `uri` and `version` of the Delta table that shows the snapshot too.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
+        scores: what each score is, by its name: kind, config, exact models, the column of each
+            label, settings, condition.
         precision: number format of the models.
         backend: what ran the models.
         choice: where the job left the precision open: what was measured, and on how many documents.
@@ -97,12 +77,11 @@ class Manifest:
 
     run_id: str
     job_name: str
-    config_id: str
     status: str
     started_at: str
     job: dict[str, Any]
     inputs: tuple[InputUsed, ...] = ()
-    models: tuple[ModelUsed, ...] = ()
+    scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     precision: str = "fp32"
     backend: str = "torch"
     choice: dict[str, Any] | None = None
@@ -234,7 +213,6 @@ def _known(layout: Layout, run_id: str) -> dict[str, Any]:
     return {
         "run_id": run_id,
         "job_name": layout.job_name,
-        "config_id": "",
         "status": UNREADABLE,
         "started_at": start_of(run_id),
         "job": {},

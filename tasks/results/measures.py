@@ -1,76 +1,64 @@
 """The figures that gates and reports need, each file read once by DuckDB."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-import pyarrow as pa
-
+from tasks.inference.score_plan import ScorePlan
 from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.results.records import PartFile
-from tasks.results.schema import score_columns
+from tasks.results.schema import has_status, label_columns
 from tasks.results.sql import connect, literal, quoted
 
 SUM_TOLERANCE = 1e-3
 SATURATED = 0.999
-Labels = dict[str, dict[str, str]]
-"""Column of each label, by kind: `sentiment` and `topic`."""
+MOST_LABELS = 50
+"""Labels in the figures of a score whose labels each document brings along."""
 
 
 def measure(
     layout: Layout,
     parts: Sequence[PartFile],
-    schema: pa.Schema,
-    single_label: bool = True,
+    scores: Sequence[ScorePlan] = (),
     aggregate: str = "mean",
-    shortlist: int | None = None,
 ) -> dict[str, Any]:
     """Counts, label and language shares, confidence, lengths, errors, rows that break a rule.
 
     Args:
-        parts: parts with the columns of `schema`.
-        single_label: whether topic scores must add up to 1.
+        parts: parts with the columns of these scores.
+        scores: the scores of the rows.
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
-        shortlist: topic labels that must have a score in each row, and the others none; None for
-            all of them.
     """
-    kinds = {kind: score_columns(schema, kind) for kind in ("sentiment", "topic")}
-    kinds = {kind: named for kind, named in kinds.items() if named}
-    wanted = _expressions(kinds, single_label, aggregate, shortlist)
+    wanted = _expressions(scores, aggregate)
     row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
-    return _tidy(row, kinds)
+    return _tidy(row, scores)
 
 
 def measure_whole(
-    layout: Layout, parts: Sequence[PartFile], schema: pa.Schema
+    layout: Layout, parts: Sequence[PartFile], scores: Sequence[ScorePlan] = ()
 ) -> tuple[int, dict[str, Any]]:
-    """Distinct ids of a whole snapshot, and its rows, errors and label shares.
+    """Distinct ids of a whole snapshot, and its rows, errors and what it says of each score.
 
     A share is of the rows that have a label: rows of documents that left the corpus before the
     labels were others have none.
     """
-    kinds = {kind: score_columns(schema, kind) for kind in ("sentiment", "topic")}
     wanted = {
         "rows": "count(*)",
         "ids": "count(DISTINCT doc_id)",
         "ok": "count(*) FILTER (WHERE status = 'ok')",
         "errors": "histogram(error_code)",
     }
-    wanted |= {kind: f"histogram({quoted(kind)})" for kind, named in kinds.items() if named}
+    for score in scores:
+        wanted |= _figures(score)
     row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
     whole = {
         "rows": row["rows"],
         "scored": row["ok"],
         "failed": row["rows"] - row["ok"],
         "errors": dict(sorted((row["errors"] or {}).items())),
+        "scores": {score.name: _tidy_score(row, score) for score in scores},
     }
-    for kind, named in kinds.items():
-        if named:
-            labels = row[kind] or {}
-            some = {label: labels.get(label, 0) for label in named}
-            of = sum(labels.values())
-            shares = {label: _share(n, of) for label, n in some.items()}
-            whole[kind] = {"counts": some, "shares": shares if of else {}}
     return row["ids"], whole
 
 
@@ -85,30 +73,17 @@ def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> d
     return dict(zip(wanted, values or (), strict=True))
 
 
-def _expressions(
-    kinds: Labels, single_label: bool, aggregate: str, shortlist: int | None
-) -> dict[str, str]:
-    scores = [quoted(c) for named in kinds.values() for c in named.values()]
-    every = [*scores, *(quoted(f"{kind}_score") for kind in kinds)]
-    lacking = [f"{quoted(f'{kind}_score')} IS NULL" for kind in kinds]
-    for kind, named in kinds.items():
-        due = shortlist if kind == "topic" and shortlist is not None else len(named)
-        lacking.append(f"list_count([{', '.join(map(quoted, named.values()))}]) <> {due}")
-    sums = [
-        f"list_sum([{', '.join(f'{quoted(c)}::DOUBLE' for c in named.values())}])"
-        for kind, named in kinds.items()
-        if kind == "sentiment" or single_label
-    ]
+def _expressions(scores: Sequence[ScorePlan], aggregate: str) -> dict[str, str]:
+    rules = [_rules(score) for score in scores]
     summed = "status = 'ok'" + (" AND coalesce(n_windows, 1) = 1" if aggregate == "max" else "")
-    tops = [_not_top(kind, named) for kind, named in kinds.items()]
     where = {
         "ok": "status = 'ok'",
         "v.status": "status IS NULL OR status NOT IN ('ok', 'failed')",
-        "v.nulls": f"status = 'ok' AND ({_any(lacking)})",
-        "v.extra": f"status <> 'ok' AND ({_any(f'{c} IS NOT NULL' for c in every)})",
-        "v.range": _any(f"NOT ({c} BETWEEN 0 AND 1)" for c in every),
-        "v.sum": f"{summed} AND ({_any(f'abs({s} - 1) > {SUM_TOLERANCE}' for s in sums)})",
-        "v.top": f"status = 'ok' AND ({_any(tops)})",
+        "v.nulls": f"status = 'ok' AND ({_any(rule.lacking for rule in rules)})",
+        "v.extra": f"status <> 'ok' AND ({_any(rule.extra for rule in rules)})",
+        "v.range": _any(rule.range for rule in rules if rule.range),
+        "v.sum": f"{summed} AND ({_any(rule.sum for rule in rules if rule.sum)})",
+        "v.top": f"status = 'ok' AND ({_any(rule.top for rule in rules if rule.top)})",
         "truncated": "truncated",
     }
     found = {"rows": "count(*)", "distinct_doc_ids": "count(DISTINCT doc_id)"}
@@ -116,29 +91,81 @@ def _expressions(
     found["n_tokens"] = "quantile_disc(n_tokens, [0.5, 0.9, 0.99, 1.0])"
     found["errors"] = "histogram(error_code)"
     found["languages"] = "histogram(language) FILTER (WHERE status = 'ok')"
-    for kind in kinds:
-        top = quoted(f"{kind}_score")
-        found[f"{kind}.labels"] = f"histogram({quoted(kind)})"
-        found[f"{kind}.mean_score"] = f"avg({top})"
-        found[f"{kind}.saturated"] = f"count(*) FILTER (WHERE {top} > {SATURATED})"
+    for score in scores:
+        found |= _figures(score)
     return found
 
 
-def _not_top(kind: str, named: dict[str, str]) -> str:
+def _figures(score: ScorePlan) -> dict[str, str]:
+    """What is counted of a score, as `_tidy_score` takes it."""
+    name = score.name
+    if score.gives == "number":
+        return {f"{name}.known": f"count({quoted(name)})", f"{name}.mean": f"avg({quoted(name)})"}
+    top = quoted(f"{name}_score")
+    return {
+        f"{name}.labels": f"histogram({quoted(name)})",
+        f"{name}.mean_score": f"avg({top})",
+        f"{name}.saturated": f"count(*) FILTER (WHERE {top} > {SATURATED})",
+    }
+
+
+@dataclass(frozen=True)
+class _Rules:
+    """Conditions under which a row breaks a rule of one score; empty where there is no rule."""
+
+    lacking: str
+    extra: str
+    range: str = ""
+    sum: str = ""
+    top: str = ""
+
+
+def _rules(score: ScorePlan) -> _Rules:
+    name = score.name
+    asked = f"coalesce({quoted(f'{name}_status')}, '') = 'ok'" if has_status(score) else "true"
+    if score.gives == "number":
+        value = quoted(name)
+        return _Rules(f"{asked} AND {value} IS NULL", f"{value} IS NOT NULL")
+    top = quoted(f"{name}_score")
+    if score.gives == "choices":
+        scores = f"{quoted(f'{name}_scores')}"
+        lacking = f"{asked} AND ({top} IS NULL OR list_count({scores}) <> len({scores}))"
+        return _Rules(
+            lacking,
+            f"{top} IS NOT NULL",
+            f"NOT ({top} BETWEEN 0 AND 1)",
+            f"abs(list_sum({scores}) - 1) > {SUM_TOLERANCE}" if score.sums_to_one else "",
+            f"{top} IS DISTINCT FROM list_max({scores})",
+        )
+    named = label_columns(name, score.labels)
+    columns = [quoted(column) for column in named.values()]
+    due = score.asked or len(columns)
+    every = [*columns, top]
+    total = f"list_sum([{', '.join(f'{c}::DOUBLE' for c in columns)}])"
+    return _Rules(
+        f"{asked} AND ({top} IS NULL OR list_count([{', '.join(columns)}]) <> {due})",
+        _any(f"{column} IS NOT NULL" for column in every),
+        _any(f"NOT ({column} BETWEEN 0 AND 1)" for column in every),
+        f"abs({total} - 1) > {SUM_TOLERANCE}" if score.sums_to_one else "",
+        _not_top(name, named),
+    )
+
+
+def _not_top(name: str, named: dict[str, str]) -> str:
     cases = " ".join(f"WHEN {literal(label)} THEN {quoted(c)}" for label, c in named.items())
-    top = quoted(f"{kind}_score")
+    top = quoted(f"{name}_score")
     highest = f"greatest({', '.join(quoted(c) for c in named.values())})"
     return (
-        f"(CASE {quoted(kind)} {cases} END) IS DISTINCT FROM {top} "
+        f"(CASE {quoted(name)} {cases} END) IS DISTINCT FROM {top} "
         f"OR {top} IS DISTINCT FROM {highest}"
     )
 
 
 def _any(tests: Iterable[str]) -> str:
-    return " OR ".join(tests) or "false"
+    return " OR ".join(f"({test})" for test in tests) or "false"
 
 
-def _tidy(row: dict[str, Any], kinds: Labels) -> dict[str, Any]:
+def _tidy(row: dict[str, Any], scores: Sequence[ScorePlan]) -> dict[str, Any]:
     ok = row["ok"]
     tokens = row["n_tokens"] or [0, 0, 0, 0]
     tidy: dict[str, Any] = {
@@ -151,15 +178,25 @@ def _tidy(row: dict[str, Any], kinds: Labels) -> dict[str, Any]:
         "errors": dict(sorted((row["errors"] or {}).items())),
         "language": _languages(row["languages"] or {}, ok),
     }
-    for kind, named in kinds.items():
-        labels = row[f"{kind}.labels"] or {}
-        tidy[kind] = {
-            "counts": {label: labels.get(label, 0) for label in named},
-            "shares": {label: _share(labels.get(label, 0), ok) for label in named},
-            "mean_score": round(row[f"{kind}.mean_score"] or 0.0, 6),
-            "saturated_share": _share(row[f"{kind}.saturated"], ok),
-        }
+    tidy["scores"] = {score.name: _tidy_score(row, score) for score in scores}
     return tidy
+
+
+def _tidy_score(row: dict[str, Any], score: ScorePlan) -> dict[str, Any]:
+    """The figures of one score; shares are of the documents that it was computed for."""
+    name = score.name
+    if score.gives == "number":
+        return {"documents": row[f"{name}.known"], "mean": row[f"{name}.mean"] or 0.0}
+    found = row[f"{name}.labels"] or {}
+    known = sum(found.values())
+    labels = score.labels or sorted(found, key=lambda label: (-found[label], label))[:MOST_LABELS]
+    return {
+        "documents": known,
+        "counts": {label: found.get(label, 0) for label in labels},
+        "shares": {label: _share(found.get(label, 0), known) for label in labels},
+        "mean_score": round(row[f"{name}.mean_score"] or 0.0, 6),
+        "saturated_share": _share(row[f"{name}.saturated"], known),
+    }
 
 
 def _languages(counts: dict[str, int], ok: int) -> dict[str, Any]:

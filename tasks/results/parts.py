@@ -13,7 +13,7 @@ from tasks.errors import NocturnaError
 from tasks.results import files
 from tasks.results.layout import short_run_id
 from tasks.results.records import PartFile
-from tasks.results.schema import same_columns
+from tasks.results.schema import names_label, same_columns
 
 ROW_GROUP = 131_072
 FEW_VALUES = frozenset(
@@ -23,14 +23,9 @@ FEW_VALUES = frozenset(
         "error_code",
         "error_message",
         "language",
-        "sentiment",
-        "topic",
         "summary_status",
         "summary_model",
         "run_id",
-        "config_id",
-        "sentiment_model",
-        "topic_model",
         "code_version",
         "scored_at",
         "reason",
@@ -101,7 +96,7 @@ def write_tables(tables: Iterable[pa.Table], schema: pa.Schema, path: Path) -> N
         schema,
         compression="zstd",
         compression_level=3,
-        use_dictionary=[n for n in schema.names if n in FEW_VALUES],
+        use_dictionary=[f.name for f in schema if f.name in FEW_VALUES or names_label(f)],
         write_page_index=True,
         bloom_filter_options={k: v for k, v in blooms.items() if k in schema.names},
     ) as writer:

@@ -38,7 +38,8 @@ class ScoredShard:
         scored: documents with scores.
         failed: documents whose row has an error code and no scores.
         quarantined: rows that could not be read.
-        carried: documents that had not changed and were not scored again.
+        carried: documents of which nothing was asked: their scores are those of earlier nights.
+        rewritten: those among them whose row was written anew, with tonight's kept columns.
         tokens: tokens of the scored texts.
         computed_tokens: tokens that all models read: special tokens, hypotheses and overlaps too,
             identical texts once.
@@ -58,6 +59,7 @@ class ScoredShard:
     seconds: float
     timings: dict[str, float] = field(default_factory=dict)
     carried: int = 0
+    rewritten: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
     n_unknown: int = 0
@@ -73,6 +75,7 @@ class Counts:
     quarantined: int = 0
     tokens: int = 0
     carried: int = 0
+    rewritten: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
     n_unknown: int = 0
@@ -97,6 +100,7 @@ def total(shards: list[ScoredShard]) -> Counts:
         quarantined=sum(s.quarantined for s in shards),
         tokens=sum(s.tokens for s in shards),
         carried=sum(s.carried for s in shards),
+        rewritten=sum(s.rewritten for s in shards),
         computed_tokens=sum(s.computed_tokens for s in shards),
         padding_tokens=sum(s.padding_tokens for s in shards),
         n_unknown=sum(s.n_unknown for s in shards),

@@ -21,14 +21,13 @@ class Summary:
         counts: what became of the rows that the run read.
         published: what the results hold now, carried rows included: rows, those scored, those
             failed.
-        shares: share of the published documents by label, for `sentiment` and `topic`.
-        new_shares: the same of the documents that the run scored, where others were carried.
+        shares: share of the published documents by label, for each score that has labels.
+        new_shares: the same of the documents that the run wrote, where others were carried.
         errors: published documents without scores, by error code.
         results: folder to read.
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
         summaries: documents by summary status, what they cost, and why they stopped early.
-        shortlist: how many labels a document was asked about, and the model that chose them.
         table: `uri` and `version` of the Delta table that shows the same rows.
         quarantine: folder of the rows that could not be read, if there are any.
     """
@@ -51,7 +50,6 @@ class Summary:
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
     summaries: dict[str, Any] | None = None
-    shortlist: dict[str, Any] | None = None
     table: dict[str, Any] | None = None
 
 
@@ -86,13 +84,12 @@ def summarise(
         timings=manifest.timings,
         warnings=tuple(warnings),
         summaries=manifest.summaries,
-        shortlist=next((s for m in manifest.models if (s := m.settings.get("shortlist"))), None),
     )
 
 
 def _shares(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
-    kinds = [kind for kind in ("sentiment", "topic") if kind in metrics]
-    return {kind: metrics[kind]["shares"] for kind in kinds if metrics[kind]["shares"]}
+    scores = metrics.get("scores", {})
+    return {name: f["shares"] for name, f in scores.items() if f.get("shares") and f["documents"]}
 
 
 def reading_lines(results: Path) -> dict[str, str]:
@@ -133,9 +130,6 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
     rows += [(f"  {code}", f"{n:,}") for code, n in summary.errors.items()]
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
     rows += [("warning", warning) for warning in summary.warnings]
-    if summary.shortlist and "topic" in summary.shares:
-        chosen = f"{summary.shortlist['size']:,} of {len(summary.shares['topic']):,} labels"
-        rows.append(("topic shortlist", f"{chosen} a document"))
     for kind, shares in summary.shares.items():
         new = summary.new_shares.get(kind, {})
         beside = {label: f" ({share:.1%} of the new)" for label, share in new.items()}

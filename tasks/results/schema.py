@@ -6,11 +6,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from tasks.corpus.kept import stored_type
 from tasks.enrichment.records import SUMMARY_SCHEMA
 from tasks.errors import UsageError
+from tasks.inference.score_plan import ScorePlan
 from tasks.naming import column_names
 
-FORMAT = 1
+FORMAT = 2
 """Version of the results format, in the schema metadata."""
 
 SCORED_AT = pa.timestamp("us")
@@ -22,22 +24,16 @@ class Columns:
     """What decides the columns of a job's results.
 
     Attributes:
-        sentiment_labels: the sentiment model's labels in its own order; empty if it does not run.
-        topic_labels: the job's zero-shot labels in its own order; empty if there are none.
-        multi_label: whether topics are scored each by itself, so that scores need not add up to 1.
-        shortlist: topic labels that have a score in each row, null in the others; None for all.
+        scores: in the order of their columns.
         keep: source columns to carry, as the corpus types them.
         keep_text: whether the text is copied.
         summaries: whether summaries were asked for.
     """
 
-    sentiment_labels: tuple[str, ...] = ()
-    topic_labels: tuple[str, ...] = ()
-    multi_label: bool = False
+    scores: tuple[ScorePlan, ...] = ()
     keep: pa.Schema | None = None
     keep_text: bool = False
     summaries: bool = False
-    shortlist: int | None = None
 
 
 _IDENTITY = (
@@ -65,33 +61,27 @@ _STATE = (
         "ISO 639-1",
     ),
 )
-_SENTIMENT = (
-    ("sentiment", pa.string(), "Label with the highest sentiment score.", None),
-    ("sentiment_score", pa.float32(), "Score of that label.", "0 to 1"),
-)
-_TOPIC = (
-    ("topic", pa.string(), "Label with the highest topic score.", None),
-    ("topic_score", pa.float32(), "Score of that label.", "0 to 1"),
-)
 _TEXT = (("text", pa.large_string(), "The document's text.", None),)
-_SUMMARY = tuple(
-    (field.name, field.type, field.metadata[b"description"].decode(), None)
-    for field in SUMMARY_SCHEMA
-    if field.name != "doc_id"
+_SUMMARY = (
+    *(
+        (field.name, field.type, field.metadata[b"description"].decode(), None)
+        for field in SUMMARY_SCHEMA
+        if field.name != "doc_id"
+    ),
+    ("summary_config", pa.string(), "Hash of all that decides the summary.", None),
 )
 _TRACE = (
     ("run_id", pa.string(), "Run that wrote the row; its manifest is runs/<run_id>/.", None),
-    ("config_id", pa.string(), "Hash of models, labels and settings that decide scores.", None),
-    ("sentiment_model", pa.string(), "Sentiment model as name@revision.", None),
-    ("topic_model", pa.string(), "Topic model as name@revision.", None),
     ("code_version", pa.string(), "Version of Nocturna that wrote the row.", None),
     ("scored_at", SCORED_AT, "When the row was written, UTC without a time zone.", "microseconds"),
 )
 
+_OLD_SCORES = ("sentiment", "topic")
+_OLD_TRACE = {"config_id", "sentiment_model", "topic_model"}
+"""What results of version 0.1 have beside the columns of today."""
+
 OUR_NAMES = frozenset(
-    name
-    for group in (_IDENTITY, _STATE, _SENTIMENT, _TOPIC, _TEXT, _SUMMARY, _TRACE)
-    for name, *_ in group
+    name for group in (_IDENTITY, _STATE, _TEXT, _SUMMARY, _TRACE) for name, *_ in group
 )
 """Every fixed column name, whether a job has the column or not."""
 
@@ -103,39 +93,39 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
     metadata. Nothing in the schema varies between runs of one configuration.
 
     Raises:
-        UsageError: if two kept columns would get the same name.
+        UsageError: if two columns would get the same name.
     """
     fields = [_field(*column) for column in _IDENTITY + _STATE]
-    for kind, labels, top in (
-        ("sentiment", columns.sentiment_labels, _SENTIMENT),
-        ("topic", columns.topic_labels, _TOPIC),
-    ):
-        if labels:
-            fields += [_field(*column) for column in top]
-            fields += _label_fields(kind, labels, _rule(kind, columns))
+    for score in columns.scores:
+        taken = next((name for name in columns_of_score(score) if name in OUR_NAMES), None)
+        if taken is not None:
+            raise UsageError(
+                f"scores.{score.name}: its column {taken!r} is one that every job has or may have; "
+                "give the score or the label another name"
+            )
+        fields += _score_fields(score)
     if columns.keep_text:
         fields += [_field(*column) for column in _TEXT]
     fields += _kept_fields(columns)
     if columns.summaries:
         fields += [_field(*column) for column in _SUMMARY]
-    absent = {
-        "sentiment_model": not columns.sentiment_labels,
-        "topic_model": not columns.topic_labels,
-    }
-    fields += [_field(*column) for column in _TRACE if not absent.get(column[0])]
+    fields += [_field(*column) for column in _TRACE]
+    names = [field.name for field in fields]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(
+            f"scores: two columns would be named {twice!r}; give a score or a label another name"
+        )
     about = json.dumps({"format": FORMAT, "job": job_name}, ensure_ascii=False)
     return pa.schema(fields, metadata={"nocturna": about})
 
 
-def label_columns(kind: str, labels: Iterable[str]) -> dict[str, str]:
+def label_columns(score: str, labels: Iterable[str]) -> dict[str, str]:
     """The column of each label, in order: `{"política": "topic_politica"}`.
 
     The names are distinct and do not depend on the order of the labels.
-
-    Args:
-        kind: `sentiment` or `topic`.
     """
-    return {label: f"{kind}_{name}" for label, name in column_names(labels).items()}
+    return {label: f"{score}_{name}" for label, name in column_names(labels).items()}
 
 
 def kept_columns(columns: Columns) -> dict[str, str]:
@@ -147,7 +137,7 @@ def kept_columns(columns: Columns) -> dict[str, str]:
     Raises:
         UsageError: if two kept columns would get the same name.
     """
-    ours = OUR_NAMES | set(_label_names(columns))
+    ours = OUR_NAMES | {name for score in columns.scores for name in columns_of_score(score)}
     named: dict[str, str] = {}
     for name in _kept(columns).names:
         target = f"source_{name}" if name.lower() in ours else name
@@ -184,69 +174,124 @@ def differing_columns(one: pa.Schema, other: pa.Schema) -> list[str]:
     ]
 
 
-def score_columns(schema: pa.Schema, kind: str) -> dict[str, str]:
-    """The column of each label of `kind` (`sentiment` or `topic`), read from the schema itself."""
-    return {_label(f): f.name for f in schema if _label(f) and f.name.startswith(f"{kind}_")}
+def score_columns(schema: pa.Schema, score: str) -> dict[str, str]:
+    """The column of each label of a score, read from the schema itself."""
+    owner = _owners(schema)
+    return {_label(f): f.name for f in schema if _label(f) and owner.get(f.name) == score}
+
+
+def score_names(schema: pa.Schema) -> list[str]:
+    """The scores that results have, read from the schema itself."""
+    return list(dict.fromkeys(_owners(schema).values()))
+
+
+def names_label(field: pa.Field) -> bool:
+    """Whether a column of a score holds one of few texts: its label, status or config."""
+    return bool(_about(field, b"score")) and field.type == pa.string()
+
+
+def columns_of_score(score: ScorePlan) -> list[str]:
+    """Every column that a score has in the results."""
+    return [field.name for field in _score_fields(score)]
 
 
 def further_columns(schema: pa.Schema) -> tuple[str, ...]:
     """The columns that only some jobs have, those of scores aside: kept ones, text, summaries."""
-    always = {
-        name for group in (_IDENTITY, _STATE, _SENTIMENT, _TOPIC, _TRACE) for name, *_ in group
-    }
-    return tuple(f.name for f in schema if f.name not in always and not _label(f))
+    always = {name for group in (_IDENTITY, _STATE, _TRACE) for name, *_ in group}
+    known = always | _owners(schema).keys() | (_OLD_TRACE if _is_old(schema) else set())
+    return tuple(name for name in schema.names if name not in known)
+
+
+def _owners(schema: pa.Schema) -> dict[str, str]:
+    """The score that each of the columns of scores belongs to."""
+    if not _is_old(schema):
+        return {f.name: name for f in schema if (name := _about(f, b"score"))}
+    found = {}
+    for field in schema:
+        score = field.name.split("_", maxsplit=1)[0]
+        if score in _OLD_SCORES and (_label(field) or field.name in (score, f"{score}_score")):
+            found[field.name] = score
+    return found
+
+
+def _is_old(schema: pa.Schema) -> bool:
+    """Whether results are of version 0.1, which had two scores and no configs of theirs."""
+    try:
+        about = json.loads((schema.metadata or {}).get(b"nocturna", b"{}"))
+        return bool(about.get("format", FORMAT) < FORMAT)
+    except (ValueError, TypeError, AttributeError):
+        return False
 
 
 def _kept(columns: Columns) -> pa.Schema:
     return pa.schema([]) if columns.keep is None else columns.keep
 
 
-def _label_names(columns: Columns) -> list[str]:
-    return [
-        *label_columns("sentiment", columns.sentiment_labels).values(),
-        *label_columns("topic", columns.topic_labels).values(),
+def _score_fields(score: ScorePlan) -> list[pa.Field]:
+    name, text = score.name, pa.string()
+    has: dict[str, list[tuple[str, pa.DataType, str, str | None]]] = {
+        "labels": [
+            (name, text, f"Label with the highest {name} score.", None),
+            (f"{name}_score", pa.float32(), "Score of that label.", "0 to 1"),
+        ],
+        "choices": [
+            (name, text, "Of the document's own labels, the one with the highest score.", None),
+            (f"{name}_score", pa.float32(), "Score of that label.", "0 to 1"),
+            (f"{name}_labels", pa.list_(text), f"Labels from {score.choices!r}.", None),
+            (f"{name}_scores", pa.list_(pa.float32()), "Their scores, in that order.", "0 to 1"),
+        ],
+        "number": [(name, pa.float32(), "The number that the model gives.", None)],
+    }
+    labels = label_columns(name, score.labels) if score.gives == "labels" else {}
+    fields = [_field(*column, None, name) for column in has[score.gives]]
+    fields += [
+        _field(column, pa.float32(), _meaning(score), "0 to 1", label, name)
+        for label, column in labels.items()
     ]
+    if has_status(score):
+        fields.append(_field(f"{name}_status", text, _STATUS.format(name), None, score=name))
+    fields.append(_field(f"{name}_config", text, _CONFIG.format(name), None, score=name))
+    return fields
 
 
-def _rule(kind: str, columns: Columns) -> str:
-    alone = kind == "topic" and columns.multi_label
-    few = columns.shortlist if kind == "topic" else None
-    if few is None:
-        return "scored by itself" if alone else "adds up to 1 over the labels"
-    if alone:
-        return f"scored by itself, null if the label is not on the document's shortlist of {few}"
-    return f"adds up to 1 over the document's shortlist of {few}, null if the label is not on it"
+def has_status(score: ScorePlan) -> bool:
+    """Whether a score has a column that says why it is null: it is not for every document."""
+    return bool(score.when) or score.gives == "choices"
 
 
-def _label_fields(kind: str, labels: tuple[str, ...], rule: str) -> list[pa.Field]:
-    return [
-        _field(name, pa.float32(), f"Score of the {kind} label; {rule}.", "0 to 1", label)
-        for label, name in label_columns(kind, labels).items()
-    ]
+_STATUS = "ok, or why the document was not asked for its {}."
+_CONFIG = "Hash of all that decides {}; configs.parquet says what it stands for."
+
+
+def _meaning(score: ScorePlan) -> str:
+    rule = "adds up to 1" if score.sums_to_one else "scored by itself"
+    if score.asked is None:
+        over = " over the labels" if score.sums_to_one else ""
+        return f"Score of the {score.name} label; {rule}{over}."
+    over = f" over the {score.asked} labels" if score.sums_to_one else f", {score.asked} labels"
+    return (
+        f"Score of the {score.name} label; {rule}{over} that a document is asked about, else null."
+    )
 
 
 def _kept_fields(columns: Columns) -> list[pa.Field]:
     return [
         _field(
-            target, _plain_type(_kept(columns).field(name).type), f"Source column {name!r}.", None
+            target, stored_type(_kept(columns).field(name).type), f"Source column {name!r}.", None
         )
         for name, target in kept_columns(columns).items()
     ]
 
 
-def _plain_type(kind: pa.DataType) -> pa.DataType:
-    """The type that every reader understands: no dictionaries, no time zones."""
-    if pa.types.is_dictionary(kind):
-        return _plain_type(kind.value_type)
-    if pa.types.is_timestamp(kind):
-        return pa.timestamp("us")
-    return kind
-
-
 def _field(
-    name: str, kind: pa.DataType, description: str, unit: str | None, label: str | None = None
+    name: str,
+    kind: pa.DataType,
+    description: str,
+    unit: str | None,
+    label: str | None = None,
+    score: str | None = None,
 ) -> pa.Field:
-    about = {"description": description, "unit": unit, "label": label}
+    about = {"description": description, "unit": unit, "label": label, "score": score}
     return pa.field(name, kind, metadata={k: v for k, v in about.items() if v is not None})
 
 
@@ -258,4 +303,8 @@ def _has(schema: pa.Schema, field: pa.Field) -> bool:
 
 
 def _label(field: pa.Field) -> str:
-    return (field.metadata or {}).get(b"label", b"").decode()
+    return _about(field, b"label")
+
+
+def _about(field: pa.Field, what: bytes) -> str:
+    return (field.metadata or {}).get(what, b"").decode()

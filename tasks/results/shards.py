@@ -59,10 +59,10 @@ def load_shard(
     if done.quarantined and not has_rows(kept, done.quarantined):
         return None
     if done.part is None:
-        return done if done.scored + done.failed == 0 else None
+        return done if done.scored + done.failed + done.rewritten == 0 else None
     part = replace(done.part, path=layout.work(run_id) / done.part.name)
     done = replace(done, part=part)
-    if part.rows != done.scored + done.failed or not is_whole(part):
+    if part.rows != done.scored + done.failed + done.rewritten or not is_whole(part):
         return None
     return done if same_columns(schema_of(part.path), schema) else None
 

@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.results.records import to_json
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files under a job's folder. A file of a newer one is never rewritten or moved."""
 
 T = TypeVar("T")

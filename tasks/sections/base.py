@@ -1,8 +1,8 @@
 """What the sections of a job share."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 from tasks.addresses import redact
 
@@ -13,9 +13,13 @@ class Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-def option(name: str) -> dict[str, Any]:
-    """Marks a field as a command option; help, type and default come from the field itself."""
-    return {"option": name}
+def option(name: str, score: str | None = None) -> dict[str, Any]:
+    """Marks a field as a command option; help, type and default come from the field itself.
+
+    Args:
+        score: for a field of a score: the name of the score that the option is about.
+    """
+    return {"option": name} | ({"score": score} if score else {})
 
 
 def refuse_secrets(address: str | None) -> str | None:
@@ -23,3 +27,19 @@ def refuse_secrets(address: str | None) -> str | None:
     if address is not None and redact(address) != address:
         raise ValueError("credentials come from the environment, not from the address")
     return address
+
+
+def as_names(value: Any) -> Any:
+    """One name or a list of names as a tuple; anything else as it is."""
+    return (value,) if isinstance(value, str) else value
+
+
+class ScoreOptions(Section):
+    """What a job may say about a score of any kind; each head adds its own."""
+
+    kind: str
+    when: dict[str, Annotated[tuple[str, ...], BeforeValidator(as_names)]] = Field(
+        {},
+        description="Which documents it is for: `language: es`, or labels of another score, as in "
+        "`topic: política`; all documents if none. The others are null.",
+    )

@@ -1,6 +1,8 @@
 """What must hold before a run is published."""
 
-from pydantic import Field, field_validator
+from collections.abc import Iterable
+
+from pydantic import Field
 
 from tasks.sections.base import Section, option
 from tasks.sections.listed import Texts
@@ -10,15 +12,14 @@ SOFT_CHECKS = (
     "max_failed",
     "max_truncated",
     "max_other_language",
-    "sentiment_shift",
-    "topic_shift",
     "language_shift",
-    "sentiment_mean_score",
-    "topic_mean_score",
-    "sentiment_saturated",
-    "topic_saturated",
 )
-"""Quality checks that a job may turn into warnings; all others always refuse to publish."""
+SCORE_CHECKS = ("shift", "mean_score", "saturated")
+
+
+def soft_checks_of(scores: Iterable[str]) -> list[str]:
+    """Quality checks that a job with these scores may turn into warnings; no others."""
+    return [*SOFT_CHECKS, *(f"{score}_{check}" for score in scores for check in SCORE_CHECKS)]
 
 
 class Quality(Section):
@@ -87,13 +88,3 @@ class Quality(Section):
     warn_only: Texts = Field(
         (), description="Names of checks that warn and never refuse to publish."
     )
-
-    @field_validator("warn_only")
-    @classmethod
-    def _can_warn(cls, names: tuple[str, ...]) -> tuple[str, ...]:
-        odd = next((name for name in names if name not in SOFT_CHECKS), None)
-        if odd is not None:
-            raise ValueError(
-                f"{odd!r} is no check that can warn only; give any of {', '.join(SOFT_CHECKS)}"
-            )
-        return names

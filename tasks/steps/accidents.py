@@ -1,6 +1,7 @@
 """Refusing to publish something else than last night without being asked."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,12 +10,14 @@ import pyarrow as pa
 
 from tasks.addresses import is_remote
 from tasks.errors import UsageError
+from tasks.inference.score_plan import ScorePlan
 from tasks.job import Job, Source
 from tasks.results.identity import Accident, Identity, accidents, identity_of
 from tasks.results.layout import Layout
 from tasks.results.log_entries import Snapshot, current_snapshot
 from tasks.results.parts import schema_of
 from tasks.results.schema import Columns, results_schema
+from tasks.sections.base import ScoreOptions
 
 if TYPE_CHECKING:
     from tasks.results.delta import Delta
@@ -36,24 +39,30 @@ def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> I
     )
 
 
-def described_identity(job: Job, sentiment_labels: tuple[str, ...]) -> Identity:
+def described_identity(job: Job, scores: Mapping[str, ScorePlan | None]) -> Identity:
     """What a job's snapshot will be made from, as far as its description says, without its corpus.
 
     Args:
-        sentiment_labels: those of its model; none where they are not known yet.
+        scores: each of the job; None where it is not known yet what labels it has.
     """
-    kept = pa.schema([pa.field(name, pa.null()) for name in job.source.keep])
+    planned = tuple(score for score in scores.values() if score is not None)
     columns = Columns(
-        sentiment_labels=sentiment_labels,
-        topic_labels=job.zero_shot.labels if job.zero_shot else (),
-        keep=kept,
+        scores=planned,
+        keep=pa.schema([pa.field(name, pa.null()) for name in job.source.keep]),
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )
     found = identity_for(job, results_schema(columns, job.name))
-    if job.sentiment.enabled and not sentiment_labels:
-        return replace(found, scores={**found.scores, "sentiment": ()}, columns=None)
-    return found
+    unknown = {name: _labels_of(job.scores[name]) for name in scores if scores[name] is None}
+    if not unknown:
+        return found
+    return replace(found, scores={**found.scores, **unknown}, columns=None)
+
+
+def _labels_of(options: ScoreOptions) -> tuple[str, ...] | None:
+    """The labels that a job itself lists for a score; None where they are the model's to tell."""
+    labels = getattr(options, "labels", None)
+    return labels if isinstance(labels, tuple) else None
 
 
 def refuse_accidents(
@@ -111,5 +120,5 @@ def _published(snapshot: Snapshot | None) -> Identity | None:
 
 def _known_again(published: Identity, delta: "Delta") -> float:
     """Share of the published documents that the corpus has with the same text."""
-    same = delta.unchanged + delta.reconfigured + delta.retried
+    same = delta.unchanged + delta.reconfigured + delta.retried + delta.rewritten
     return min(1.0, same / published.documents) if published.documents else 1.0

@@ -5,14 +5,13 @@ from dataclasses import asdict, replace
 from typing import Any
 
 from tasks.inference.device import device_name, pick_device
-from tasks.inference.planned import InferencePlan
+from tasks.inference.score_plan import ScorePlan
 from tasks.results import manifest as manifests
 from tasks.results.layout import Layout
 from tasks.results.machine import machine_facts, package_versions
 from tasks.results.manifest import (
     InputUsed,
     Manifest,
-    ModelUsed,
     read_manifest,
     write_manifest,
 )
@@ -25,13 +24,12 @@ def planned_manifest(plan: Plan) -> Manifest:
     return Manifest(
         run_id=plan.run_id,
         job_name=plan.job.name,
-        config_id=plan.config_id,
         status=manifests.RUNNING,
         started_at=plan.started_at,
         base=plan.delta.base,
         job=plan.job.model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
-        models=tuple(_models(plan.inference)),
+        scores={score.name: described(score) for score in plan.inference.scores},
         precision=plan.inference.precision,
         backend=running_of(plan).backend,
         choice=asdict(plan.choice) if plan.choice else None,
@@ -61,32 +59,18 @@ def _inputs(plan: Plan) -> list[InputUsed]:
     ]
 
 
-def _models(plan: InferencePlan) -> list[ModelUsed]:
-    found = []
-    if plan.sentiment:
-        found.append(_used("sentiment", plan.sentiment, {}))
-    if plan.topics:
-        settings = {
-            "method": plan.topics.method,
-            "hypotheses": list(plan.topics.hypotheses),
-            "multi_label": plan.topics.multi_label,
-            "temperature": plan.topics.temperature,
-        }
-        if plan.topics.shortlist:
-            settings["shortlist"] = {
-                "size": plan.topics.shortlist.size,
-                "model": plan.topics.shortlist.model.label,
-            }
-        found.append(_used("topic", plan.topics, settings))
-    return found
-
-
-def _used(task: str, part: Any, settings: dict[str, Any]) -> ModelUsed:
-    return ModelUsed(
-        task=task,
-        name=part.model.name,
-        revision=part.model.revision,
-        weights=part.model.weights,
-        labels=label_columns(task, part.labels),
-        settings=settings,
-    )
+def described(score: ScorePlan) -> dict[str, Any]:
+    """What a score is, as plain values: what its config stands for."""
+    return {
+        "kind": score.kind,
+        "config": score.config,
+        "models": {
+            part: {"name": model.name, "revision": model.revision, "weights": model.weights}
+            for part, model in score.models.items()
+        },
+        "labels": label_columns(score.name, score.labels) if score.gives == "labels" else {},
+        "settings": score.settings,
+        "gives": score.gives,
+        "labels_column": score.choices,
+        "when": {name: list(labels) for name, labels in score.when.items()},
+    }

@@ -69,9 +69,8 @@ def standing_deviation(layout: Layout, plan: Plan, seconds: float) -> StandingDe
     """
     if plan.inference.precision == "fp32" or not plan.delta.to_score:
         return None
-    path = cached_at(
-        "deviations", [plan.inference.config_id, plan.inference.precision, machine_of(plan)]
-    )
+    configs = sorted(plan.inference.configs.items())
+    path = cached_at("deviations", [configs, plan.inference.precision, machine_of(plan)])
     kept = _read(path)
     if kept is None:
         wanted = min(MOST, max(LEAST, int(plan.delta.to_score * FIRST_SHARE)))
@@ -103,7 +102,8 @@ def _read(path: Path) -> _Kept | None:
 def _measured(layout: Layout, plan: Plan, wanted: int) -> Deviation:
     """Nothing else runs now: torch, which the reference runs in, gets every core."""
     run = replace(running_of(plan), threads=usable_cores())
-    return measure_deviation(plan.inference, sample_of(layout, plan, wanted), run)
+    texts, known = sample_of(layout, plan, wanted)
+    return measure_deviation(plan.inference, texts, run, known)
 
 
 def _together(before: Deviation, now: Deviation) -> Deviation:

@@ -8,7 +8,7 @@ import hashlib
 import io
 import time
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, Tally
-from tasks.inference.scorer import Scores, score_texts
+from tasks.inference.scorer import Known, Scored, Scores, score_texts
 from tasks.results import files
 
 FIRST = 32
@@ -26,10 +26,8 @@ FIRST = 32
 SECONDS, MOST = 60.0, 1000
 """Work that a piece holds: about so long, and so many texts over all workers."""
 
-_PARTS = (
-    *("n_tokens", "n_windows", "truncated", "sentiment", "topics"),
-    *("unreadable", "mostly_unknown"),
-)
+_OF_TEXTS = ("n_tokens", "n_windows", "truncated", "unreadable", "mostly_unknown")
+_OF_SCORES = ("values", "asked", "skipped")
 
 
 def score_in_pieces(
@@ -38,51 +36,107 @@ def score_in_pieces(
     run: Running,
     on_documents: Callable[[float], None],
     folder: Path,
+    known: Known | None = None,
 ) -> Scores:
     """The scores of texts, in their order. Identical texts are read once.
 
     Args:
         on_documents: called with the number of documents done since the last call.
         folder: where pieces are kept; those of an earlier attempt are taken from there.
+        known: what each text needs, and what is known of it; without it all need all.
 
     Raises:
         Stopped: `run.stop` said so; the pieces before are kept.
         UsageError: a model cannot be loaded.
         NocturnaError: a piece cannot be written.
     """
-    places = {text: place for place, text in enumerate(dict.fromkeys(texts))}
-    distinct = list(places)
-    each = len(texts) / max(1, len(distinct))
+    work = _Work(texts, known or Known())
+    each = len(texts) / max(1, len(work))
 
     def tell(done: float) -> None:
         on_documents(done * each)
 
     done: list[Scores] = []
     start, size = 0, FIRST
-    for piece in _kept(folder, distinct):
+    for piece in _kept(folder, plan, work):
         done.append(piece)
         start += len(piece.n_tokens)
         tell(len(piece.n_tokens))
     most = max(FIRST, MOST // run.workers)
-    while start < len(distinct) or not done:
-        some = distinct[start : start + size]
+    while start < len(work) or not done:
+        end = work.end(start + size)
         began = time.monotonic()
-        done.append(score_texts(plan, some, run, tell))
+        done.append(score_texts(plan, work.texts[start:end], run, tell, work.known(start, end)))
         took = time.monotonic() - began
-        if start + len(some) < len(distinct):
-            _keep(folder, start, some, done[-1])
-        start += len(some)
+        if end < len(work):
+            _keep(folder / work.name(start, end), done[-1])
+        start = end
         size = max(1, min(most, int(size * SECONDS / max(took, 1e-3))))
-    return _joined(done, np.array([places[text] for text in texts], dtype=np.int64))
+    return _joined(plan, done, work.places)
 
 
-def _joined(pieces: Sequence[Scores], places: NDArray[np.int64]) -> Scores:
-    whole: dict[str, Any] = {}
-    for name in _PARTS:
-        values = [getattr(piece, name) for piece in pieces]
-        whole[name] = None if values[0] is None else np.concatenate(values)[places]
+class _Work:
+    """Texts that are alike in all that is known of them, once each; equal texts side by side.
+
+    Attributes:
+        texts: of the first of each.
+        places: where each of all the texts stands among them.
+    """
+
+    def __init__(self, texts: Sequence[str], known: Known) -> None:
+        first: dict[str, dict[Hashable, int]] = {}
+        alike = [known.of(position) for position in range(len(texts))]
+        for position, text in enumerate(texts):
+            first.setdefault(text, {}).setdefault(alike[position], position)
+        self._known, self._alike = known, alike
+        self._at = [at for variants in first.values() for at in variants.values()]
+        self.texts = [texts[at] for at in self._at]
+        number = {at: place for place, at in enumerate(self._at)}
+        self.places = np.array(
+            [number[first[t][a]] for t, a in zip(texts, alike, strict=True)], dtype=np.int64
+        )
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def end(self, wanted: int) -> int:
+        """The next end of a piece that parts no equal texts."""
+        end = min(wanted, len(self))
+        while 0 < end < len(self) and self.texts[end] == self.texts[end - 1]:
+            end += 1
+        return end
+
+    def known(self, start: int, end: int) -> Known:
+        """What is known of the texts of a piece."""
+        return self._known.at(np.array(self._at[start:end], dtype=np.intp))
+
+    def name(self, start: int, end: int) -> str:
+        """Where a piece starts, how many texts it holds, and a hash of what is known of them."""
+        digest = hashlib.sha256()
+        for at, text in zip(self._at[start:end], self.texts[start:end], strict=True):
+            digest.update(hashlib.sha256(text.encode()).digest())
+            digest.update(repr(self._alike[at]).encode())
+        return f"{start}-{end - start}-{digest.hexdigest()[:32]}.npz"
+
+
+def _joined(plan: InferencePlan, pieces: Sequence[Scores], places: NDArray[np.int64]) -> Scores:
+    def whole(arrays: list[NDArray[Any]]) -> NDArray[Any]:
+        found: NDArray[Any] = np.concatenate(arrays)[places]
+        return found
+
+    by_name = {}
+    for score in plan.scores:
+        scored = [piece.by_name[score.name] for piece in pieces]
+        widest = max(some.values.shape[1] for some in scored)
+        by_name[score.name] = Scored(
+            values=whole([_widened(some.values, widest) for some in scored]),
+            asked=whole([some.asked for some in scored]),
+            skipped=whole([some.skipped for some in scored]),
+        )
+    parts: dict[str, Any] = {name: whole([getattr(p, name) for p in pieces]) for name in _OF_TEXTS}
     return Scores(
-        **whole,
+        **parts,
+        by_name=by_name,
         scored_texts=sum(piece.scored_texts for piece in pieces),
         tally=Tally(
             sum(piece.tally.read for piece in pieces), sum(piece.tally.padding for piece in pieces)
@@ -90,17 +144,23 @@ def _joined(pieces: Sequence[Scores], places: NDArray[np.int64]) -> Scores:
     )
 
 
-def _keep(folder: Path, start: int, texts: Sequence[str], scores: Scores) -> None:
-    arrays = {name: getattr(scores, name) for name in _PARTS}
-    arrays = {name: values for name, values in arrays.items() if values is not None}
-    arrays["tally"] = np.array([scores.tally.read, scores.tally.padding])
+def _widened(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
+    """The values with empty columns up to a width: documents bring more or fewer labels along."""
+    return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
+
+
+def _keep(place: Path, scores: Scores) -> None:
+    arrays = {name: getattr(scores, name) for name in _OF_TEXTS}
+    for name, scored in scores.by_name.items():
+        arrays |= {f"{part} {name}": getattr(scored, part) for part in _OF_SCORES}
+    arrays["read"] = np.array([scores.scored_texts, scores.tally.read, scores.tally.padding])
     data = io.BytesIO()
     np.savez(data, **arrays)
-    with files.clear_errors(folder):
-        files.write_whole(folder / _name(start, texts), data.getvalue())
+    with files.clear_errors(place.parent):
+        files.write_whole(place, data.getvalue())
 
 
-def _kept(folder: Path, texts: Sequence[str]) -> Iterator[Scores]:
+def _kept(folder: Path, plan: InferencePlan, work: _Work) -> Iterator[Scores]:
     """The pieces of an earlier attempt at the same texts, from the first on without a gap."""
     sizes = {}
     for path in folder.glob("*-*-*.npz"):
@@ -109,22 +169,18 @@ def _kept(folder: Path, texts: Sequence[str]) -> Iterator[Scores]:
             sizes[int(first)] = int(count)
     start = 0
     while size := sizes.get(start):
-        some = texts[start : start + size]
+        end = min(start + size, len(work))
         try:
-            with np.load(folder / _name(start, some), allow_pickle=False) as arrays:
-                parts: dict[str, Any] = {name: arrays.get(name) for name in _PARTS}
-                read, padding = map(int, arrays["tally"])
+            with np.load(folder / work.name(start, end), allow_pickle=False) as arrays:
+                parts: dict[str, Any] = {name: arrays[name] for name in _OF_TEXTS}
+                by_name = {
+                    score.name: Scored(*(arrays[f"{part} {score.name}"] for part in _OF_SCORES))
+                    for score in plan.scores
+                }
+                texts, read, padding = map(int, arrays["read"])
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
             return
-        if parts["n_tokens"] is None or len(parts["n_tokens"]) != len(some):
+        if len(parts["n_tokens"]) != end - start:
             return
-        yield Scores(**parts, scored_texts=len(some), tally=Tally(read, padding))
-        start += size
-
-
-def _name(start: int, texts: Sequence[str]) -> str:
-    """Where the piece starts, how many texts it holds, and a hash of them."""
-    digest = hashlib.sha256()
-    for text in texts:
-        digest.update(hashlib.sha256(text.encode()).digest())
-    return f"{start}-{len(texts)}-{digest.hexdigest()[:32]}.npz"
+        yield Scores(**parts, by_name=by_name, scored_texts=texts, tally=Tally(read, padding))
+        start = end

@@ -24,24 +24,25 @@ from tasks.results import files
 from tasks.results.delta import Delta, base_is_whole, find_delta
 from tasks.results.layout import Layout
 from tasks.results.manifest import resumable_runs, write_manifest
-from tasks.results.parts import is_sound, schema_of
 from tasks.results.schema import results_schema
 from tasks.results.shards import write_rejects
-from tasks.results.snapshots import current_snapshot
 from tasks.results.table_columns import table_schema
 from tasks.results.work import digests_of, is_whole_work
 from tasks.steps.accidents import described_identity, identity_for, refuse_accidents
 from tasks.steps.describe import planned_manifest
-from tasks.steps.documents import read_planned
+from tasks.steps.documents import Planned, read_planned
 from tasks.steps.precision import choose_precision
 from tasks.steps.run import (
+    SUMMARY,
     Plan,
     columns_of,
-    config_id_of,
     load_plan,
+    reading_source,
     running_of,
     save_plan,
+    summary_config_of,
     utc_now,
+    wanted_of,
     work_of,
 )
 from tasks.steps.soundness import check_settings
@@ -70,7 +71,7 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     if job.summaries.enabled:
         required_key(job.summaries, key_provider)
     inference, inputs = _pin(job, layout)
-    wanted = work_of(job, inputs, config_id_of(job, inference), code_version())
+    wanted = work_of(job, inputs, inference, code_version())
     stopped = _stopped_run(layout, wanted)
     plan = (
         replace(stopped, job=job) if stopped else _new_plan(job, layout, run_id, inference, inputs)
@@ -102,7 +103,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
             documents = (
                 DocumentText(doc_id, text)
                 for shard in plan.shards
-                for doc_id, text in _texts(read_planned(layout, plan, shard.index)[1])
+                for doc_id, text in _texts(read_planned(layout, plan, shard.index))
             )
             cost = estimate(documents, job.summaries, job.language, state_folder(job))
         return plan.delta, cost
@@ -114,8 +115,8 @@ def _pin(
     job: Job, layout: Layout, rehearsal: bool = False
 ) -> tuple[InferencePlan, tuple[InputFile, ...]]:
     inference = plan_inference(job, examined=not rehearsal)
-    labels = inference.sentiment.labels if inference.sentiment else ()
-    refuse_accidents(layout, job, described_identity(job, labels))
+    known = {score.name: score for score in inference.scores}
+    refuse_accidents(layout, job, described_identity(job, known))
     return inference, tuple(freeze_inputs(job.source))
 
 
@@ -129,21 +130,22 @@ def _new_plan(
 ) -> Plan:
     start = time.monotonic()
     at_once = shards_at_once(job.compute)
-    shards = tuple(cut_shards(job.source, inputs, job.shard_size, at_once))
+    source = reading_source(job, inference.scores)
+    shards = tuple(cut_shards(source, inputs, job.shard_size, at_once))
+    lists = [score.choices for score in inference.scores if score.choices]
     with files.clear_errors(layout.root):
         building = files.temporary_of(layout.index(run_id))
         files.remove_folder(building)
         files.make_folder(building, private=True)
-        index = build_index(job.source, inputs, shards, building)
+        index = build_index(source, inputs, shards, building, lists)
         files.put_folder(building, layout.index(run_id))
-    kept = kept_schema(layout.index(run_id))
-    schema = results_schema(columns_of(job, inference, kept), job.name)
+    columns = columns_of(job, inference, kept_schema(layout.index(run_id)))
+    schema = results_schema(columns, job.name)
     if job.output.table:
         table_schema(schema)
-    config_id = config_id_of(job, inference)
-    compare = partial(
-        find_delta, layout, run_id, config_id, full=job.full or _lacks_columns(layout, schema)
-    )
+    summary_config = summary_config_of(job)
+    answers = wanted_of(columns, summary_config, job.name)
+    compare = partial(find_delta, layout, run_id, answers, full=job.full)
     delta = compare(drop_vanished=job.output.deletions == "drop")
     try:
         allowed = refuse_accidents(layout, job, identity_for(job, schema, index.documents), delta)
@@ -157,7 +159,7 @@ def _new_plan(
         started_at=utc_now(),
         code_version=code_version(),
         job=job,
-        config_id=config_id,
+        summary_config=summary_config,
         inference=inference,
         inputs=inputs,
         shards=shards,
@@ -193,7 +195,7 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan = load_plan(layout.plan(stopped.run_id))
         except NocturnaError:
             continue
-        same = work_of(plan.job, plan.inputs, plan.config_id, plan.code_version) == wanted
+        same = work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted
         if not same or not base_is_whole(layout, plan.delta):
             continue
         if is_whole_work(layout, plan.run_id, plan.digests):
@@ -204,15 +206,6 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan.run_id,
         )
     return None
-
-
-def _lacks_columns(layout: Layout, schema: pa.Schema) -> bool:
-    """Whether the rows so far lack a column of the job, so that none can be carried over."""
-    snapshot = current_snapshot(layout)
-    part = next((p for p in snapshot.parts if is_sound(p)), None) if snapshot else None
-    if part is None:
-        return False
-    return not set(schema.names) <= set(schema_of(part.path).names)
 
 
 def _refuse_unreadable(plan: Plan) -> None:
@@ -248,8 +241,9 @@ def _quarantine(layout: Layout, plan: Plan) -> int:
     return plan.index.rejected
 
 
-def _texts(documents: pa.Table) -> Iterator[tuple[str, str | None]]:
-    return zip(documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True)
+def _texts(work: Planned) -> Iterator[tuple[str, str | None]]:
+    asked = work.documents.filter(pa.array(work.needs[SUMMARY]))
+    return zip(asked["doc_id"].to_pylist(), asked["text"].to_pylist(), strict=True)
 
 
 def _where(plan: Plan) -> str:

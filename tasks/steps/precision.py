@@ -1,16 +1,17 @@
 """The precision of a run, chosen on its own texts where the job leaves it open."""
 
-import pyarrow.compute as pc
+import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from tasks.errors import NocturnaError
 from tasks.inference.device import device_name, pick_device
 from tasks.inference.precision import Choice, fastest, measure_precisions
+from tasks.inference.scorer import Known
 from tasks.results.layout import Layout
 from tasks.results.machine import machine_facts, package_versions
 from tasks.results.manifest import read_manifest
 from tasks.results.snapshots import current_snapshot
-from tasks.steps.documents import read_planned
+from tasks.steps.documents import read_planned, to_score
 from tasks.steps.run import Plan
 
 _LEAST, _SHARE = 64, 20
@@ -31,8 +32,8 @@ def choose_precision(layout: Layout, plan: Plan) -> Choice:
     if before is not None and before.machine == machine:
         return before
     wanted = min(tolerance.sample, max(_LEAST, plan.delta.to_score // _SHARE))
-    texts = sample_of(layout, plan, wanted)
-    measured = measure_precisions(plan.inference, texts, plan.job.compute, tolerance)
+    texts, known = sample_of(layout, plan, wanted)
+    measured = measure_precisions(plan.inference, texts, plan.job.compute, tolerance, known)
     return Choice(fastest(measured), len(texts), measured, plan.run_id, machine)
 
 
@@ -51,19 +52,31 @@ def _choice_before(layout: Layout, plan: Plan) -> Choice | None:
         after["largest"] <= tolerance.score
         and after["changed_top"] <= tolerance.changed_labels * after["documents"]
     )
-    return choice if within and manifest.config_id == plan.config_id else None
+    configs = {name: score["config"] for name, score in manifest.scores.items()}
+    return choice if within and configs == plan.inference.configs else None
 
 
-def sample_of(layout: Layout, plan: Plan, wanted: int) -> list[str]:
-    """Texts to be scored, from shards spread over the corpus, as many of each."""
+def sample_of(layout: Layout, plan: Plan, wanted: int) -> tuple[list[str], Known]:
+    """Texts to be scored, from shards spread over the corpus, as many of each.
+
+    Returns:
+        the texts, and what is known of them: their languages and their own labels.
+    """
     step = max(1, len(plan.shards) // 8)
     chosen = plan.shards[::step]
     texts: list[str] = []
+    languages: list[str | None] = []
+    choices: dict[str, list[tuple[str, ...]]] = {}
     for left, shard in zip(range(len(chosen), 0, -1), chosen, strict=True):
-        documents = read_planned(layout, plan, shard.index)[1]
-        good = documents["text"].filter(pc.is_null(documents["error_code"]))
-        texts += good.slice(0, -(-(wanted - len(texts)) // left)).to_pylist()
-    return texts
+        work = read_planned(layout, plan, shard.index)
+        found = to_score(plan, work)
+        asked = np.flatnonzero(work.asked[found.positions])[: -(-(wanted - len(texts)) // left)]
+        known = found.known.at(asked)
+        texts += [found.texts[i] for i in asked]
+        languages += known.languages
+        for column, own in known.choices.items():
+            choices.setdefault(column, []).extend(own)
+    return texts, Known(languages=languages, choices=choices)
 
 
 def machine_of(plan: Plan) -> str:

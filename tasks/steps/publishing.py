@@ -6,10 +6,11 @@ from tasks.errors import NocturnaError, UsageError
 from tasks.results import manifest as manifests
 from tasks.results.carry import next_parts
 from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from tasks.results.configs import note_configs
 from tasks.results.delta import set_damaged_aside
 from tasks.results.layout import Layout
 from tasks.results.machine import peak_rss_bytes
-from tasks.results.manifest import read_manifest, write_manifest
+from tasks.results.manifest import Manifest, read_manifest, write_manifest
 from tasks.results.records import ScoredShard, total, total_timings
 from tasks.results.recovery import close_run
 from tasks.results.report import Summary, summarise
@@ -63,11 +64,10 @@ def publish_run(
         schema,
         counts,
         Limits(**plan.job.quality.model_dump(exclude={"max_shrink"}), language=plan.job.language),
-        single_label=not columns.multi_label,
+        scores=columns.scores,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
-        snapshot_rows=counts.scored + counts.failed + plan.delta.carried,
-        shortlist=columns.shortlist,
+        snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.delta.carried,
     )
     write_metrics(layout, run_id, checked)
     timings = total_timings(shards)
@@ -85,6 +85,7 @@ def publish_run(
     )
     write_manifest(layout, manifest)
     refuse(layout, run_id, checked)
+    _note_configs(layout, manifest)
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, identity=identity)
     set_damaged_aside(layout, plan.delta)
@@ -126,10 +127,21 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
             "damaged; score the corpus again"
         )
     together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
+    _note_configs(layout, read_manifest(layout, run_id))
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
     set_damaged_aside(layout, plan.delta)
     return mirror_run(layout, plan.job, _published(layout, run_id))
+
+
+def _note_configs(layout: Layout, manifest: Manifest) -> None:
+    about = {
+        "precision": manifest.precision,
+        "long_documents": manifest.long_documents,
+        "code_version": manifest.versions.get("code"),
+        "run_id": manifest.run_id,
+    }
+    note_configs(layout, manifest.scores, about)
 
 
 def _published(layout: Layout, run_id: str) -> Summary:

@@ -1,6 +1,7 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -12,15 +13,17 @@ from pydantic import TypeAdapter
 from tasks.corpus.index import IndexSummary, kept_schema
 from tasks.corpus.records import InputFile, Shard
 from tasks.enrichment.providers import model_of
+from tasks.enrichment.records import WORTH_ASKING_AGAIN
 from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
 from tasks.inference.running import Running, running
-from tasks.job import Job
+from tasks.inference.score_plan import ScorePlan
+from tasks.job import Job, Source
 from tasks.results import files
-from tasks.results.delta import Delta
+from tasks.results.delta import Answer, Delta, Wanted
 from tasks.results.layout import Layout, layout_of
-from tasks.results.schema import Columns
+from tasks.results.schema import Columns, kept_columns, results_schema
 from tasks.results.stored import FORMAT, read_regular
 
 
@@ -31,6 +34,7 @@ class Plan:
     Attributes:
         started_at: ISO 8601, UTC.
         code_version: of the Nocturna that made the plan.
+        summary_config: hash of all that decides a summary; None where none is asked for.
         index: what a first reading of the corpus found.
         delta: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
@@ -44,7 +48,7 @@ class Plan:
     started_at: str
     code_version: str
     job: Job
-    config_id: str
+    summary_config: str | None
     inference: InferencePlan
     inputs: tuple[InputFile, ...]
     shards: tuple[Shard, ...]
@@ -56,6 +60,9 @@ class Plan:
     format: int = FORMAT
     backend: str | None = None
 
+
+SUMMARY = "summary"
+"""What the answer of a summary is called among the scores."""
 
 _PLAN = TypeAdapter(Plan)
 
@@ -102,30 +109,42 @@ def results_columns(plan: Plan, layout: Layout) -> Columns:
 
 
 def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
-    """What decides the columns of a job's results, given the kept columns of its corpus."""
-    sentiment, topics = inference.sentiment, inference.topics
+    """What decides the columns of a job's results, given every column kept of its corpus."""
     return Columns(
-        sentiment_labels=sentiment.labels if sentiment else (),
-        topic_labels=topics.labels if topics else (),
-        multi_label=bool(topics and not topics.adds_up),
-        keep=kept,
+        scores=inference.scores,
+        keep=pa.schema([kept.field(name) for name in job.source.keep]),
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
-        shortlist=topics.shortlist.size if topics and topics.shortlist else None,
     )
 
 
-def config_id_of(job: Job, inference: InferencePlan) -> str:
-    """Hash of all that decides a row's scores and, where they are asked for, its summary."""
+def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
+    """The source with every column that is read from it: kept ones, and those with labels."""
+    lists = (score.choices for score in scores if score.choices)
+    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.source.keep, *lists]))})
+
+
+def wanted_of(columns: Columns, summary_config: str | None, job_name: str) -> Wanted:
+    """What the rows of the next snapshot must say."""
+    answers = [Answer(s.name, s.config, own_labels=s.choices) for s in columns.scores]
+    if summary_config is not None:
+        answers.append(Answer(SUMMARY, summary_config, again=tuple(sorted(WORTH_ASKING_AGAIN))))
+    return Wanted(
+        tuple(answers), kept_columns(columns), tuple(results_schema(columns, job_name).names)
+    )
+
+
+def summary_config_of(job: Job) -> str | None:
+    """Hash of all that decides a summary; None where the job asks for none."""
     if not job.summaries.enabled:
-        return inference.config_id
+        return None
     decisive = {"provider", "language", "words", "long_documents", "max_chars", "redact"}
     asked = job.summaries.model_dump_json(include=decisive)
-    text = f"{inference.config_id}\n{job.language}\n{model_of(job.summaries)}\n{asked}"
+    text = f"{job.language}\n{model_of(job.summaries)}\n{asked}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) -> str:
+def work_of(job: Job, inputs: tuple[InputFile, ...], inference: InferencePlan, code: str) -> str:
     """Hash of what decides the rows of a run; a stopped run with the same one can go on."""
     kept = job.model_dump_json(
         exclude={
@@ -136,7 +155,8 @@ def work_of(job: Job, inputs: tuple[InputFile, ...], config_id: str, code: str) 
             "output": {"dir", "table"},
         }
     )
-    parts = (kept, config_id, code, *(f"{i.uri}\0{i.fingerprint}" for i in inputs))
+    configs = sorted(inference.configs.items())
+    parts = (kept, str(configs), code, *(f"{i.uri}\0{i.fingerprint}" for i in inputs))
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.corpus.language import languages_of
+from tasks.corpus.kept import label_lists
 from tasks.errors import STOPPED, Stopped
 from tasks.inference.scorer import Scores
 from tasks.results import files
@@ -22,8 +22,9 @@ from tasks.results.parts import write_part
 from tasks.results.records import ScoredShard
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import results_schema
+from tasks.results.score_arrays import NewScores
 from tasks.results.shards import load_shard, save_shard, write_rejects
-from tasks.steps.documents import read_planned
+from tasks.steps.documents import Planned, ToScore, read_planned, to_score
 from tasks.steps.pieces import score_in_pieces
 from tasks.steps.run import Plan, load_plan, results_columns, running_of
 from tasks.steps.summarising import with_summaries
@@ -66,25 +67,30 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         raise Stopped(STOPPED)
     clock = _Clock()
     with clock("read"):
-        rows, documents = read_planned(layout, plan, shard)
+        work = read_planned(layout, plan, shard)
+        documents = work.documents
         if plan.job.summaries.enabled:
-            documents = with_summaries(layout, run_id, shard, documents)
+            documents = with_summaries(layout, run_id, shard, work)
     with clock("infer"):
         pieces = layout.work(run_id) / "pieces" / f"{shard:05d}"
-        scores, found = _score(plan, documents, signals, pieces)
+        scores, found = _score(plan, work, signals, pieces)
     with clock("write"):
-        table = result_rows(documents, scores, columns, plan.job.name, _trace(plan))
-        write_rejects(rows.rejects, layout, run_id, shard)
+        trace = Trace(plan.run_id, plan.code_version, plan.summary_config)
+        table = result_rows(documents, scores, columns, plan.job.name, trace)
+        write_rejects(work.rows.rejects, layout, run_id, shard)
         part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
-    scored = pc.sum(pc.equal(table["status"], "ok")).as_py() or 0
+    ok = pc.equal(table["status"], "ok")
+    scored = pc.sum(pc.and_(ok, pa.array(work.asked))).as_py() or 0
+    rewritten = (pc.sum(ok).as_py() or 0) - scored
     done = ScoredShard(
         shard=shard,
         part=part,
         read=planned.rows,
         scored=scored,
-        failed=table.num_rows - scored,
-        quarantined=rows.rejects.num_rows,
-        carried=rows.documents.num_rows - documents.num_rows,
+        failed=table.num_rows - scored - rewritten,
+        quarantined=work.rows.rejects.num_rows,
+        carried=work.rows.documents.num_rows - documents.num_rows + rewritten,
+        rewritten=rewritten,
         tokens=int(found.n_tokens.sum()),
         computed_tokens=found.tally.read,
         padding_tokens=found.tally.padding,
@@ -94,37 +100,28 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
     )
     save_shard(layout, run_id, done)
     files.remove_folder(pieces)
-    del table, scores, found, documents, rows
+    del table, scores, found, documents, work
     give_memory_back()
     return done
 
 
-def _score(
-    plan: Plan, documents: pa.Table, signals: Signals, pieces: Path
-) -> tuple[ShardScores, Scores]:
-    good = pc.is_null(documents["error_code"])
-    positions = np.flatnonzero(good.to_numpy())
-    texts = documents["text"].filter(good).to_pylist()
+def _score(plan: Plan, work: Planned, signals: Signals, pieces: Path) -> tuple[ShardScores, Scores]:
+    wanted = to_score(plan, work)
     run = replace(running_of(plan), stop=signals.stop)
-    scores = score_in_pieces(plan.inference, texts, run, signals.advance, pieces)
-    languages = np.array(languages_of(texts), dtype=object)
-    return _spread(scores, languages, positions, documents.num_rows), scores
+    scores = score_in_pieces(
+        plan.inference, wanted.texts, run, signals.advance, pieces, wanted.known
+    )
+    return _spread(plan, work, wanted, scores), scores
 
 
-def _spread(
-    scores: Scores, languages: NDArray[np.object_], positions: NDArray[np.intp], documents: int
-) -> ShardScores:
+def _spread(plan: Plan, work: Planned, wanted: ToScore, scores: Scores) -> ShardScores:
     """What is known of the readable documents, as rows of all documents; the others get none."""
-
-    reasons = [] if scores.unreadable is None else scores.unreadable.tolist()
-    errors = {
-        int(at): ("unreadable_text", reason)
-        for at, reason in zip(positions, reasons, strict=bool(reasons))
-        if reason
-    }
+    documents, positions = work.documents, wanted.positions
+    reasons = zip(positions.tolist(), scores.unreadable.tolist(), strict=True)
+    errors = {at: ("unreadable_text", reason) for at, reason in reasons if reason}
 
     def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
-        rows = np.full((documents, *values.shape[1:]), empty, dtype=values.dtype)
+        rows = np.full((documents.num_rows, *values.shape[1:]), empty, dtype=values.dtype)
         rows[positions] = values
         return rows
 
@@ -132,21 +129,18 @@ def _spread(
         n_tokens=wide(scores.n_tokens, 0),
         n_windows=wide(scores.n_windows, 0),
         truncated=wide(scores.truncated, False),
-        language=wide(languages, None),
-        sentiment=None if scores.sentiment is None else wide(scores.sentiment, np.nan),
-        topic=None if scores.topics is None else wide(scores.topics, np.nan),
+        language=wide(wanted.languages, None),
+        scores={
+            score.name: NewScores(
+                values=wide(scores.by_name[score.name].values, np.nan),
+                asked=wide(scores.by_name[score.name].asked, False),
+                skipped=wide(scores.by_name[score.name].skipped, False),
+                choices=label_lists(documents[score.choices]) if score.choices else None,
+            )
+            for score in plan.inference.scores
+        },
         errors=errors,
-    )
-
-
-def _trace(plan: Plan) -> Trace:
-    sentiment, topics = plan.inference.sentiment, plan.inference.topics
-    return Trace(
-        run_id=plan.run_id,
-        config_id=plan.config_id,
-        code_version=plan.code_version,
-        sentiment_model=sentiment.model.label if sentiment else None,
-        topic_model=topics.model.label if topics else None,
+        carried=work.before,
     )
 
 

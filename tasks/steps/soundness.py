@@ -6,7 +6,7 @@ so that a slip of the pen costs a second.
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
 from tasks.corpus.hub import refuse_offline
@@ -16,8 +16,10 @@ from tasks.corpus.storage import forget_listings, is_remote
 from tasks.errors import Transient, UsageError
 from tasks.inference.planned import check_models
 from tasks.inference.running import running
+from tasks.inference.score_plan import ScorePlan
 from tasks.job import Job, Source
 from tasks.results.layout import Layout, layout_of
+from tasks.steps.run import reading_source
 
 LOOKED_AT = 16
 """Inputs whose columns are looked at; every further one is checked when it is read."""
@@ -35,9 +37,9 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
         UsageError: in one line, what is wrong, where, and what to do.
     """
     check_settings(job, rehearsal=rehearsal)
-    labels = check_models(job)
-    check_corpus(job.source, job.shard_size, to_read=True)
-    _check_published(job, labels)
+    scores = check_models(job)
+    check_corpus(_read(job, scores), job.shard_size, to_read=True)
+    _check_published(job, scores)
 
 
 def check_served(job: Job) -> str | None:
@@ -50,9 +52,10 @@ def check_served(job: Job) -> str | None:
         UsageError: as `check_job`, of all but the corpus.
     """
     check_settings(job)
-    _check_published(job, check_models(job))
+    scores = check_models(job)
+    _check_published(job, scores)
     try:
-        check_corpus(job.source, job.shard_size, to_read=False)
+        check_corpus(_read(job, scores), job.shard_size, to_read=False)
     except UsageError as error:
         return str(error)
     return None
@@ -104,13 +107,17 @@ def check_corpus(source: Source, shard_size: int | None, *, to_read: bool) -> No
         forget_listings(source.address, to_read)
 
 
-def _check_published(job: Job, sentiment_labels: tuple[str, ...]) -> None:
+def _read(job: Job, scores: Mapping[str, ScorePlan | None]) -> Source:
+    return reading_source(job, [score for score in scores.values() if score is not None])
+
+
+def _check_published(job: Job, scores: Mapping[str, ScorePlan | None]) -> None:
     layout = layout_of(job.output.dir, job.name)
     if not layout.log.is_dir():
         return
     from tasks.steps.accidents import described_identity, refuse_accidents
 
-    refuse_accidents(layout, job, described_identity(job, sentiment_labels))
+    refuse_accidents(layout, job, described_identity(job, scores))
 
 
 def _check_folder(layout: Layout) -> None:

@@ -15,8 +15,8 @@ from tasks.enrichment.summarise import summarise
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.layout import Layout
-from tasks.steps.documents import read_planned
-from tasks.steps.run import Plan, load_plan
+from tasks.steps.documents import Planned, read_planned
+from tasks.steps.run import SUMMARY, Plan, load_plan
 
 
 @dataclass(frozen=True)
@@ -70,7 +70,7 @@ def summarise_run(
         run_id=run_id,
         progress=keep_last,
         stop=stop,
-        total=plan.delta.to_score,
+        total=plan.delta.asked[SUMMARY],
         key_provider=key_provider,
     )
     _save_by_shard(layout, run_id, tables, taken)
@@ -86,12 +86,19 @@ def summarise_run(
     )
 
 
-def with_summaries(layout: Layout, run_id: str, shard: int, documents: pa.Table) -> pa.Table:
-    """The documents of a shard with the columns of their summaries."""
-    found = _read(layout, run_id, shard)
-    assert found["doc_id"].equals(documents["doc_id"])
-    for name in found.column_names[1:]:
-        documents = documents.append_column(found.schema.field(name), found[name])
+def with_summaries(layout: Layout, run_id: str, shard: int, work: Planned) -> pa.Table:
+    """The documents of a shard with the columns of their summaries, new ones and carried ones."""
+    found, asked = _read(layout, run_id, shard), pa.array(work.needs[SUMMARY])
+    documents = work.documents
+    assert found["doc_id"].equals(documents["doc_id"].filter(asked))
+    place = pc.if_else(asked, pc.subtract(pc.cumulative_sum(asked.cast("int64")), 1), None)
+    for field in SUMMARY_SCHEMA:
+        if field.name == "doc_id":
+            continue
+        values = found[field.name].take(place)
+        if work.before is not None and field.name in work.before.column_names:
+            values = pc.if_else(asked, values, work.before[field.name].cast(field.type))
+        documents = documents.append_column(field, values)
     return documents
 
 
@@ -105,7 +112,8 @@ def _documents(
 ) -> Iterator[DocumentText]:
     """The documents of shards, one after the other; notes how many each of them has."""
     for shard in shards:
-        _, documents = read_planned(layout, plan, shard)
+        work = read_planned(layout, plan, shard)
+        documents = work.documents.filter(pa.array(work.needs[SUMMARY]))
         taken.append((shard, documents.num_rows))
         for doc_id, text in zip(
             documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True

@@ -154,13 +154,13 @@ def write_corpus(path: Path, count: int) -> Path:
 
 def become_free() -> None:
     """Puts the free model in the place of every other in this process."""
-    mock.patch("tasks.inference.classifier.load_backend", lambda *_: FreeModel()).start()
+    mock.patch("tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()).start()
 
 
 @contextmanager
 def free_model() -> Iterator[None]:
     """Puts the free model in the place of every other."""
-    with mock.patch("tasks.inference.classifier.load_backend", lambda *_: FreeModel()):
+    with mock.patch("tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()):
         yield
 
 

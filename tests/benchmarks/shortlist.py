@@ -24,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from tasks.inference.shortlist import choose_labels
 
 from recipes.bundled.measure import SPANISH_TOPICS
 from tasks.inference.encoder import load_encoder
@@ -31,7 +32,6 @@ from tasks.inference.models import resolve_model
 from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.running import Running, running
 from tasks.inference.scorer import score_texts
-from tasks.inference.shortlist import choose_labels
 from tasks.job import BUNDLED, Compute, LongDocuments
 from tasks.job_file import make_job
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows

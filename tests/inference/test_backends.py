@@ -242,7 +242,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 import numpy as np
 from tasks.inference.batches import Sequence
-from tasks.inference.classifier import load_classifier
+from tasks.inference.sequence_model import load_classifier
 from tasks.inference.models import resolve_model
 from tasks.inference.running import running
 from tasks.job import Compute

@@ -16,11 +16,11 @@ from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, pipeline
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import load_classifier
 from tasks.inference.models import resolve_model
 from tasks.inference.planned import InferencePlan, plan_inference
 from tasks.inference.running import running
 from tasks.inference.scorer import score_texts
+from tasks.inference.sequence_model import load_classifier
 from tasks.job import Compute
 from tasks.job_file import make_job
 from tests.inference.sweep import tiny_classifier

@@ -9,13 +9,13 @@ import pytest
 import torch
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import load_classifier
 from tasks.inference.encoder import load_encoder
 from tasks.inference.model_config import classifier_labels, nli_verdicts
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
 from tasks.inference.planned import plan_inference
 from tasks.inference.recipe import read_recipe
 from tasks.inference.running import running
+from tasks.inference.sequence_model import load_classifier
 from tasks.inference.tokens import load_tokenizer
 from tasks.job import Compute
 from tasks.job_file import make_job

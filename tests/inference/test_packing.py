@@ -14,7 +14,6 @@ from transformers import (
 
 from tasks.inference import torch_backend
 from tasks.inference.batches import Sequence
-from tasks.inference.classifier import load_classifier
 from tasks.inference.models import resolve_model
 from tasks.inference.packing import PackedBackend, pack
 from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
@@ -26,6 +25,7 @@ from tasks.inference.reading import (
 )
 from tasks.inference.running import Tally, running
 from tasks.inference.scorer import deviation, reference_scores, score_texts
+from tasks.inference.sequence_model import load_classifier
 from tasks.inference.torch_backend import can_pack
 from tasks.job import Compute, LongDocuments
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece

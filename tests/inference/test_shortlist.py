@@ -8,14 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tasks.inference.nli import score_nli
+from tasks.inference.shortlist import choose_labels
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import pipeline
 
 from tasks.errors import UsageError
-from tasks.inference.classifier import load_classifier
 from tasks.inference.encoder import load_encoder
 from tasks.inference.models import ModelRef, resolve_model
-from tasks.inference.nli import score_nli
 from tasks.inference.planned import (
     InferencePlan,
     SentimentPlan,
@@ -25,7 +25,7 @@ from tasks.inference.planned import (
 )
 from tasks.inference.running import running
 from tasks.inference.scorer import measure_deviation, score_texts
-from tasks.inference.shortlist import choose_labels
+from tasks.inference.sequence_model import load_classifier
 from tasks.inference.windows import cut_windows
 from tasks.job import Compute, LongDocuments
 from tasks.job_file import make_job

@@ -12,7 +12,7 @@ from tasks.inference.backends import Reading, load_backend
 from tasks.inference.batches import Backend, Sequence, run_batches
 from tasks.inference.facts import network_facts
 from tasks.inference.frames import Frame, Ids
-from tasks.inference.model_config import classifier_labels, is_independent
+from tasks.inference.model_config import Outputs, classifier_outputs
 from tasks.inference.models import ModelRef
 from tasks.inference.running import Running
 from tasks.inference.tokens import TextTokenizer, check_frame, load_tokenizer
@@ -38,26 +38,22 @@ class Description:
     """What a classifier is, told without reading its weights.
 
     Attributes:
-        labels: its own names, by output position.
-        independent: whether each label is scored by itself, as the model was trained.
         unused: names of weights in its file that it has no place for.
     """
 
-    labels: tuple[str, ...]
-    independent: bool
+    outputs: Outputs
     tokenizer: TextTokenizer
     unused: tuple[str, ...]
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """A loaded classifier; `labels` are its own names, by output position."""
+    """A loaded classifier."""
 
     ref: ModelRef
     backend: Backend
     tokenizer: TextTokenizer
-    labels: tuple[str, ...]
-    independent: bool
+    outputs: Outputs
 
     def logits(
         self, texts: Callable[[int], tuple[Ids, ...]], lengths: NDArray[np.int64], run: Running
@@ -70,18 +66,18 @@ class Classifier:
             run: how to run.
 
         Returns:
-            Shape (n, labels), float32.
+            Shape (n, outputs), float32.
 
         Raises:
-            UsageError: the network has not as many outputs as its configuration names labels.
+            UsageError: the network has not as many outputs as its configuration says.
         """
         found = run_batches(
             self.backend, lambda i: frame_sequence(self.tokenizer, texts(i)), lengths, run
         )
-        if len(found) and found.shape[1] != len(self.labels):
+        if len(found) and found.shape[1] != self.outputs.count:
             raise UsageError(
-                f"model {self.ref.name}: its config.json names {len(self.labels)} labels, but its "
-                f"network has {found.shape[1]} outputs"
+                f"model {self.ref.name}: its config.json names {self.outputs.count} labels, but "
+                f"its network has {found.shape[1]} outputs"
             )
         return found
 
@@ -112,7 +108,7 @@ def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
         UsageError: it is no classifier, or its weights, tokenizer and configuration do not belong
             together.
     """
-    labels = classifier_labels(ref)
+    outputs = classifier_outputs(ref)
     network, tokenizer = network_facts(ref, head=True), load_tokenizer(ref)
     if pairs:
         if tokenizer.pair is None:
@@ -121,7 +117,7 @@ def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
                 "model reads; choose another model"
             )
         check_frame(ref, tokenizer.uses_types, tokenizer.pair, network)
-    return Description(labels, is_independent(ref), tokenizer, network.unused)
+    return Description(outputs, tokenizer, network.unused)
 
 
 def load_classifier(ref: ModelRef, run: Running) -> Classifier:
@@ -133,4 +129,4 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     found = describe_classifier(ref)
     tokenizer = found.tokenizer
     backend = load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
-    return Classifier(ref, backend, tokenizer, found.labels, found.independent)
+    return Classifier(ref, backend, tokenizer, found.outputs)

@@ -1,0 +1,56 @@
+"""Kinds of score, a file each. A head describes its options, plans a score and computes it.
+
+A head is a module with
+
+- `Options`: the pydantic model of what a job may say about a score of the kind; its `kind` is a
+  Literal with the name of the module, or of the entry point in the group `nocturna.heads`.
+- `claims(values)`: whether a description without `kind` is of this kind.
+- `plan(name, options, language, resolve)`: the `ScorePlan` of a score: models pinned by `resolve`,
+  labels, settings.
+- `examine(plan)`: refuses models that cannot be loaded as their authors meant; notes on others.
+- `readers(plan)`: the tokenizers that read the texts, to tell those that cannot be read.
+- `compute(plan, texts, long, run)`: the `HeadScores` of many texts.
+- `passes(plan)`: how often a text is read for a score, for the progress that a person sees.
+
+Only `compute` loads a network; importing a head and planning a score must be cheap.
+"""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from tasks.registry import registered
+
+if TYPE_CHECKING:
+    from tasks.inference.models import Resolve
+    from tasks.inference.running import Running
+    from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+    from tasks.inference.texts import Texts
+    from tasks.sections.base import ScoreOptions
+    from tasks.sections.compute import LongDocuments
+
+GROUP = "nocturna.heads"
+
+
+class Head(Protocol):
+    """What a module in this folder offers."""
+
+    Options: "type[ScoreOptions]"
+
+    def claims(self, values: Mapping[str, Any]) -> bool: ...
+
+    def plan(self, name: str, options: Any, language: str, resolve: "Resolve") -> "ScorePlan": ...
+
+    def examine(self, plan: "ScorePlan") -> list[str]: ...
+
+    def readers(self, plan: "ScorePlan") -> "list[Reader]": ...
+
+    def compute(
+        self, plan: "ScorePlan", texts: "Texts", long: "LongDocuments", run: "Running"
+    ) -> "HeadScores": ...
+
+    def passes(self, plan: "ScorePlan") -> int: ...
+
+
+def heads() -> dict[str, Head]:
+    """Every kind of score by its name."""
+    return cast(dict[str, Head], registered(__name__, GROUP))

@@ -1,0 +1,128 @@
+"""`kind: classifier`: any sequence-classification model, with all of its labels or one number."""
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pydantic import Field, field_validator
+
+from tasks.errors import UsageError
+from tasks.inference.model_config import classifier_outputs, unnamed
+from tasks.inference.models import BUNDLED, Resolve
+from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from tasks.sections.base import ScoreOptions, option, refuse_secrets
+
+if TYPE_CHECKING:
+    from tasks.inference.running import Running
+    from tasks.inference.texts import Texts
+    from tasks.sections.compute import LongDocuments
+
+
+class Options(ScoreOptions):
+    """A score by a sequence-classification model, such as sentiment."""
+
+    kind: Literal["classifier"] = "classifier"
+    model: str = Field(
+        BUNDLED,
+        description="Hub name or local folder of a sequence-classification model.",
+        json_schema_extra=option("--sentiment-model", score="sentiment"),
+    )
+    revision: str | None = Field(
+        None, description="Branch, tag or commit of the model; the run pins its commit sha."
+    )
+    labels: dict[str, str] = Field(
+        {}, description="New names of the model's labels, as in `LABEL_0: negative`."
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
+
+
+def claims(values: Mapping[str, Any]) -> bool:
+    """A score without labels of its own, or with new names for those of the model."""
+    labels = values.get("labels")
+    return (labels is None or isinstance(labels, dict)) and not values.get("labels_column")
+
+
+def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScorePlan:
+    """Pins the model and reads its labels.
+
+    Raises:
+        UsageError: the model does not exist, is no classifier, or lacks a label that is renamed.
+        Transient: the Hub does not answer.
+    """
+    model = resolve(options.model, options.revision, "sentiment")
+    outputs = classifier_outputs(model)
+    unknown = next((label for label in options.labels if label not in outputs.labels), None)
+    if unknown is not None:
+        raise UsageError(
+            f"scores.{name}.labels: model {model.name} has no label {unknown!r}; it has "
+            f"{', '.join(outputs.labels) or 'one number and no labels'}"
+        )
+    labels = tuple(options.labels.get(label, label) for label in outputs.labels)
+    return ScorePlan(
+        name=name,
+        kind=options.kind,
+        models={"model": model},
+        labels=labels,
+        gives="labels" if labels else "number",
+        sums_to_one=bool(labels) and not outputs.independent,
+    )
+
+
+def examine(plan: ScorePlan) -> list[str]:
+    """Refuses a model whose parts do not belong together; says what is odd about another."""
+    from tasks.inference.examined import unused_note
+    from tasks.inference.sequence_model import describe_classifier
+
+    notes = unused_note(plan.model, describe_classifier(plan.model).unused)
+    own = classifier_outputs(plan.model).labels
+    if own and unnamed(own) and unnamed(plan.labels):
+        notes.append(
+            f"model {plan.model.name}: it does not name its labels; they are called {own[0]} to "
+            f"{own[-1]} until `labels` in the job or id2label in its config.json does"
+        )
+    return notes
+
+
+def readers(plan: ScorePlan) -> list[Reader]:
+    """The model reads each text."""
+    from tasks.inference.sequence_model import describe_classifier
+
+    return [Reader(plan.model.name, describe_classifier(plan.model).tokenizer)]
+
+
+def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
+    """Scores of every label, as transformers' text-classification pipeline has them.
+
+    Args:
+        long: what to do with texts beyond the model's window.
+        run: how to run.
+    """
+    import numpy as np
+
+    from tasks.inference.probabilities import sigmoid, softmax
+    from tasks.inference.sequence_model import load_classifier
+    from tasks.inference.windows import aggregate, cut_windows
+
+    def read() -> HeadScores:
+        model = load_classifier(plan.model, run)
+        encoded = texts.encoded(model.tokenizer)
+        frame = model.tokenizer.single
+        windows = cut_windows(encoded, model.tokenizer.window - frame.added, long)
+        lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64) + frame.added
+        logits = model.logits(lambda i: (windows.ids[i],), lengths, run)
+        kind = model.outputs
+        scores = logits if kind.raw else sigmoid(logits) if kind.independent else softmax(logits)
+        joined = aggregate(scores, windows, long.aggregate)
+        tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
+        return HeadScores(joined, tokens, windows.counts, windows.truncated)
+
+    found: HeadScores = texts.once(("classifier", plan.model.revision, run.precision), read)
+    return found
+
+
+def passes(plan: ScorePlan) -> int:
+    """A text is read once."""
+    return 1

@@ -1,0 +1,151 @@
+"""`kind: embedding`: zero-shot by a sentence encoder, one pass a text, however many labels."""
+
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from tasks.inference.models import BUNDLED, Resolve
+from tasks.inference.recipe import read_recipe
+from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from tasks.sections.base import ScoreOptions, option, refuse_secrets
+from tasks.sections.labels import Labels, one_slot, several
+
+if TYPE_CHECKING:
+    from tasks.inference.running import Running
+    from tasks.inference.texts import Texts
+    from tasks.sections.compute import LongDocuments
+
+
+class Options(ScoreOptions):
+    """A score for each label by the likeness of a text to it; the bundled model does this."""
+
+    kind: Literal["embedding"] = "embedding"
+    labels: Labels = Field(
+        None,
+        min_length=1,
+        description="Candidate labels, separated by commas.",
+        json_schema_extra=option("--labels", score="topic"),
+    )
+    labels_column: str | None = Field(
+        None,
+        description="Source column with the candidate labels of each document, in their stead.",
+    )
+    model: str = Field(
+        BUNDLED,
+        description="Hub name or local folder of an NLI model or sentence encoder.",
+        json_schema_extra=option("--topic-model", score="topic"),
+    )
+    revision: str | None = Field(
+        None, description="Branch, tag or commit of the model; the run pins its commit sha."
+    )
+    template: str | None = Field(
+        None,
+        description="Hypothesis with {} for the label; without a value, the label itself or, for "
+        "an NLI model, by the job's language.",
+        json_schema_extra=option("--template", score="topic"),
+    )
+    temperature: float | None = Field(
+        None, gt=0, description="Softmax temperature; the model's own if none."
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
+
+    @field_validator("template")
+    @classmethod
+    def _has_slot(cls, template: str | None) -> str | None:
+        return one_slot(template)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_no_nli(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("multi_label"):
+            raise ValueError(
+                "multi_label needs an NLI model, named with `model` (kind: nli): similarities are "
+                "no probabilities"
+            )
+        if isinstance(values, dict) and values.get("shortlist") is not None:
+            raise ValueError(
+                "shortlist needs an NLI model, named with `model` (kind: nli): an encoder reads a "
+                "document once, however many labels there are"
+            )
+        return values
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Self:
+        if (self.labels is None) == (self.labels_column is None):
+            raise ValueError("give either `labels` or `labels_column`")
+        several(self.labels)
+        return self
+
+
+def claims(values: Mapping[str, Any]) -> bool:
+    """Labels, and no model but the bundled one."""
+    labelled = isinstance(values.get("labels"), str | list | tuple) or values.get("labels_column")
+    return bool(labelled) and values.get("model") in (None, BUNDLED)
+
+
+def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScorePlan:
+    """Pins the encoder and reads its own recipe.
+
+    Raises:
+        UsageError: the model does not exist or is made of parts that are not known.
+        Transient: the Hub does not answer.
+    """
+    model = resolve(options.model, options.revision, "encoder")
+    return ScorePlan(
+        name=name,
+        kind=options.kind,
+        models={"model": model},
+        labels=options.labels or (),
+        settings={
+            "template": options.template or "{}",
+            "temperature": options.temperature or read_recipe(model).temperature,
+        },
+        gives="choices" if options.labels_column else "labels",
+        choices=options.labels_column,
+    )
+
+
+def examine(plan: ScorePlan) -> list[str]:
+    """Refuses an encoder whose parts do not belong together; says what is odd about another."""
+    from tasks.inference.examined import examine_encoder
+
+    return examine_encoder(plan.model, sentences(plan, plan.labels))
+
+
+def readers(plan: ScorePlan) -> list[Reader]:
+    """The encoder reads each text."""
+    from tasks.inference.encoder import describe_encoder
+
+    return [Reader(plan.model.name, describe_encoder(plan.model).tokenizer)]
+
+
+def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
+    """Softmax over the labels of the cosine similarity divided by a temperature."""
+    from tasks.inference.choices import spread_choices
+    from tasks.inference.encoder import load_encoder
+    from tasks.inference.probabilities import softmax
+    from tasks.inference.similarity import similarities
+    from tasks.inference.windows import aggregate
+
+    model = load_encoder(plan.model, run)
+    labels, asked = spread_choices(plan.labels, texts.choices)
+    cosines, read = similarities(model, texts, sentences(plan, labels), long, run)
+    cosines = asked.of(cosines, read.windows.document, empty=float("-inf"))
+    scores = softmax(cosines / plan.settings["temperature"])
+    joined = asked.emptied(aggregate(scores, read.windows, long.aggregate))
+    return HeadScores(joined, read.n_tokens, read.windows.counts, read.windows.truncated)
+
+
+def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
+    """What stands for each label."""
+    return [plan.settings["template"].replace("{}", label) for label in labels]
+
+
+def passes(plan: ScorePlan) -> int:
+    """A text is read once, however many labels there are."""
+    return 1

@@ -1,0 +1,266 @@
+"""`kind: nli`: zero-shot by natural language inference.
+
+Method: Yin, Hay and Roth 2019, "Benchmarking Zero-shot Text Classification"; the scores are those
+of transformers' zero-shot-classification pipeline. With many labels an encoder may draw up a
+shortlist for each text, and the slower model decides among those alone.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator, model_validator
+
+from tasks.errors import UsageError
+from tasks.inference.choices import Asked, spread_choices
+from tasks.inference.model_config import Verdicts, nli_verdicts
+from tasks.inference.models import BUNDLED, Resolve
+from tasks.inference.recipe import read_recipe
+from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from tasks.sections.base import ScoreOptions, option, refuse_secrets
+from tasks.sections.labels import Labels, one_slot, several
+
+if TYPE_CHECKING:
+    from tasks.inference.running import Running
+    from tasks.inference.texts import Texts
+    from tasks.sections.compute import LongDocuments
+
+DEFAULT_TEMPLATES = {"es": "Este ejemplo es {}.", "en": "This example is {}."}
+
+_DECIMALS = 5
+"""Similarities closer than this are a tie, which the order of the labels decides."""
+
+
+class Options(ScoreOptions):
+    """A score for each label by a model that says whether a text entails a sentence about it."""
+
+    kind: Literal["nli"] = "nli"
+    labels: Labels = Field(
+        None,
+        min_length=1,
+        description="Candidate labels, separated by commas.",
+        json_schema_extra=option("--labels", score="topic"),
+    )
+    labels_column: str | None = Field(
+        None,
+        description="Source column with the candidate labels of each document, in their stead.",
+    )
+    model: str = Field(
+        description="Hub name or local folder of an NLI model or sentence encoder.",
+        json_schema_extra=option("--topic-model", score="topic"),
+    )
+    revision: str | None = Field(
+        None, description="Branch, tag or commit of the model; the run pins its commit sha."
+    )
+    template: str | None = Field(
+        None,
+        description="Hypothesis with {} for the label; without a value, by the job's language.",
+        json_schema_extra=option("--template", score="topic"),
+    )
+    multi_label: bool = Field(
+        False,
+        description="Score each label by itself; scores then do not add up to 1.",
+        json_schema_extra=option("--multi-label/--single-label", score="topic"),
+    )
+    shortlist: int | None = Field(
+        None,
+        ge=1,
+        description="Labels that the model is asked about for each document, those most similar to "
+        "it by embedding; the others get no score. With as many labels or fewer all are asked.",
+        json_schema_extra=option("--shortlist", score="topic"),
+    )
+    shortlist_model: str = Field(
+        BUNDLED,
+        description="Hub name or local folder of the sentence encoder that draws up shortlists.",
+        json_schema_extra=option("--shortlist-model", score="topic"),
+    )
+
+    @field_validator("model", "shortlist_model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)
+
+    @field_validator("template")
+    @classmethod
+    def _has_slot(cls, template: str | None) -> str | None:
+        return one_slot(template)
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if (self.labels is None) == (self.labels_column is None):
+            raise ValueError("give either `labels` or `labels_column`")
+        if self.model == BUNDLED:
+            raise ValueError("kind nli needs an NLI model: name one with `model`")
+        if self.labels is None and self.shortlist is not None:
+            raise ValueError("shortlist needs `labels`; a document's own are few")
+        if self.shortlist is None and self.shortlist_model != BUNDLED:
+            raise ValueError(
+                "shortlist_model has nothing to do: say with `shortlist` how many labels a "
+                "document it is to choose"
+            )
+        if not self.multi_label:
+            several(self.labels)
+        return self
+
+
+def claims(values: Mapping[str, Any]) -> bool:
+    """Labels and a model that is not the bundled one."""
+    labelled = isinstance(values.get("labels"), str | list | tuple) or values.get("labels_column")
+    return bool(labelled) and values.get("model") not in (None, BUNDLED)
+
+
+def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScorePlan:
+    """Pins the models and reads which outputs are verdicts.
+
+    Raises:
+        UsageError: a model that does not exist or is no NLI model, or no template for the language.
+        Transient: the Hub does not answer.
+    """
+    model = resolve(options.model, options.revision, "encoder")
+    nli_verdicts(model)
+    template = options.template or DEFAULT_TEMPLATES.get(language)
+    if template is None:
+        raise UsageError(
+            f"scores.{name}.template: there is no default template for language {language!r}; "
+            "write one in that language, with {} for the label"
+        )
+    labels, models, asked = options.labels or (), {"model": model}, None
+    if options.shortlist is not None and options.shortlist < len(labels):
+        models["shortlist"] = resolve(options.shortlist_model, None, "encoder")
+        read_recipe(models["shortlist"])
+        asked = options.shortlist
+    return ScorePlan(
+        name=name,
+        kind=options.kind,
+        models=models,
+        labels=labels,
+        settings={
+            "template": template,
+            "multi_label": options.multi_label,
+            **({"shortlist": asked} if asked else {}),
+        },
+        gives="choices" if options.labels_column else "labels",
+        choices=options.labels_column,
+        # NLI has nothing to weigh one label with
+        sums_to_one=not (options.multi_label or (asked or len(labels)) == 1),
+        asked=asked,
+    )
+
+
+def examine(plan: ScorePlan) -> list[str]:
+    """Refuses models whose parts do not belong together; says what is odd about the others."""
+    from tasks.inference.examined import check_readable, examine_encoder, unused_note
+    from tasks.inference.sequence_model import describe_classifier
+
+    found = describe_classifier(plan.model, pairs=True)
+    check_readable(plan.model, found.tokenizer, sentences(plan, plan.labels))
+    notes = unused_note(plan.model, found.unused)
+    if "shortlist" in plan.models:
+        notes += examine_encoder(plan.models["shortlist"], plan.labels)
+    return notes
+
+
+def readers(plan: ScorePlan) -> list[Reader]:
+    """The model reads each text with each label, after the encoder that draws up shortlists."""
+    from tasks.inference.encoder import describe_encoder
+    from tasks.inference.sequence_model import describe_classifier
+
+    found = [Reader(plan.model.name, describe_classifier(plan.model).tokenizer)]
+    if "shortlist" in plan.models:
+        encoder = plan.models["shortlist"]
+        found.append(Reader(encoder.name, describe_encoder(encoder).tokenizer))
+    return found
+
+
+def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
+    """Entailment of a sentence about each label, or about those on a text's shortlist.
+
+    The texts' ids come from one tokenisation; hypotheses are tokenised once and appended as ids.
+    Long documents are cut, hypotheses never; the windows leave room for the longest of all
+    hypotheses, whichever a document is asked about.
+    """
+    from tasks.inference.probabilities import softmax
+    from tasks.inference.sequence_model import load_classifier, pair_frame
+    from tasks.inference.windows import aggregate, cut_windows
+
+    labels, asked = spread_choices(plan.labels, texts.choices)
+    counts, truncated = np.ones(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
+    if plan.asked is not None:
+        asked, counts, truncated = _shortlist(plan, texts, labels, long, run)
+    model = load_classifier(plan.model, run)
+    encoded = texts.encoded(model.tokenizer)
+    added = pair_frame(model.tokenizer).added
+    endings = model.tokenizer.encode(sentences(plan, labels))
+    longest = max(len(ids) for ids in endings)
+    windows = cut_windows(encoded, model.tokenizer.window - added - longest, long)
+
+    pairs = asked.positions
+    if pairs is None:
+        pairs = np.broadcast_to(np.arange(len(endings)), (len(encoded), len(endings)))
+    pairs = pairs[windows.document]
+    rows, columns = np.nonzero(pairs >= 0)
+    chosen = pairs[rows, columns]
+    text_lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64)
+    label_lengths = np.array([len(ids) for ids in endings], dtype=np.int64)
+    lengths = text_lengths[rows] + label_lengths[chosen] + added
+    found = model.logits(lambda i: (windows.ids[rows[i]], endings[chosen[i]]), lengths, run)
+    logits = np.full((*pairs.shape, found.shape[1]), -np.inf, dtype=np.float32)
+    logits[rows, columns] = found
+
+    verdicts = nli_verdicts(plan.model)
+    alone = plan.settings["multi_label"] | ((pairs >= 0).sum(axis=1, keepdims=True) == 1)
+    by_itself = _by_itself(logits, verdicts)
+    scores = np.where(alone, by_itself, softmax(logits[..., verdicts.entailment]))
+    joined = asked.emptied(aggregate(scores, windows, long.aggregate))
+    if plan.asked is not None and asked.positions is not None:
+        wide = np.full((len(joined), len(labels)), np.nan, dtype=np.float32)
+        np.put_along_axis(wide, asked.positions, joined, axis=1)
+        joined = wide
+    tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
+    return HeadScores(
+        joined, tokens, np.maximum(counts, windows.counts), truncated | windows.truncated
+    )
+
+
+def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
+    """What a text may entail, for each label."""
+    return [plan.settings["template"].replace("{}", label) for label in labels]
+
+
+def passes(plan: ScorePlan) -> int:
+    """A text is read once a label that it is asked about; a guess where it brings its own."""
+    return plan.asked or len(plan.labels) or 4
+
+
+def _by_itself(logits: NDArray[np.float32], verdicts: Verdicts) -> NDArray[np.float32]:
+    """Entailment against contradiction (of two classes, the other) for each label by itself."""
+    from tasks.inference.probabilities import softmax
+
+    two = logits[..., [verdicts.against, verdicts.entailment]]
+    return softmax(np.nan_to_num(two, neginf=0.0))[..., 1]
+
+
+def _shortlist(
+    plan: ScorePlan, texts: "Texts", labels: list[str], long: "LongDocuments", run: "Running"
+) -> tuple[Asked, NDArray[np.int64], NDArray[np.bool_]]:
+    """The labels most similar to each text, by the cosine of their embeddings.
+
+    Exact in any precision: a faster one may change a score a little, not who is asked. A long text
+    has one shortlist: similarities of its windows are joined as scores are.
+
+    Returns:
+        positions of the labels, ascending; windows and whether text was cut, by text.
+    """
+    from tasks.inference.encoder import load_encoder
+    from tasks.inference.similarity import similarities
+    from tasks.inference.windows import aggregate
+
+    assert plan.asked is not None
+    exact = replace(run, precision="fp32", on_share=None)
+    encoder = load_encoder(plan.models["shortlist"], exact)
+    cosines, read = similarities(encoder, texts, labels, long, exact)
+    joined = np.round(aggregate(cosines, read.windows, long.aggregate), _DECIMALS)
+    nearest = np.argsort(-joined, axis=1, kind="stable")[:, : plan.asked]
+    return Asked(np.sort(nearest, axis=1)), read.windows.counts, read.windows.truncated

@@ -1,0 +1,66 @@
+"""The texts of a shard, and what models made of them: each thing once."""
+
+from collections.abc import Callable, Hashable, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.inference.frames import Ids
+from tasks.inference.tokens import TextTokenizer
+
+
+class Texts:
+    """Distinct texts with their token ids, which all scores of a run share.
+
+    Attributes:
+        choices: the labels of each text, for a score whose labels are in the corpus.
+    """
+
+    def __init__(
+        self, texts: Sequence[str], choices: Sequence[tuple[str, ...]] | None = None
+    ) -> None:
+        self.choices = choices
+        self._texts = list(texts)
+        self._at = list(range(len(self._texts)))
+        self._ids: dict[str, dict[int, Ids]] = {}
+        self._made: dict[Hashable, Any] = {}
+        self._parts: dict[Hashable, Texts] = {}
+
+    def __len__(self) -> int:
+        return len(self._at)
+
+    def encoded(self, tokenizer: TextTokenizer) -> list[Ids]:
+        """Token ids of each text, without special tokens; made once for a tokenizer."""
+        ids = self._ids.setdefault(tokenizer.identity, {})
+        missing = [at for at in dict.fromkeys(self._at) if at not in ids]
+        if missing:
+            ids.update(
+                zip(missing, tokenizer.encode([self._texts[at] for at in missing]), strict=True)
+            )
+        return [ids[at] for at in self._at]
+
+    def once(self, key: Hashable, make: Callable[[], Any]) -> Any:
+        """What `make` returns for these texts; scores that read them alike share the pass."""
+        if key not in self._made:
+            self._made[key] = make()
+        return self._made[key]
+
+    def some(
+        self, positions: NDArray[np.int64], choices: Sequence[tuple[str, ...]] | None = None
+    ) -> "Texts":
+        """The texts at some positions; for the same positions the same object.
+
+        Args:
+            positions: ascending; a text that comes with several choices has several.
+            choices: the labels of each of them.
+        """
+        if choices is None and len(positions) == len(self):
+            return self
+        key = (tuple(positions.tolist()), None if choices is None else tuple(choices))
+        if key not in self._parts:
+            part = Texts((), choices)
+            part._texts, part._ids = self._texts, self._ids
+            part._at = [self._at[position] for position in positions]
+            self._parts[key] = part
+        return self._parts[key]

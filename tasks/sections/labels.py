@@ -1,0 +1,70 @@
+"""Candidate labels as a user gives them."""
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator
+
+from tasks.naming import RESERVED_SLUGS, slug
+from tasks.sections.listed import listed, shown_list
+
+
+def _given(labels: Any) -> Any:
+    return labels if labels is None else listed(labels)
+
+
+def _distinct_columns(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if given is None:
+        return None
+    columns: dict[str, str] = {}
+    labels = tuple(label.strip() for label in given)
+    for label in labels:
+        name = slug(label)
+        if "\n" in label or "\r" in label:
+            raise ValueError(f"label {label!r} is more than one line; write each label alone")
+        if not any(sign.isalnum() for sign in label):
+            raise ValueError(f"label {label!r} has no letter or digit to name a column with")
+        if name in RESERVED_SLUGS:
+            raise ValueError(f"label {label!r} would become the column ..._{name}, which is taken")
+        if label in columns.values():
+            raise ValueError(f"label {label!r} is given twice")
+        if name and name in columns:
+            raise ValueError(
+                f"labels {columns[name]!r} and {label!r} both become the column ..._{name}"
+            )
+        columns[name or label] = label
+    return labels
+
+
+Labels = Annotated[
+    tuple[str, ...] | None, BeforeValidator(_given), AfterValidator(_distinct_columns)
+]
+"""Labels however a list is written, each with a column name of its own."""
+
+
+def several(labels: tuple[str, ...] | None) -> None:
+    """Makes sure that there is something to choose from.
+
+    Raises:
+        ValueError: there is one label only, which every document would get.
+    """
+    if labels is not None and len(labels) == 1:
+        raise ValueError(
+            f"labels are understood as one, {shown_list(labels)}: every document would get it; "
+            "separate labels with commas, or score one by itself with `multi_label` and an NLI "
+            "model"
+        )
+
+
+def one_slot(template: str | None) -> str | None:
+    """A hypothesis template that has a place for the label.
+
+    Raises:
+        ValueError: it has none, more than one, or other braces.
+    """
+    if template is not None and template.count("{}") != 1:
+        raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
+    if template is not None and set("{}") & set(template.replace("{}", "")):
+        raise ValueError(
+            f"template {template!r} has braces beside the {{}} for the label; leave them out"
+        )
+    return template

@@ -1,0 +1,48 @@
+"""What a job asks about its documents: any number of scores, each of a kind that a head knows."""
+
+from typing import Annotated, Any, Union
+
+from pydantic import BeforeValidator, Discriminator, Field
+
+from tasks.errors import UsageError
+from tasks.inference.heads import heads
+
+DEFAULT_SCORES: dict[str, dict[str, Any]] = {"sentiment": {}}
+"""What a job without `scores` asks for: sentiment by the bundled model."""
+
+ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+
+
+def kind_of(values: dict[str, Any]) -> str:
+    """The kind of a score as it is described, where `kind` does not say it.
+
+    Raises:
+        ValueError: no kind of score is described like that.
+    """
+    for name, head in heads().items():
+        if head.claims(values):
+            return name
+    raise ValueError(
+        "give `labels` (zero-shot), `model` (a classifier) or both; `kind` says which of "
+        f"{', '.join(heads())} it is"
+    )
+
+
+def _with_kind(values: Any) -> Any:
+    if values is None:
+        values = {}
+    if isinstance(values, dict) and values.get("kind") is None:
+        values = {**values, "kind": kind_of(values)}
+    return values
+
+
+def _score() -> Any:
+    try:
+        options = tuple(head.Options for head in heads().values())
+    except UsageError as error:
+        raise SystemExit(f"nocturna: {error}") from None
+    return Annotated[Union[options], Discriminator("kind"), BeforeValidator(_with_kind)]  # noqa: UP007
+
+
+Score: Any = _score()
+"""The description of one score: a union made from what the heads know."""
