@@ -14,7 +14,7 @@ from tasks.results.layout import Layout
 CONFIG_SCHEMA = pa.schema(
     [
         pa.field("config", pa.string()),
-        pa.field("score", pa.string()),
+        pa.field("scores", pa.list_(pa.string())),
         pa.field("kind", pa.string()),
         pa.field("model", pa.string()),
         pa.field("revision", pa.string()),
@@ -25,27 +25,29 @@ CONFIG_SCHEMA = pa.schema(
         pa.field("run_id", pa.string()),
     ]
 )
-"""`settings` is JSON: template, windows, condition and the other models; `run_id` the first run."""
+"""`scores` are all that have had the config; `settings` is JSON: template, windows, condition and
+the other models; `run_id` is the first run."""
 
 
 def note_configs(
     layout: Layout, scores: Mapping[str, Mapping[str, Any]], about: Mapping[str, Any]
 ) -> None:
-    """Adds the configs of a run to `configs.parquet`; those that are there stay as they are.
+    """Adds the configs of a run to `configs.parquet`; what is said of the others stays.
 
     Args:
         scores: as in the manifest.
         about: `precision`, `long_documents`, `code_version` and `run_id` of the run.
     """
     _set_unreadable_aside(layout)
-    known = read_configs(layout)
-    there = set(known["config"].to_pylist())
-    new = [_row(name, score, about) for name, score in scores.items()]
-    table = pa.Table.from_pylist([r for r in new if r["config"] not in there], CONFIG_SCHEMA)
-    if not table.num_rows:
+    rows = {row["config"]: row for row in read_configs(layout).to_pylist()}
+    before = {config: list(row["scores"] or ()) for config, row in rows.items()}
+    for name, score in scores.items():
+        row = rows.setdefault(score["config"], _row(score, about))
+        row["scores"] = list(dict.fromkeys([*(row["scores"] or ()), name]))
+    if before == {config: row["scores"] for config, row in rows.items()}:
         return
     sink = pa.BufferOutputStream()
-    pq.write_table(pa.concat_tables([known, table]), sink)
+    pq.write_table(pa.Table.from_pylist(list(rows.values()), CONFIG_SCHEMA), sink)
     with files.clear_errors(layout.root):
         files.write_whole(layout.configs, sink.getvalue().to_pybytes())
 
@@ -71,7 +73,7 @@ def read_configs(layout: Layout) -> pa.Table:
         return CONFIG_SCHEMA.empty_table()
 
 
-def _row(name: str, score: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
+def _row(score: Mapping[str, Any], about: Mapping[str, Any]) -> dict[str, Any]:
     model = score["models"].get("model", {})
     settings = {
         **score["settings"],
@@ -82,7 +84,7 @@ def _row(name: str, score: Mapping[str, Any], about: Mapping[str, Any]) -> dict[
     }
     return {
         "config": score["config"],
-        "score": name,
+        "scores": [],
         "kind": score["kind"],
         "model": model.get("name"),
         "revision": model.get("revision"),

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from flows.score import score_corpus
+from tasks.errors import UsageError
 from tasks.inference.heads import heads
 from tasks.job_file import make_job
 from tests.models import NLI, SENTIMENT, bert_classifier, sentence_encoder
@@ -49,6 +50,7 @@ class Night:
                 },
             },
             "output": {"dir": str(folder / "out")},
+            "shard_size": 100,  # identical texts are read once a shard
         }
 
     def run(self) -> dict[str, int]:
@@ -59,6 +61,7 @@ class Night:
                 out.write(json.dumps(row, ensure_ascii=False) + "\n")
         self.read.clear()
         score_corpus(make_job(self.job, "test"))
+        self.job.pop("once", None)
         return {name: n for name, n in self.read.items() if n}
 
     @property
@@ -114,6 +117,7 @@ def _change(what: str, night: Night) -> None:  # noqa: PLR0912
             source["keep"] = ["nota", "otra"]
         case "a kept column less":
             source["keep"] = ["nota"]
+            night.job["once"] = {"replace": True}
         case "the text kept":
             night.job["output"]["keep_text"] = True
         case "a limit of quality":
@@ -137,6 +141,11 @@ def _change(what: str, night: Night) -> None:  # noqa: PLR0912
             scores["topic"]["labels"] = ["deporte", "política"]
         case "a document less":
             del night.texts["d"]
+        case "a score less":
+            del scores["mood"]
+            with pytest.raises(UsageError, match="the score 'mood' would vanish"):
+                night.run()
+            night.job["once"] = {"replace": True}
         case "everything anew":
             night.job["full"] = True
 
@@ -162,6 +171,7 @@ EVERY = ("sentiment", "topic", "urgency")
         ("another model", {"sentiment": 5}),
         ("the other order of labels", None),
         ("a document less", {}),
+        ("a score less", {}),
         ("everything anew", None),
     ],
 )
@@ -185,6 +195,8 @@ def test_a_change_costs_what_it_changes(night, what, reads):
         assert set(found) == {"topic", "deep"}, "and what waits for its labels"
         assert found["topic"] == 5
         reads = found
+    if what == "a score less":
+        assert not [column for column in after if column.startswith("mood")]
     if what == "everything anew":
         assert {name: found[name] for name in EVERY} == dict.fromkeys(EVERY, 4)
         reads = found
@@ -203,9 +215,9 @@ def test_configs_say_what_each_row_was_scored_with(night):
     out = night.folder / "out/noche"
     configs = pd.read_parquet(out / "configs.parquet")
     assert configs.config.is_unique
-    assert {"mood", "deep", *EVERY} <= set(configs.score)
+    assert {"mood", "deep", *EVERY} <= set(configs.scores.explode())
     joined = duckdb.sql(
         f"SELECT count(*) FROM '{out}/results/*.parquet' r JOIN '{out}/configs.parquet' c "
-        "ON r.sentiment_config = c.config WHERE c.score = 'sentiment'"
+        "ON r.sentiment_config = c.config WHERE list_contains(c.scores, 'sentiment')"
     ).fetchall()
     assert joined == [(len(night.rows),)]
