@@ -5,6 +5,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := out
+AT_ONCE := --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
@@ -27,8 +28,8 @@ demo-summaries: .venv/installed ## the demo with Gemini summaries, answered by a
 	  --summaries --max-usd 0.10 --summary-words 12 --name resumenes --out $(OUT)
 	@$(BIN)/python -m flows.demo $(OUT)/resumenes
 
-test: .venv/installed ## run the tests
-	$(BIN)/python -m pytest -m "not slow"
+test: .venv/installed ## run the tests, as many files at once as the machine has cores, and one that waits
+	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE)
 
 test-all: .venv/installed ## run the tests and the slow proofs
 	$(BIN)/python -m pytest

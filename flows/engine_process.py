@@ -16,6 +16,8 @@ import threading
 from contextlib import suppress
 from typing import Any
 
+from flows.garbage import collect_rarely
+
 _END_SECONDS = 3.0
 """What is left of the engine's life once the pipe has ended; it writes down what it holds."""
 
@@ -25,6 +27,7 @@ def main(listener: int) -> None:
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     os.umask(0o077)
+    collect_rarely()
     told = os.dup(1)
     os.dup2(2, 1)
     server: list[Any] = []

@@ -58,7 +58,7 @@ class Observer:
         with self._telling:
             if self.reason is not None or self._over.is_set():
                 return
-            self.reason = " ".join(reason.split())
+            self.reason = reason.strip().split("\n")[0].rstrip()
         self._run.deaf = True
         if not self._run.stopping():  # a run that stops does not go on
             self._say(f"the run goes on unrecorded: {self.reason}")

@@ -87,13 +87,19 @@ def _precision(run: Manifest) -> list[str]:
     lines = [f"{run.precision} by {run.backend}"]
     if run.deviation:
         found = run.deviation
-        lines.append(
-            f"against fp32, on {found.get('documents')} documents: largest change of a score "
-            f"{found.get('largest')}, other top labels {found.get('changed_top')}"
-        )
+        lines.append(f"against fp32, on {_changed(found)}, measured since {found.get('since')}")
+        tonight = found.get("tonight")
+        lines.append(f"tonight on {_changed(tonight)}" if tonight else "tonight on none")
     if run.choice:
         lines.append(f"chosen on {run.choice.get('documents')} documents")
     return lines
+
+
+def _changed(found: dict[str, Any]) -> str:
+    return (
+        f"{found.get('documents')} documents: largest change of a score {found.get('largest')}, "
+        f"other top labels {found.get('changed_top')}"
+    )
 
 
 def _counts(story: Story) -> list[str]:

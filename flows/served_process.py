@@ -16,6 +16,9 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from flows.garbage import collect_rarely
+from tasks.leaving import leave_on_signals
+
 _LOOK_SECONDS = 2.0
 
 
@@ -25,6 +28,8 @@ def main() -> int:
     if asked is None:
         return 1
     threading.Thread(target=_end_with_the_clock, daemon=True).start()
+    leave_on_signals()
+    collect_rarely()
     from tasks.job import Job
 
     job = Job.model_validate(asked["job"])

@@ -17,6 +17,11 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begins with the files that wait for a clock, so that no process is left alone with them."""
+    items.sort(key=lambda item: not item.path.name.startswith(("test_serve", "test_clock")))
+
+
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process hides the secrets that it has seen; each test is a process of its own in that."""

@@ -21,6 +21,8 @@ def test_a_deviation_is_kept_and_refreshed(nocturna, small_models, tmp_path, mon
     def night(name: str = "c") -> dict:
         done = nocturna("score", corpus, *options, "--name", name, "--full", "--json")
         assert done.code == 0, done.err
+        story = nocturna("runs", "show", done.json["run_id"])
+        assert ", measured since 20" in story.out and "\n             tonight on " in story.out
         manifest = tmp_path / "out" / name / "runs" / done.json["run_id"] / "manifest.json"
         return json.loads(manifest.read_text())["deviation"]
 

@@ -6,6 +6,8 @@ import re
 import signal
 import socket
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +20,8 @@ import pytest
 import flows.observer
 from flows.engine import Engine, start_engine
 from tests.models import TEXTS
+
+SPACE = ("--map-root-user", "--mount")
 
 
 @pytest.fixture
@@ -191,7 +195,35 @@ def test_a_night_does_without_its_engine(nocturna, models, trouble, tmp_path):
     assert took < 120
 
 
-def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path):
+@pytest.mark.parametrize(
+    ("room", "said"),
+    [("64k", "prefect.db: database or disk is full"), ("2M", "500 Internal Server Error")],
+    ids=["before it starts", "in the middle"],
+)
+def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_models, room, said):
+    if subprocess.run(["unshare", *SPACE, "true"], capture_output=True, check=False).returncode:
+        pytest.skip("this system gives no mount namespaces")
+    home.mkdir()
+    (tmp_path / "prensa.txt").write_text("\n".join(TEXTS), "utf-8")
+    mount = f"mount -t tmpfs -o size={room} tmpfs prefect"
+    score = "score prensa.txt --shard-size 2 --workers 1 --json --sentiment-model"
+    command = f'{mount} && exec "$1" -c "from flows.command import main; main()" {score} "$2"'
+    done = subprocess.run(
+        ["unshare", *SPACE, "sh", "-c", command, "sh", sys.executable, small_models["sentiment"]],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(pd.read_parquet(tmp_path / "out/prensa/results")) == len(TEXTS)
+    lines = [line for line in done.stderr.splitlines() if "unrecorded" in line]
+    assert len(lines) == 1, done.stderr
+    assert said in lines[0]
+
+
+def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path, monkeypatch):
+    monkeypatch.setattr(flows.observer, "_START_SECONDS", 60.0)  # where many tests run at once
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
     done = nocturna("score", corpus, *models, "--json")
@@ -203,7 +235,7 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
     refused = tmp_path / "vacio.jsonl"
     refused.write_text('{"text": ""}\n{"text": "Un texto."}\n', "utf-8")
     failed = nocturna("score", refused, *models, "--max-failed", 0.1)
-    assert failed.code == 3
+    assert failed.code == 3, failed.err
     with closing(sqlite3.connect(home / "prefect.db")) as recorded:
         runs = recorded.execute(
             "SELECT r.name, s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = "
