@@ -28,11 +28,10 @@ from transformers.models.auto.modeling_auto import (
 
 from tasks.errors import UsageError
 from tasks.inference.architectures import REFUSED
-from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan, SentimentPlan
 from tasks.inference.running import running
 from tasks.inference.scorer import Scores, score_texts
-from tasks.job import Compute, LongDocuments
+from tasks.job import Compute
+from tests.inference.plans import plan_scores, values
 from tests.models import SENTIMENT, TEXTS, wordpiece
 
 WINDOW = 120
@@ -204,8 +203,7 @@ def compare(folder: Path, backend: str, reload: bool = False) -> float:
     Raises:
         UsageError: the model is refused.
     """
-    ref = resolve_model(str(folder), None, "sentiment")
-    plan = InferencePlan(SentimentPlan(ref, SENTIMENT), None, LongDocuments(), "fp32")
+    plan = plan_scores({"sentiment": {"model": folder}})
     run = running(Compute(device="cpu", backend=backend, workers=1), "fp32")
     expected = _expected(folder, reload)
     worst = 0.0
@@ -261,10 +259,10 @@ def _expected(folder: Path, reload: bool) -> np.ndarray:
 
 def _difference(scores: Scores, expected: np.ndarray) -> float:
     """Largest difference; 1 where only one of the two has a score."""
-    assert scores.sentiment is not None
-    if (np.isnan(scores.sentiment) != np.isnan(expected)).any():
+    found = values(scores, "sentiment")
+    if (np.isnan(found) != np.isnan(expected)).any():
         return 1.0
-    return float(np.nanmax(np.abs(scores.sentiment - expected)))
+    return float(np.nanmax(np.abs(found - expected)))
 
 
 def _tokenizer(folder: Path, model_type: str) -> dict[str, int | None]:

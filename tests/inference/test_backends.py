@@ -23,13 +23,14 @@ from tasks.inference.batches import Sequence
 from tasks.inference.models import resolve_model
 from tasks.inference.openvino_backend import OpenVinoBackend, computes_in
 from tasks.inference.openvino_kept import read_conversion
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import fastest, measure_precisions
 from tasks.inference.reading import FirstPosition, Logits, classifier_reading
 from tasks.inference.running import running
 from tasks.inference.scorer import reference_scores, score_texts
 from tasks.inference.torch_backend import TorchBackend
-from tasks.job import Compute, LongDocuments, Tolerance
+from tasks.job import Compute, Tolerance
+from tests.inference.plans import plan_scores
 from tests.models import (
     NLI,
     SENTIMENT,
@@ -44,7 +45,7 @@ COMPANY = {"torch fp32": 1e-5, "openvino fp32": 1e-5, "openvino bf16": 0.04, "op
 """How much a score of these small models may depend on the batch; docs/performance.md says why."""
 
 SAMPLE = [" ".join(random.Random(i).choices(" ".join(TEXTS).split(), k=i)) for i in range(1, 90, 2)]
-HYPOTHESES = ("Este ejemplo es política.", "Este ejemplo es estadística.")
+LABELS, TEMPLATE = ("política", "estadística"), "Este ejemplo es {}."
 
 
 def run_of(way: str, workers: int = 2):
@@ -61,22 +62,22 @@ def resolved(folder: Path):
 @pytest.fixture(scope="module")
 def plans(tmp_path_factory) -> dict[str, InferencePlan]:
     folder = tmp_path_factory.mktemp("models")
-    sentiment = SentimentPlan(resolved(bert_classifier(folder / "s")), SENTIMENT)
-    roberta = SentimentPlan(resolved(roberta_classifier(folder / "r", SENTIMENT)), SENTIMENT)
-    nli = resolved(bert_classifier(folder / "n", labels=NLI))
-    asked = TopicPlan(nli, "nli", ("a", "b"), HYPOTHESES, False, None)
-    encoder = resolved(sentence_encoder(folder / "e"))
-    compared = TopicPlan(encoder, "embedding", ("a", "b"), HYPOTHESES, False, 0.1)
-    long = LongDocuments(overlap=16)
+    sentiment = {"model": bert_classifier(folder / "s")}
+    roberta = {"model": roberta_classifier(folder / "r", SENTIMENT)}
+    zero_shot = {"labels": LABELS, "template": TEMPLATE}
+    asked = {"model": bert_classifier(folder / "n", labels=NLI), **zero_shot}
+    encoder = sentence_encoder(folder / "e")
+    compared = {"kind": "embedding", "model": encoder, "temperature": 0.1, **zero_shot}
+    long = {"overlap": 16}
     return {
-        "bert": InferencePlan(sentiment, asked, long, "fp32"),
-        "roberta": InferencePlan(roberta, None, long, "fp32"),
-        "embedding": InferencePlan(None, compared, long, "fp32"),
+        "bert": plan_scores({"sentiment": sentiment, "topic": asked}, long),
+        "roberta": plan_scores({"sentiment": roberta}, long),
+        "embedding": plan_scores({"topic": compared}, long),
     }
 
 
 def all_scores(scores) -> np.ndarray:
-    return np.hstack([kind for kind in (scores.sentiment, scores.topics) if kind is not None])
+    return np.hstack([score.values for score in scores.by_name.values()])
 
 
 @pytest.mark.parametrize("way", COMPANY)
@@ -141,12 +142,10 @@ def test_an_architecture_that_does_not_fit_takes_the_plain_forward(tmp_path):
     network = DistilBertForSequenceClassification(config).eval()
     network.save_pretrained(tmp_path)
     assert isinstance(classifier_reading(network), Logits)
-    plan = InferencePlan(
-        SentimentPlan(resolved(tmp_path), SENTIMENT), None, LongDocuments(), "fp32"
-    )
+    plan = plan_scores({"sentiment": {"model": tmp_path}})
     run = run_of("openvino fp32")
     found, exact = score_texts(plan, TEXTS, run), reference_scores(plan, TEXTS, run)
-    assert np.abs(found.sentiment - exact.sentiment).max() < 1e-5
+    assert np.abs(all_scores(found) - all_scores(exact)).max() < 1e-5
 
 
 class Branching(torch.nn.Module):

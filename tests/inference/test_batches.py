@@ -12,13 +12,13 @@ import torch
 
 from tasks.errors import NocturnaError, Stopped, UsageError
 from tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
-from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Tally, running
 from tasks.inference.scorer import measure_deviation, score_texts
 from tasks.inference.tokens import PIECE_CHARS, split_text
 from tasks.inference.windows import aggregate, cut_windows
 from tasks.job import Compute, LongDocuments
-from tasks.job_file import make_job
+from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 
 RUN = running(Compute(device="cpu", workers=2), "fp32")
@@ -174,31 +174,22 @@ def test_long_texts_are_split_at_white_space_without_loss():
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory) -> InferencePlan:
     folder = tmp_path_factory.mktemp("models")
-    labels = ["política", "estadística"]
-    job = {
-        "name": "j",
-        "source": {"path": "a"},
-        "sentiment": {"model": str(bert_classifier(folder / "s"))},
-        "zero_shot": {"labels": labels, "model": str(bert_classifier(folder / "n", labels=NLI))},
-        "long_documents": {"overlap": 16},
+    nli = bert_classifier(folder / "n", labels=NLI)
+    scores = {
+        "sentiment": {"model": bert_classifier(folder / "s")},
+        "topic": {"labels": ["política", "estadística"], "model": nli},
     }
-    return plan_inference(make_job(job, "test"))
+    return plan_scores(scores, {"overlap": 16})
 
 
 @pytest.fixture(scope="module")
 def embedding_plan(plan, tmp_path_factory) -> InferencePlan:
-    topics = {
+    topic = {
         "labels": ["política", "estadística", "deportes"],
-        "model": str(sentence_encoder(tmp_path_factory.mktemp("encoder"))),
-        "method": "embedding",
+        "model": sentence_encoder(tmp_path_factory.mktemp("encoder")),
+        "kind": "embedding",
     }
-    values = {
-        "name": "j",
-        "source": {"path": "a"},
-        "zero_shot": topics,
-        "sentiment": {"enabled": False},
-    }
-    return plan_inference(make_job(values, "test"))
+    return plan_scores({"topic": topic})
 
 
 @pytest.mark.parametrize("name", ["plan", "embedding_plan"])
@@ -210,11 +201,9 @@ def test_a_document_alone_gets_the_score_it_gets_in_company(request, name):
         order = random.Random(seed).sample(range(len(texts)), k=len(texts))
         together = score_texts(chosen, [texts[i] for i in order], RUN)
         for position, i in enumerate(order):
-            for kind in ("sentiment", "topics"):
-                scores = getattr(together, kind)
-                if scores is not None:
-                    expected = getattr(alone[i], kind)[0]
-                    assert scores[position] == pytest.approx(expected, abs=1e-5)
+            for score, found in together.by_name.items():
+                expected = values(alone[i], score)[0]
+                assert found.values[position] == pytest.approx(expected, abs=1e-5)
             assert together.n_tokens[position] == alone[i].n_tokens[0]
             assert together.n_windows[position] == alone[i].n_windows[0]
 
@@ -224,7 +213,7 @@ def test_long_documents_are_read_whole_unless_truncation_is_asked_for(plan):
     scores = score_texts(plan, [long, TEXTS[0]], RUN)
     assert scores.n_windows[0] > 1 == scores.n_windows[1]
     assert not scores.truncated.any()
-    cut = InferencePlan(plan.sentiment, plan.topics, LongDocuments(policy="truncate"), "fp32")
+    cut = replace(plan, long_documents=LongDocuments(policy="truncate"))
     short = score_texts(cut, [long, TEXTS[0]], RUN)
     assert short.n_windows.tolist() == [1, 1]
     assert short.truncated.tolist() == [True, False]
@@ -235,20 +224,20 @@ def test_identical_texts_are_read_once_and_score_alike(plan):
     done: list[float] = []
     scores = score_texts(plan, [TEXTS[0]] * 50 + [TEXTS[1]], RUN, done.append)
     assert scores.scored_texts == 2
-    assert np.ptp(scores.sentiment[:50], axis=0).max() == 0
+    assert np.ptp(values(scores, "sentiment")[:50], axis=0).max() == 0
     assert sum(done) == pytest.approx(51)
 
 
 def test_no_texts_give_no_scores(plan):
     scores = score_texts(plan, [], RUN)
     assert scores.n_tokens.tolist() == []
-    assert scores.sentiment.shape[0] == scores.topics.shape[0] == 0
+    assert [found.values.shape for found in scores.by_name.values()] == [(0, 3), (0, 2)]
 
 
 def test_lengths_are_the_tokenizers_own(plan):
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(plan.sentiment.model.folder)
+    tokenizer = AutoTokenizer.from_pretrained(plan.scores[0].model.folder)
     expected = [len(tokenizer(t, add_special_tokens=False)["input_ids"]) for t in TEXTS]
     assert score_texts(plan, TEXTS, RUN).n_tokens.tolist() == expected
 
@@ -258,13 +247,13 @@ def test_a_text_longer_than_a_piece_keeps_its_tokens(plan):
     long = " ".join([long] * (PIECE_CHARS // len(long) + 2))
     assert len(long) > PIECE_CHARS
     once = sum(score_texts(plan, TEXTS, RUN).n_tokens)
-    cut = InferencePlan(plan.sentiment, None, LongDocuments(policy="truncate"), "fp32")
+    cut = replace(plan, scores=plan.scores[:1], long_documents=LongDocuments(policy="truncate"))
     scores = score_texts(cut, [long], RUN)
     assert scores.n_tokens[0] == once * (long.count(TEXTS[0]))
 
 
 def test_bf16_states_how_far_it_is_from_fp32(plan):
-    fast = InferencePlan(plan.sentiment, plan.topics, plan.long_documents, "bf16")
+    fast = replace(plan, precision="bf16")
     found = measure_deviation(fast, TEXTS, replace(RUN, precision="bf16"))
     assert 0 < found.largest < 0.2
     assert found.documents == len(TEXTS)
@@ -274,10 +263,9 @@ def test_bf16_states_how_far_it_is_from_fp32(plan):
 def test_the_tokens_of_a_text_are_made_once_for_models_that_share_a_tokenizer(plan, monkeypatch):
     from tasks.inference.tokens import TextTokenizer
 
-    topics = {"labels": ["a", "b"], "model": plan.topics.model.folder}
-    values = {"name": "j", "source": {"path": "a"}, "zero_shot": topics}
-    values["sentiment"] = {"model": plan.topics.model.folder}
-    shared = plan_inference(make_job(values, "test"))
+    model = plan.scores[1].model.folder
+    topic = {"labels": ["a", "b"], "model": model}
+    shared = plan_scores({"sentiment": {"model": model}, "topic": topic})
     seen = []
     encode = TextTokenizer.encode
     monkeypatch.setattr(
@@ -293,5 +281,5 @@ def test_workers_that_share_a_model_do_not_disturb_each_other(plan):
         orders = [random.Random(i).sample(range(len(TEXTS)), k=len(TEXTS)) for i in range(24)]
         found = list(pool.map(lambda o: score_texts(plan, [TEXTS[i] for i in o], RUN), orders))
     for order, scores in zip(orders, found, strict=True):
-        assert scores.sentiment == pytest.approx(expected.sentiment[order], abs=1e-5)
-        assert scores.topics == pytest.approx(expected.topics[order], abs=1e-5)
+        for name, score in scores.by_name.items():
+            assert score.values == pytest.approx(values(expected, name)[order], abs=1e-5)

@@ -17,12 +17,13 @@ from transformers import AutoTokenizer, pipeline
 
 from tasks.errors import UsageError
 from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import running
 from tasks.inference.scorer import score_texts
 from tasks.inference.sequence_model import load_classifier
 from tasks.job import Compute
-from tasks.job_file import make_job
+from tests.inference.plans import plan_scores
+from tests.inference.plans import values as of
 from tests.inference.sweep import tiny_classifier
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, sentence_encoder
 
@@ -36,11 +37,10 @@ TEMPLATE = "Trata de {}."
 
 def planned(sentiment: Path | None = None, **topics) -> InferencePlan:
     """What planning makes of a job with these models, as `--dry-run` and a night do."""
-    values = {"name": "j", "source": {"path": "a"}}
-    values["sentiment"] = {"model": str(sentiment)} if sentiment else {"enabled": False}
+    scores = {"sentiment": {"model": sentiment}} if sentiment else {}
     if topics:
-        values["zero_shot"] = {"labels": list(LABELS), "template": TEMPLATE, **topics}
-    return plan_inference(make_job(values, "test"))
+        scores["topic"] = {"labels": list(LABELS), "template": TEMPLATE, **topics}
+    return plan_scores(scores, examined=True)
 
 
 def refusal(*parts: str, **models) -> str:
@@ -70,8 +70,8 @@ def expected(folder: Path, texts: list[str]) -> np.ndarray:
 
 def assert_equal(folder: Path, texts: list[str], run=TORCH) -> None:
     plan = planned(folder)
-    order = np.argsort(plan.sentiment.labels)
-    scores = score_texts(plan, texts, replace(run, batch_tokens=300)).sentiment
+    order = np.argsort(plan.scores[0].labels)
+    scores = of(score_texts(plan, texts, replace(run, batch_tokens=300)), "sentiment")
     assert np.abs(scores[:, order] - expected(folder, texts)).max() < TOLERANCE
 
 
@@ -85,7 +85,7 @@ def without_pooler(weights):
 
 def test_mismatched_weight_names(tmp_path):
     encoder = edit_weights(sentence_encoder(tmp_path / "e"), prefixed)
-    topics = {"model": str(encoder), "method": "embedding"}
+    topics = {"model": str(encoder), "kind": "embedding"}
     line = refusal(str(encoder), "embeddings.LayerNorm.bias", " more", **topics)
     assert "pooler" not in line
     nli = str(bert_classifier(tmp_path / "n", labels=NLI))
@@ -104,11 +104,11 @@ def test_mismatched_weight_names_that_are_known_are_no_reason_to_refuse(tmp_path
         return weights
 
     folder = bert_classifier(tmp_path / "m")
-    scores = score_texts(planned(folder), SHORT, TORCH).sentiment
-    found = score_texts(planned(edit_weights(folder, older)), SHORT, TORCH).sentiment
+    scores = of(score_texts(planned(folder), SHORT, TORCH), "sentiment")
+    found = of(score_texts(planned(edit_weights(folder, older)), SHORT, TORCH), "sentiment")
     assert np.array_equal(found, scores)
     encoder = edit_weights(sentence_encoder(tmp_path / "e"), without_pooler)
-    planned(model=str(encoder), method="embedding")
+    planned(model=str(encoder), kind="embedding")
 
 
 def test_a_pooler_that_the_head_reads_must_be_there(tmp_path):
@@ -151,15 +151,15 @@ def test_ids_beyond_embeddings(tmp_path, run):
     tokenizer.save_pretrained(folder)
     texts = [*SHORT, "Anoche vimos una zarzuela preciosa."]
     found = score_texts(planned(folder), texts, run)
-    assert np.abs(found.sentiment[:-1] - expected_in_order(folder, SHORT)).max() < TOLERANCE
-    assert np.isnan(found.sentiment[-1]).all()
+    assert np.abs(of(found, "sentiment")[:-1] - expected_in_order(folder, SHORT)).max() < TOLERANCE
+    assert np.isnan(of(found, "sentiment")[-1]).all()
     assert found.unreadable[:-1].tolist() == [""] * len(SHORT)
     assert str(len(tokenizer) - 1) in found.unreadable[-1]
     encoder = sentence_encoder(tmp_path / "e")
     tokenizer = AutoTokenizer.from_pretrained(encoder)
     tokenizer.add_tokens(["zarzuela"])
     tokenizer.save_pretrained(encoder)
-    topics = {"model": str(encoder), "method": "embedding", "labels": ["curso", "zarzuela"]}
+    topics = {"model": str(encoder), "kind": "embedding", "labels": ["curso", "zarzuela"]}
     refusal("'Trata de zarzuela.'", **topics)
 
 
@@ -204,7 +204,7 @@ def test_no_pad_token(tmp_path, name):
     assert json.loads((folder / "config.json").read_text())["pad_token_id"] is None
     assert_equal(folder, SHORT)
     found = score_texts(planned(folder), [*SHORT, ""], TORCH)
-    assert found.unreadable[-1] and np.isnan(found.sentiment[-1]).all()
+    assert found.unreadable[-1] and np.isnan(of(found, "sentiment")[-1]).all()
 
 
 LITERAL = [
@@ -258,7 +258,7 @@ def test_labels_without_names_are_said_in_one_line(tmp_path, caplog):
 def test_two_class_nli(tmp_path, labels, multi):
     folder = bert_classifier(tmp_path / "m", labels=labels)
     plan = planned(model=str(folder), multi_label=multi)
-    found = score_texts(plan, SHORT, TORCH).topics
+    found = of(score_texts(plan, SHORT, TORCH), "topic")
     run = pipeline("zero-shot-classification", model=str(folder), device=-1)
     for text, row in zip(SHORT, found, strict=True):
         said = run(text, list(LABELS), hypothesis_template=TEMPLATE, multi_label=multi)
@@ -274,7 +274,7 @@ def test_a_model_that_names_no_entailment_is_refused(tmp_path, labels):
 
 @pytest.mark.parametrize("template", ["{{}}", "{0}", "Trata de {}. {x}", "{} {}", "Trata de }{}"])
 def test_braces_in_a_template_are_refused(template):
-    with pytest.raises(UsageError, match=r"zero_shot\.template"):
+    with pytest.raises(UsageError, match=r"scores\.topic\.template"):
         planned(template=template)
 
 
@@ -282,24 +282,24 @@ def test_braces_in_a_template_are_refused(template):
 def test_a_precision_that_a_model_does_not_run_in_is_no_reason_to_refuse(tmp_path, precision):
     folder = tiny_classifier(tmp_path / "m", "longformer")
     plan, run = planned(folder), replace(OPENVINO, precision=precision)
-    found = score_texts(plan, SHORT, run).sentiment
-    exact = score_texts(plan, SHORT, TORCH).sentiment
+    found = of(score_texts(plan, SHORT, run), "sentiment")
+    exact = of(score_texts(plan, SHORT, TORCH), "sentiment")
     assert np.abs(found - exact).max() < (TOLERANCE if precision == "int8" else 0.1)
 
 
 def test_deberta_runs_in_int8(tmp_path):
     folder = tiny_classifier(tmp_path / "m", "deberta-v2")
     plan, run = planned(folder), replace(OPENVINO, precision="int8")
-    found = score_texts(plan, SHORT, run).sentiment
-    assert np.abs(found - score_texts(plan, SHORT, TORCH).sentiment).max() < 0.2
+    found = of(score_texts(plan, SHORT, run), "sentiment")
+    assert np.abs(found - of(score_texts(plan, SHORT, TORCH), "sentiment")).max() < 0.2
 
 
 def test_big_bird_scores_a_text_alike_after_any_other(tmp_path):
     folder = tiny_classifier(tmp_path / "m", "big_bird")
     plan, long = planned(folder), TEXTS[7]
-    first = score_texts(plan, [long], TORCH).sentiment
+    first = of(score_texts(plan, [long], TORCH), "sentiment")
     score_texts(plan, ["a"], TORCH)
-    assert np.array_equal(score_texts(plan, [long], TORCH).sentiment, first)
+    assert np.array_equal(of(score_texts(plan, [long], TORCH), "sentiment"), first)
 
 
 def test_the_window_leaves_out_the_positions_before_the_first(tmp_path):
@@ -309,7 +309,7 @@ def test_the_window_leaves_out_the_positions_before_the_first(tmp_path):
     model = load_classifier(resolve_model(str(folder), None, "sentiment"), TORCH)
     assert model.tokenizer.window == rows - 2
     found = score_texts(planned(folder), [" ".join(TEXTS * 3)], TORCH)
-    assert found.n_windows[0] > 1 and np.isfinite(found.sentiment).all()
+    assert found.n_windows[0] > 1 and np.isfinite(of(found, "sentiment")).all()
 
 
 def test_a_sentencepiece_model_alone_is_a_tokenizer(tmp_path):

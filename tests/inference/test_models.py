@@ -10,7 +10,12 @@ import torch
 
 from tasks.errors import UsageError
 from tasks.inference.encoder import load_encoder
-from tasks.inference.model_config import classifier_labels, nli_verdicts
+from tasks.inference.model_config import (
+    Outputs,
+    classifier_labels,
+    classifier_outputs,
+    nli_verdicts,
+)
 from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
 from tasks.inference.planned import plan_inference
 from tasks.inference.recipe import read_recipe
@@ -52,7 +57,7 @@ def test_safetensors_are_preferred_and_the_format_is_recorded(tmp_path):
     assert resolved(bert_classifier(tmp_path / "a")).weights == SAFETENSORS
     ref = resolved(bert_classifier(tmp_path / "b", safetensors=False))
     assert ref.weights == TORCH
-    assert load_classifier(ref, RUN).labels == SENTIMENT
+    assert load_classifier(ref, RUN).outputs.labels == SENTIMENT
 
 
 def test_a_pickle_that_would_run_code_is_refused(tmp_path):
@@ -106,9 +111,19 @@ def test_a_folder_without_weights_says_what_it_lacks(tmp_path):
         resolved(tmp_path / "a")
 
 
-def test_one_output_is_not_a_classifier(tmp_path):
+def test_one_output_is_a_number_and_has_no_labels(tmp_path):
+    ref = resolved(bert_classifier(tmp_path / "a", labels=["only"]))
+    assert classifier_outputs(ref) == Outputs((), independent=True)
     with pytest.raises(UsageError, match="no two labels"):
-        classifier_labels(resolved(bert_classifier(tmp_path / "a", labels=["only"])))
+        classifier_labels(ref)
+
+
+def test_a_regression_is_one_number_as_it_is(tmp_path):
+    one = bert_classifier(tmp_path / "a", labels=["only"], problem_type="regression")
+    assert classifier_outputs(resolved(one)) == Outputs((), raw=True)
+    two = bert_classifier(tmp_path / "b", labels=["a", "b"], problem_type="regression")
+    with pytest.raises(UsageError, match="several numbers"):
+        classifier_outputs(resolved(two))
 
 
 @pytest.mark.parametrize(
@@ -191,33 +206,58 @@ def job(**values):
     return make_job({"name": "j", "source": {"path": "a"}, **values}, "test")
 
 
-def test_config_id_changes_with_what_decides_a_score_and_with_nothing_else(tmp_path):
-    sentiment = str(bert_classifier(tmp_path / "a", seed=1))
-    other = str(bert_classifier(tmp_path / "b", seed=2))
-    topics = {"labels": ["x", "y"], "method": "embedding", "model": str(sentence_encoder(tmp_path))}
+def test_configs_change_with_what_decides_a_score_and_with_nothing_else(tmp_path):
+    sentiment = {"model": str(bert_classifier(tmp_path / "a", seed=1))}
+    other = {"model": str(bert_classifier(tmp_path / "b", seed=2))}
+    encoder = str(sentence_encoder(tmp_path))
+    topic = {"labels": ["x", "y"], "kind": "embedding", "model": encoder}
+    both = {"sentiment": sentiment, "topic": topic}
 
-    def config_id(**values) -> str:
-        base = {"sentiment": {"model": sentiment}, "zero_shot": topics}
-        return plan_inference(job(**{**base, **values})).config_id
+    def configs(scores=both, **values) -> dict[str, str]:
+        return plan_inference(job(scores=scores, **values)).configs
 
-    first = config_id()
-    assert first == config_id(output={"keep_text": True}, compute={"batch_tokens": 99})
-    assert first == config_id(quality={"max_failed": 0.5}, shard_size=3)
-    changed = [
-        config_id(sentiment={"model": other}),
-        config_id(zero_shot={**topics, "labels": ["x", "z"]}),
-        config_id(zero_shot={**topics, "template": "Trata de {}."}),
-        config_id(zero_shot={**topics, "temperature": 0.3}),
-        config_id(long_documents={"policy": "truncate"}),
-        config_id(compute={"precision": "bf16"}),
-    ]
-    assert len({first, *changed}) == 1 + len(changed)
+    def changed(**described) -> set[str]:
+        found = configs({**both, **described})
+        return {name for name, config in first.items() if found[name] != config}
+
+    first = configs()
+    assert first == configs(output={"keep_text": True}, compute={"batch_tokens": 99})
+    assert first == configs(quality={"max_failed": 0.5}, shard_size=3)
+    assert changed(urgency={"model": encoder, "kind": "embedding", "labels": ["a", "b"]}) == set()
+    assert changed(sentiment=other) == {"sentiment"}
+    for values in ({"labels": ["x", "z"]}, {"template": "Trata de {}."}, {"temperature": 0.3}):
+        assert changed(topic={**topic, **values}) == {"topic"}
+    assert changed(topic={**topic, "when": {"language": "es"}}) == {"topic"}
+    for values in ({"long_documents": {"policy": "truncate"}}, {"compute": {"precision": "bf16"}}):
+        found = configs(**values)
+        assert found["sentiment"] != first["sentiment"] and found["topic"] != first["topic"]
+    waiting = {**topic, "when": {"sentiment": "POS"}}
+    before = configs({"sentiment": sentiment, "topic": waiting})["topic"]
+    assert before != first["topic"]
+    assert before != configs({"sentiment": other, "topic": waiting})["topic"]
 
 
 def test_nli_in_a_language_without_a_default_template_asks_for_one(tmp_path):
     model = str(bert_classifier(tmp_path / "a", labels=("entailment", "neutral", "contradiction")))
-    topics = {"labels": ["a", "b"], "model": model}
-    with pytest.raises(UsageError, match=r"zero_shot\.template.*'fr'"):
-        plan_inference(job(language="fr", sentiment={"enabled": False}, zero_shot=topics))
-    english = plan_inference(job(language="en", sentiment={"enabled": False}, zero_shot=topics))
-    assert english.topics.hypotheses == ("This example is a.", "This example is b.")
+    scores = {"topic": {"labels": ["a", "b"], "model": model}}
+    with pytest.raises(UsageError, match=r"scores\.topic\.template.*'fr'"):
+        plan_inference(job(language="fr", scores=scores))
+    english = plan_inference(job(language="en", scores=scores))
+    assert english.scores[0].settings["template"] == "This example is {}."
+
+
+def test_scores_that_wait_for_each_other_or_for_nothing_are_refused(tmp_path):
+    sentiment = {"model": str(bert_classifier(tmp_path / "a"))}
+
+    def refused(**scores) -> str:
+        with pytest.raises(UsageError) as caught:
+            plan_inference(job(scores={"sentiment": sentiment, **scores}))
+        return str(caught.value)
+
+    topic, urgency = {"labels": ["a", "b"]}, {"labels": ["x", "y"]}
+    circle = refused(
+        topic={**topic, "when": {"urgency": "x"}}, urgency={**urgency, "when": {"topic": "a"}}
+    )
+    assert circle == "scores: topic, urgency wait for each other by their `when`"
+    assert "not a score with labels" in refused(topic={**topic, "when": {"mood": "x"}})
+    assert "has no label 'sad'" in refused(topic={**topic, "when": {"sentiment": "sad"}})

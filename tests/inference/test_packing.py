@@ -14,9 +14,8 @@ from transformers import (
 
 from tasks.inference import torch_backend
 from tasks.inference.batches import Sequence
-from tasks.inference.models import resolve_model
 from tasks.inference.packing import PackedBackend, pack
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.planned import InferencePlan
 from tasks.inference.reading import (
     Embedding,
     Logits,
@@ -27,7 +26,8 @@ from tasks.inference.running import Tally, running
 from tasks.inference.scorer import deviation, reference_scores, score_texts
 from tasks.inference.sequence_model import load_classifier
 from tasks.inference.torch_backend import can_pack
-from tasks.job import Compute, LongDocuments
+from tasks.job import Compute
+from tests.inference.plans import plan_scores
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece
 
 CPU = torch.device("cpu")
@@ -83,15 +83,12 @@ def test_packed_embeddings_are_those_of_each_text_alone(tmp_path, make, pooling)
 
 @pytest.fixture
 def plan(tmp_path) -> InferencePlan:
-    sentiment = resolve_model(str(bert_classifier(tmp_path / "s")), None, "sentiment")
-    nli = resolve_model(str(bert_classifier(tmp_path / "n", labels=NLI, seed=3)), None, "nli")
-    hypotheses = ("Este ejemplo es política.", "Este ejemplo es estadística.")
-    return InferencePlan(
-        SentimentPlan(sentiment, SENTIMENT),
-        TopicPlan(nli, "nli", ("a", "b"), hypotheses, False, None),
-        LongDocuments(overlap=16),
-        "fp32",
-    )
+    nli = bert_classifier(tmp_path / "n", labels=NLI, seed=3)
+    scores = {
+        "sentiment": {"model": bert_classifier(tmp_path / "s")},
+        "topic": {"model": nli, "labels": ["política", "estadística"]},
+    }
+    return plan_scores(scores, {"overlap": 16})
 
 
 def test_a_packed_run_gives_the_references_scores_without_padding(plan, monkeypatch):
@@ -101,7 +98,7 @@ def test_a_packed_run_gives_the_references_scores_without_padding(plan, monkeypa
     torch_backend._load.cache_clear()
     monkeypatch.setattr(torch_backend, "can_pack", lambda *_: True)
     try:
-        assert isinstance(load_classifier(plan.sentiment.model, run).backend, PackedBackend)
+        assert isinstance(load_classifier(plan.scores[0].model, run).backend, PackedBackend)
         found = score_texts(plan, texts, run)
     finally:
         torch_backend._load.cache_clear()
@@ -125,6 +122,6 @@ def test_packing_is_for_gpus():
 @with_gpu
 def test_a_gpu_packs_in_bf16_and_stays_near_fp32(plan):
     fast = running(Compute(device="cuda"), "bf16")
-    assert isinstance(load_classifier(plan.sentiment.model, fast).backend, PackedBackend)
+    assert isinstance(load_classifier(plan.scores[0].model, fast).backend, PackedBackend)
     found = score_texts(plan, TEXTS, fast)
     assert deviation(found, reference_scores(plan, TEXTS, fast)).largest < 0.04

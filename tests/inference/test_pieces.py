@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 
 from tasks.errors import Stopped
-from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import running
-from tasks.inference.scorer import score_texts
-from tasks.job import Compute, LongDocuments
+from tasks.inference.scorer import Known, score_texts
+from tasks.job import Compute
 from tasks.steps import pieces
-from tests.models import SENTIMENT, bert_classifier, sentence_encoder
+from tests.inference.plans import plan_scores
+from tests.models import bert_classifier, sentence_encoder
 
 TEXTS = [f"texto número {i % 90} de la prueba {'larga ' * (i % 5)}" for i in range(200)]
 RUN = running(Compute(device="cpu", backend="torch", workers=1), "fp32")
@@ -21,12 +21,20 @@ RUN = running(Compute(device="cpu", backend="torch", workers=1), "fp32")
 @pytest.fixture(scope="module")
 def plan(tmp_path_factory) -> InferencePlan:
     folder = tmp_path_factory.mktemp("models")
-    sentiment = resolve_model(str(bert_classifier(folder / "s")), None, "sentiment")
-    encoder = resolve_model(str(sentence_encoder(folder / "e")), None, "encoder")
-    topics = TopicPlan(encoder, "embedding", ("a", "b"), ("a", "b"), False, 0.1)
-    return InferencePlan(
-        SentimentPlan(sentiment, SENTIMENT), topics, LongDocuments(overlap=16), "fp32"
-    )
+    encoder = {"kind": "embedding", "model": sentence_encoder(folder / "e"), "temperature": 0.1}
+    scores = {
+        "sentiment": {"model": bert_classifier(folder / "s")},
+        "topic": {**encoder, "labels": ["a", "b"]},
+        "own": {**encoder, "labels_column": "own"},
+    }
+    return plan_scores(scores, {"overlap": 16})
+
+
+TOPIC = np.arange(len(TEXTS)) % 90 % 4 > 0
+KNOWN = Known(
+    needs={"topic": TOPIC}, choices={"own": [("a", "b", "c")[: i % 90 % 4] for i in range(200)]}
+)
+"""One score that only some need, and one whose labels, three at most, each text brings along."""
 
 
 @pytest.fixture
@@ -39,19 +47,27 @@ def scored(plan, folder, stop=None):
     """Scores all texts; gives the scores and how many documents were told as done."""
     told = []
     run = replace(RUN, stop=stop)
-    return pieces.score_in_pieces(plan, TEXTS, run, told.append, folder), sum(told)
+    found = pieces.score_in_pieces(plan, TEXTS, run, told.append, folder, KNOWN)
+    return found, sum(told)
+
+
+def whole(plan):
+    return score_texts(plan, TEXTS, RUN, known=KNOWN)
 
 
 def same(found, expected) -> bool:
-    return all(
-        np.allclose(getattr(found, name), getattr(expected, name), atol=1e-6)
-        for name in ("n_tokens", "n_windows", "truncated", "sentiment", "topics")
-    )
+    parts = [(getattr(found, name), getattr(expected, name)) for name in ("n_tokens", "n_windows")]
+    for name, score in expected.by_name.items():
+        other = found.by_name[name]
+        parts += [(other.values, score.values), (other.asked, score.asked)]
+        parts.append((other.skipped, score.skipped))
+    return all(np.allclose(one, other, atol=1e-6, equal_nan=True) for one, other in parts)
 
 
 def test_pieces_give_the_scores_of_the_whole(plan, small, tmp_path):
     found, told = scored(plan, tmp_path / "pieces")
-    assert same(found, score_texts(plan, TEXTS, RUN))
+    assert same(found, whole(plan))
+    assert np.isfinite(found.by_name["topic"].values).all(axis=1).tolist() == TOPIC.tolist()
     assert told == pytest.approx(len(TEXTS))
     assert found.scored_texts == len(set(TEXTS))
     assert len(list((tmp_path / "pieces").iterdir())) == -(-len(set(TEXTS)) // 10) - 1
@@ -60,10 +76,10 @@ def test_pieces_give_the_scores_of_the_whole(plan, small, tmp_path):
 @pytest.mark.parametrize("damage", [None, "cut", "gone", "other"])
 def test_a_stopped_shard_goes_on_where_its_pieces_end(plan, small, tmp_path, monkeypatch, damage):
     folder = tmp_path / "pieces"
-    whole = score_texts(plan, TEXTS, RUN)
+    expected = whole(plan)
     asked = iter(range(100_000))
     with pytest.raises(Stopped):
-        scored(plan, folder, stop=lambda: next(asked) > 40)
+        scored(plan, folder, stop=lambda: next(asked) > 80)
     kept = sorted(folder.iterdir(), key=lambda path: int(path.name.split("-")[0]))
     assert len(kept) > 2
     left = len(kept)
@@ -83,5 +99,20 @@ def test_a_stopped_shard_goes_on_where_its_pieces_end(plan, small, tmp_path, mon
 
     monkeypatch.setattr(pieces, "score_texts", counted)
     found, told = scored(plan, folder)
-    assert same(found, whole) and told == pytest.approx(len(TEXTS))
+    assert same(found, expected) and told == pytest.approx(len(TEXTS))
     assert len(again) == len(set(TEXTS)) - 10 * left
+
+
+def test_equal_texts_of_other_needs_share_a_piece_and_are_read_once(plan, small, tmp_path):
+    texts = [f"texto {i // 2}" for i in range(24)]
+    needs = {
+        "sentiment": np.ones(24, bool),
+        "topic": np.arange(24) % 2 > 0,
+        "own": np.zeros(24, bool),
+    }
+    known = Known(needs=needs, choices={"own": [()] * 24})
+    found = pieces.score_in_pieces(plan, texts, RUN, [].append, tmp_path / "pieces", known)
+    assert found.scored_texts == 12
+    assert np.isfinite(found.by_name["topic"].values[:, 0]).tolist() == needs["topic"].tolist()
+    sentiment = found.by_name["sentiment"].values
+    assert np.array_equal(sentiment[::2], sentiment[1::2])

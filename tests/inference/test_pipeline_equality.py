@@ -1,17 +1,17 @@
 """The scores are the pipeline's own, whatever batch or order a document travels in."""
 
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from transformers import pipeline
 
-from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan, SentimentPlan, TopicPlan
 from tasks.inference.running import running
 from tasks.inference.scorer import score_texts
-from tasks.job import Compute, LongDocuments
+from tasks.job import Compute
+from tests.inference.plans import plan_scores, values
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
 
 TOLERANCE = 1e-5
@@ -45,13 +45,9 @@ def roberta_nli(tmp_path_factory) -> Path:
 
 
 def plan_of(sentiment: Path | None = None, nli: Path | None = None, multi: bool = False):
-    topics = None
-    if nli:
-        hypotheses = tuple(TEMPLATE.format(label) for label in LABELS)
-        model = resolve_model(str(nli), None, "encoder")
-        topics = TopicPlan(model, "nli", LABELS, hypotheses, multi, None)
-    found = sentiment and SentimentPlan(resolve_model(str(sentiment), None, "sentiment"), SENTIMENT)
-    return InferencePlan(found or None, topics, LongDocuments(), "fp32")
+    asked = {"labels": LABELS, "template": TEMPLATE, "multi_label": multi}
+    scores = {"sentiment": {"model": sentiment}} if sentiment else {}
+    return plan_scores({**scores, **({"topic": {"model": nli, **asked}} if nli else {})})
 
 
 @pytest.mark.parametrize("batch_tokens", [16, 300, 5000])
@@ -59,7 +55,7 @@ def plan_of(sentiment: Path | None = None, nli: Path | None = None, multi: bool 
 def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
     texts = shuffled(seed)
     run = running(Compute(device="cpu", workers=2, batch_tokens=batch_tokens), "fp32")
-    ours = score_texts(plan_of(sentiment_folder), texts, run).sentiment
+    ours = values(score_texts(plan_of(sentiment_folder), texts, run), "sentiment")
     reference = pipeline("text-classification", model=str(sentiment_folder), top_k=None)
     for text, row in zip(texts, ours, strict=True):
         expected = {found["label"]: found["score"] for found in reference([text])[0]}
@@ -70,7 +66,7 @@ def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
 def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
     folder = bert_classifier(tmp_path, problem_type="multi_label_classification")
     run = running(Compute(device="cpu", workers=2), "fp32")
-    ours = score_texts(plan_of(folder), TEXTS, run).sentiment
+    ours = values(score_texts(plan_of(folder), TEXTS, run), "sentiment")
     reference = pipeline("text-classification", model=str(folder), top_k=None)
     for text, row in zip(TEXTS, ours, strict=True):
         expected = {found["label"]: found["score"] for found in reference([text])[0]}
@@ -79,7 +75,7 @@ def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
 
 def assert_zero_shot_equal(folder: Path, texts: list[str], multi: bool, batch_tokens: int) -> None:
     run = running(Compute(device="cpu", workers=2, batch_tokens=batch_tokens), "fp32")
-    ours = score_texts(plan_of(nli=folder, multi=multi), texts, run).topics
+    ours = values(score_texts(plan_of(nli=folder, multi=multi), texts, run), "topic")
     reference = pipeline("zero-shot-classification", model=str(folder))
     for text, row in zip(texts, ours, strict=True):
         found = reference(text, list(LABELS), hypothesis_template=TEMPLATE, multi_label=multi)
@@ -106,7 +102,7 @@ def test_multi_label_equals_pipeline_where_contradiction_is_output_zero(roberta_
 def test_multi_label_uses_the_true_contradiction_where_the_pipeline_assumes_zero(tmp_path):
     folder = bert_classifier(tmp_path / "a", labels=("neutral", "entailment", "contradiction"))
     run = running(Compute(device="cpu", workers=2), "fp32")
-    ours = score_texts(plan_of(nli=folder, multi=True), TEXTS, run).topics
+    ours = values(score_texts(plan_of(nli=folder, multi=True), TEXTS, run), "topic")
     for text, row in zip(TEXTS, ours, strict=True):
         for label, score in zip(LABELS, row, strict=True):
             assert score == pytest.approx(entailment_score(folder, text, label), abs=TOLERANCE)
@@ -129,10 +125,10 @@ def entailment_score(folder: Path, text: str, label: str) -> float:
 
 def test_a_single_label_is_scored_against_contradiction(tmp_path):
     folder = bert_classifier(tmp_path, labels=("contradiction", "neutral", "entailment"))
-    model = resolve_model(str(folder), None, "encoder")
-    topics = TopicPlan(model, "nli", LABELS[:1], (TEMPLATE.format(LABELS[0]),), False, None)
-    plan = InferencePlan(None, topics, LongDocuments(), "fp32")
-    ours = score_texts(plan, TEXTS[:3], running(Compute(device="cpu", workers=2), "fp32")).topics
+    plan = plan_of(nli=folder)
+    plan = replace(plan, scores=(replace(plan.scores[0], labels=LABELS[:1]),))
+    found = score_texts(plan, TEXTS[:3], running(Compute(device="cpu", workers=2), "fp32"))
+    ours = values(found, "topic")
     reference = pipeline("zero-shot-classification", model=str(folder))
     for text, row in zip(TEXTS[:3], ours, strict=True):
         found = reference(text, [LABELS[0]], hypothesis_template=TEMPLATE)

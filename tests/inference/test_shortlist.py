@@ -8,28 +8,24 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tasks.inference.nli import score_nli
-from tasks.inference.shortlist import choose_labels
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import pipeline
 
 from tasks.errors import UsageError
 from tasks.inference.encoder import load_encoder
+from tasks.inference.heads import nli
 from tasks.inference.models import ModelRef, resolve_model
-from tasks.inference.planned import (
-    InferencePlan,
-    SentimentPlan,
-    Shortlist,
-    TopicPlan,
-    plan_inference,
-)
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import running
+from tasks.inference.score_plan import ScorePlan, config_of
 from tasks.inference.scorer import measure_deviation, score_texts
 from tasks.inference.sequence_model import load_classifier
+from tasks.inference.similarity import similarities
+from tasks.inference.texts import Texts
 from tasks.inference.windows import cut_windows
 from tasks.job import Compute, LongDocuments
-from tasks.job_file import make_job
-from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, sentence_encoder
+from tests.inference.plans import plan_scores, values
+from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 
 TOLERANCE = 1e-5
 RUN = running(Compute(device="cpu", workers=2), "fp32")
@@ -64,17 +60,14 @@ def folders(tmp_path_factory) -> dict[str, Path]:
 
 
 def plan_of(folders, labels=LABELS, size: int | None = SIZE, long=None, **topics) -> InferencePlan:
-    values = {"labels": list(labels), "model": str(folders["nli"]), **topics}
+    topic = {"labels": list(labels), "model": folders["nli"], **topics}
     if size:
-        values = {"shortlist_model": str(folders["encoder"]), **values, "shortlist": size}
-    job = {
-        "name": "j",
-        "source": {"path": "a"},
-        "sentiment": {"enabled": False},
-        "zero_shot": values,
-        "long_documents": {"overlap": 8, **(long or {})},
-    }
-    return plan_inference(make_job(job, "test"))
+        topic = {"shortlist_model": folders["encoder"], **topic, "shortlist": size}
+    return plan_scores({"topic": topic}, {"overlap": 8, **(long or {})})
+
+
+def topics_of(plan: InferencePlan, texts: list[str], run=RUN) -> np.ndarray:
+    return values(score_texts(plan, texts, run), "topic")
 
 
 def listed(scores: np.ndarray) -> list[tuple[str, ...]]:
@@ -103,15 +96,16 @@ def sequences_read() -> Iterator[list[int]]:
 def test_scores_are_those_of_a_run_with_only_the_labels_of_the_shortlist(folders, multi, aggregate):
     long = {"aggregate": aggregate}
     found = score_texts(plan_of(folders, multi_label=multi, long=long), DOCUMENTS, RUN)
-    shortlists = listed(found.topics)
+    topics = values(found, "topic")
+    shortlists = listed(topics)
     assert {len(labels) for labels in shortlists} == {SIZE}
     assert len(set(shortlists)) > 1, "the encoder finds every document alike"
     assert found.n_windows.max() > 1 == found.n_windows.min()
-    for text, labels, row in zip(DOCUMENTS, shortlists, found.topics, strict=True):
+    for text, labels, row in zip(DOCUMENTS, shortlists, topics, strict=True):
         only = plan_of(folders, labels=labels, size=None, multi_label=multi, long=long)
-        expected = score_texts(only, [text], RUN).topics[0]
+        expected = topics_of(only, [text])[0]
         assert row[np.isfinite(row)] == pytest.approx(expected, abs=TOLERANCE)
-    sums = np.nansum(found.topics, axis=1)
+    sums = np.nansum(topics, axis=1)
     if multi:
         assert np.abs(sums - 1).max() > 0.01
     elif aggregate != "max":
@@ -119,8 +113,8 @@ def test_scores_are_those_of_a_run_with_only_the_labels_of_the_shortlist(folders
 
 
 def test_scores_are_those_of_the_full_run_shared_out_among_the_shortlist(folders):
-    found = score_texts(plan_of(folders), TEXTS, RUN).topics
-    full = score_texts(plan_of(folders, size=None), TEXTS, RUN).topics
+    found = topics_of(plan_of(folders), TEXTS)
+    full = topics_of(plan_of(folders, size=None), TEXTS)
     kept = np.where(np.isfinite(found), full, 0)
     expected = kept / kept.sum(axis=1, keepdims=True)
     assert np.nan_to_num(found) == pytest.approx(expected, abs=TOLERANCE)
@@ -128,7 +122,7 @@ def test_scores_are_those_of_the_full_run_shared_out_among_the_shortlist(folders
 
 def test_scores_are_the_pipelines_for_the_labels_of_the_shortlist(folders):
     texts = TEXTS[:6]
-    found = score_texts(plan_of(folders), texts, RUN).topics
+    found = topics_of(plan_of(folders), texts)
     reference = pipeline("zero-shot-classification", model=str(folders["nli"]))
     for text, labels, row in zip(texts, listed(found), found, strict=True):
         answer = reference(text, list(labels), hypothesis_template=TEMPLATE)
@@ -140,29 +134,27 @@ def test_scores_are_the_pipelines_for_the_labels_of_the_shortlist(folders):
 @pytest.mark.parametrize("size", [len(LABELS), len(LABELS) + 5])
 def test_a_shortlist_of_all_labels_is_the_full_run(folders, size):
     short, full = plan_of(folders, size=size), plan_of(folders, size=None)
-    assert short == full and short.config_id == full.config_id
-    scores = score_texts(short, DOCUMENTS, RUN).topics
+    assert short == full and short.configs == full.configs
+    scores = topics_of(short, DOCUMENTS)
     assert np.isfinite(scores).all()
-    assert (scores == score_texts(full, DOCUMENTS, RUN).topics).all()
+    assert (scores == topics_of(full, DOCUMENTS)).all()
 
 
 def test_a_shortlist_of_one_is_scored_as_a_single_label_is(folders):
     plan = plan_of(folders, size=1)
-    found = score_texts(plan, TEXTS, RUN).topics
-    assert not plan.topics.adds_up
+    found = topics_of(plan, TEXTS)
+    assert not plan.scores[0].sums_to_one
     assert (np.isfinite(found).sum(axis=1) == 1).all()
     for text, labels, row in zip(TEXTS, listed(found), found, strict=True):
         only = plan_of(folders, labels=labels, size=None, multi_label=True)
-        assert not only.topics.adds_up
-        assert np.nanmax(row) == pytest.approx(
-            score_texts(only, [text], RUN).topics[0, 0], abs=1e-5
-        )
+        assert not only.scores[0].sums_to_one
+        assert np.nanmax(row) == pytest.approx(topics_of(only, [text])[0, 0], abs=1e-5)
 
 
 def test_the_model_reads_each_window_once_a_label_of_the_shortlist(folders):
     plan = plan_of(folders)
-    classifier = load_classifier(plan.topics.model, RUN)
-    endings = classifier.tokenizer.encode(list(plan.topics.hypotheses))
+    classifier = load_classifier(plan.scores[0].model, RUN)
+    endings = classifier.tokenizer.encode(nli.sentences(plan.scores[0], plan.scores[0].labels))
     room = classifier.tokenizer.window - classifier.tokenizer.pair.added
     distinct = list(dict.fromkeys(DOCUMENTS))
     encoded = classifier.tokenizer.encode(distinct)
@@ -180,18 +172,22 @@ def test_windows_leave_room_for_the_longest_label_whoever_is_asked_about_it(fold
     """What the full run says of a window can be shared out only if both runs cut alike."""
     labels = (*LABELS, "el instituto de estadística del ayuntamiento y sus presupuestos")
     plan = plan_of(folders, labels=labels, size=None, long={"aggregate": "first"})
-    model = load_classifier(plan.topics.model, RUN)
-    encoded = model.tokenizer.encode(DOCUMENTS)
-    asked = np.tile([1, 4, 6], (len(DOCUMENTS), 1))
-    rest = (list(plan.topics.hypotheses), False, plan.long_documents, RUN)
-    full, cut = score_nli(model, encoded, *rest)
-    found, cut_too = score_nli(model, encoded, *rest, asked)
-    assert cut.counts.max() > 1
-    assert [len(ids) for ids in cut.ids] == [len(ids) for ids in cut_too.ids]
-    assert found[:, [1, 4, 6]] == pytest.approx(
+    score, long, distinct = plan.scores[0], plan.long_documents, list(dict.fromkeys(DOCUMENTS))
+    whole = nli.compute(score, Texts(distinct), long, RUN)
+    own = [tuple(labels[at] for at in (1, 4, 6))] * (len(distinct) - 1)
+    some = nli.compute(
+        replace(score, labels=(), gives="choices", choices="own"),
+        Texts(distinct, [*own, labels]),
+        long,
+        RUN,
+    )
+    assert whole.n_windows.max() > 1
+    assert some.n_windows.tolist() == whole.n_windows.tolist()
+    full, found = whole.values[:-1], some.values[:-1]
+    assert found[:, :3] == pytest.approx(
         full[:, [1, 4, 6]] / full[:, [1, 4, 6]].sum(axis=1, keepdims=True), abs=TOLERANCE
     )
-    assert np.isnan(np.delete(found, [1, 4, 6], axis=1)).all()
+    assert np.isnan(found[:, 3:]).all()
 
 
 def test_lengths_are_those_of_the_model_that_scores_and_windows_the_larger_number(folders):
@@ -205,12 +201,14 @@ def test_lengths_are_those_of_the_model_that_scores_and_windows_the_larger_numbe
 @pytest.mark.parametrize("aggregate", ["mean", "max", "first"])
 def test_the_labels_chosen_are_the_most_similar_ones_over_all_windows(folders, aggregate):
     encoder = load_encoder(resolve_model(str(folders["encoder"]), None, "encoder"), RUN)
-    long = LongDocuments(overlap=8, aggregate=aggregate)
-    encoded = encoder.tokenizer.encode([LONG, TEXTS[2]])
-    chosen, windows = choose_labels(encoder, encoded, list(LABELS), SIZE, long, RUN)
+    long, texts = LongDocuments(overlap=8, aggregate=aggregate), [LONG, TEXTS[2]]
+    plan = plan_of(folders, long={"aggregate": aggregate})
+    chosen = listed(topics_of(plan, texts))
+    _, read = similarities(encoder, Texts(texts), list(LABELS), long, RUN)
+    windows = read.windows
     assert windows.counts[0] > 1 == windows.counts[1]
     names = encoder.embed(encoder.tokenizer.encode(list(LABELS)), RUN)
-    for document, row in enumerate(chosen):
+    for document, labels in enumerate(chosen):
         own = [windows.ids[at] for at in np.flatnonzero(windows.document == document)]
         cosines = encoder.embed(own, RUN) @ names.T
         joined = {
@@ -218,21 +216,21 @@ def test_the_labels_chosen_are_the_most_similar_ones_over_all_windows(folders, a
             "max": cosines.max(axis=0),
             "first": cosines[0],
         }[aggregate]
-        assert row.tolist() == sorted(np.argsort(-joined)[:SIZE])
+        assert labels == tuple(LABELS[at] for at in sorted(np.argsort(-joined)[:SIZE]))
 
 
 def test_labels_that_the_encoder_cannot_tell_apart_are_taken_in_their_order(folders):
-    encoder = load_encoder(resolve_model(str(folders["encoder"]), None, "encoder"), RUN)
-    encoded = encoder.tokenizer.encode(TEXTS)
-    chosen, _ = choose_labels(encoder, encoded, ["a"] * 9, 4, LongDocuments(), RUN)
-    assert chosen.tolist() == [[0, 1, 2, 3]] * len(TEXTS)
+    plan = plan_of(folders, size=4)
+    alike = replace(plan, scores=(replace(plan.scores[0], labels=("a",) * 9),))
+    found = np.isfinite(topics_of(alike, TEXTS))
+    assert (found == [True] * 4 + [False] * 5).all()
 
 
 def test_a_document_alone_has_the_shortlist_and_scores_that_it_has_in_company(folders):
     plan = plan_of(folders)
-    together = score_texts(plan, DOCUMENTS, RUN).topics
+    together = topics_of(plan, DOCUMENTS)
     for text, row in zip(DOCUMENTS, together, strict=True):
-        alone = score_texts(plan, [text], RUN).topics[0]
+        alone = topics_of(plan, [text])[0]
         assert row == pytest.approx(alone, abs=TOLERANCE, nan_ok=True)
 
 
@@ -242,7 +240,8 @@ def test_identical_texts_are_read_once_and_progress_counts_every_document(folder
         scores = score_texts(plan_of(folders), [TEXTS[0]] * 50 + [TEXTS[1]], TORCH, done.append)
     assert scores.scored_texts == 2
     assert sum(seen) == 2 * SIZE
-    assert np.array_equal(scores.topics[:50], scores.topics[:1].repeat(50, 0), equal_nan=True)
+    topics = values(scores, "topic")
+    assert np.array_equal(topics[:50], topics[:1].repeat(50, 0), equal_nan=True)
     assert sum(done) == pytest.approx(51)
 
 
@@ -254,39 +253,41 @@ def test_an_encoder_that_leaves_text_unread_counts_as_truncation(folders):
 
 
 def test_no_texts_give_no_scores(folders):
-    assert score_texts(plan_of(folders), [], RUN).topics.shape == (0, len(LABELS))
+    assert topics_of(plan_of(folders), []).shape == (0, len(LABELS))
 
 
 def test_a_faster_precision_changes_scores_and_no_shortlist(folders):
     plan, fast = plan_of(folders), replace(TORCH, precision="bf16")
-    found = score_texts(plan, DOCUMENTS, fast).topics
-    exact = score_texts(plan, DOCUMENTS, TORCH).topics
+    found = topics_of(plan, DOCUMENTS, fast)
+    exact = topics_of(plan, DOCUMENTS, TORCH)
     assert listed(found) == listed(exact)
     largest = measure_deviation(plan, DOCUMENTS, fast).largest
     assert largest == pytest.approx(np.nanmax(np.abs(found - exact)), abs=1e-6) and largest > 0
     assert measure_deviation(plan, DOCUMENTS, TORCH).largest == 0
 
 
-def test_config_id_changes_with_the_shortlist_and_the_model_that_draws_it_up(folders):
-    ids = [
-        plan_of(folders, size=None).config_id,
-        plan_of(folders, size=2).config_id,
-        plan_of(folders, size=3).config_id,
-        plan_of(folders, size=3, shortlist_model=str(folders["other"])).config_id,
-        plan_of(folders, size=3, shortlist_model="bundled").config_id,
+def test_a_config_changes_with_the_shortlist_and_the_model_that_draws_it_up(folders):
+    plans = [
+        plan_of(folders, size=None),
+        plan_of(folders, size=2),
+        plan_of(folders, size=3),
+        plan_of(folders, size=3, shortlist_model=str(folders["other"])),
+        plan_of(folders, size=3, shortlist_model="bundled"),
     ]
-    assert len(set(ids)) == len(ids)
-    assert plan_of(folders, size=3).topics.shortlist.model.revision.startswith("sha256:")
+    assert len({plan.configs["topic"] for plan in plans}) == len(plans)
+    assert plans[2].scores[0].models["shortlist"].revision.startswith("sha256:")
 
 
-def test_config_ids_of_jobs_without_a_shortlist_stay_what_they_are():
+def test_a_config_stays_what_it_is_from_version_to_version():
+    """Another hash of the same decisions would score every corpus again."""
     model = ModelRef("m", "sha256:" + "0" * 40, "/m", "safetensors")
-    sentiment = SentimentPlan(model, SENTIMENT)
-    topics = TopicPlan(model, "nli", ("a", "b"), ("Es a.", "Es b."), False, None)
-    plan = InferencePlan(sentiment, topics, LongDocuments(), "fp32")
-    assert plan.config_id == "8105a2c539bbcc7c"
-    listed = replace(plan, topics=replace(topics, shortlist=Shortlist(model, 1)))
-    assert listed.config_id != plan.config_id
+    settings = {"template": "Es {}.", "multi_label": False}
+    score = ScorePlan("topic", "nli", {"model": model}, ("a", "b"), settings)
+    shared = {"precision": "fp32", "long_documents": LongDocuments().model_dump()}
+    assert config_of(score, shared, {}) == "52ffa0850a3d8ed9"
+    assert config_of(replace(score, name="other"), shared, {}) == "52ffa0850a3d8ed9"
+    listed = replace(score, models={"model": model, "shortlist": model}, asked=1)
+    assert config_of(listed, shared, {}) != "52ffa0850a3d8ed9"
 
 
 def test_a_shortlist_model_that_is_not_there_is_one_line(folders):
