@@ -8,16 +8,26 @@ import numpy as np
 import pyarrow as pa
 
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA
+from tasks.inference.models import ModelRef
+from tasks.inference.score_plan import ScorePlan
 from tasks.results.layout import Layout
 from tasks.results.manifest import Manifest
 from tasks.results.parts import write_part
 from tasks.results.records import PartFile
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import Columns, results_schema
+from tasks.results.score_arrays import NewScores
 from tasks.results.snapshots import Snapshot, publish
 
 JOB = "prensa"
-COLUMNS = Columns(("POS", "NEG", "NEU"), ("política", "computación e IA"))
+MODEL = ModelRef("model", "sha256:" + "0" * 40, "/model", "safetensors")
+SENTIMENT = ScorePlan(
+    "sentiment", "classifier", {"model": MODEL}, ("POS", "NEG", "NEU"), config="5e471e47"
+)
+TOPIC = ScorePlan(
+    "topic", "embedding", {"model": MODEL}, ("política", "computación e IA"), config="70b1c0de"
+)
+COLUMNS = Columns((SENTIMENT, TOPIC))
 SCHEMA = results_schema(COLUMNS, JOB)
 
 
@@ -53,13 +63,32 @@ def scores_of(docs: pa.Table) -> ShardScores:
         n_windows=np.ones(n, dtype=np.int64),
         truncated=np.zeros(n, dtype=bool),
         language=np.full(n, "es", dtype=object),
-        sentiment=_rows([d.dirichlet([1, 1, 1]) for d in draws], 3),
-        topic=_rows([d.dirichlet([1, 1]) for d in draws], 2),
+        scores={
+            "sentiment": new_scores(_rows([d.dirichlet([1, 1, 1]) for d in draws], 3)),
+            "topic": new_scores(_rows([d.dirichlet([1, 1]) for d in draws], 2)),
+        },
     )
 
 
+def new_scores(values: np.ndarray) -> NewScores:
+    """Scores that every document was asked for."""
+    n = len(values)
+    return NewScores(np.asarray(values, np.float32), np.ones(n, bool), np.zeros(n, bool))
+
+
+def with_values(scores: ShardScores, **values: np.ndarray) -> ShardScores:
+    """The scores with other values of some of them."""
+    changed = {name: new_scores(those) for name, those in values.items()}
+    return replace(scores, scores={**scores.scores, **changed})
+
+
+def with_topic(**changes: object) -> Columns:
+    """The columns of the job with another topic score."""
+    return replace(COLUMNS, scores=(SENTIMENT, replace(TOPIC, **changes)))  # type: ignore[arg-type]
+
+
 def rows_of(docs: pa.Table, run_id: str, scores: ShardScores | None = None) -> pa.Table:
-    trace = Trace(run_id, "c0ffee", "0.1.0", "sentiment@abc", "topic@def")
+    trace = Trace(run_id, "0.1.0")
     return result_rows(docs, scores or scores_of(docs), COLUMNS, JOB, trace)
 
 
@@ -73,7 +102,7 @@ def publish_ids(layout: Layout, run_id: str, ids: Iterable[str], **options: obje
 
 
 def manifest_of(run_id: str, **changes: object) -> Manifest:
-    made = Manifest(run_id, JOB, "c0ffee", "running", "2026-11-23T02:00:00+00:00", {"name": JOB})
+    made = Manifest(run_id, JOB, "running", "2026-11-23T02:00:00+00:00", {"name": JOB})
     return replace(made, **changes)  # type: ignore[arg-type]
 
 

@@ -18,10 +18,21 @@ from tasks.results.checks import (
 from tasks.results.parts import write_part
 from tasks.results.records import Counts
 from tasks.results.rows import Trace, result_rows
-from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, rows_of, scores_of
+from tests.results.examples import (
+    COLUMNS,
+    JOB,
+    SCHEMA,
+    documents,
+    rows_of,
+    scores_of,
+    with_topic,
+    with_values,
+)
 
 RUN = "night-1"
 IDS = [f"d{i}" for i in range(10)]
+SCORES = {"scores": COLUMNS.scores}
+ALONE = {"scores": with_topic(sums_to_one=False).scores}
 
 
 def change(table: pa.Table, column: str, row: int, value: object) -> pa.Table:
@@ -34,7 +45,7 @@ def change(table: pa.Table, column: str, row: int, value: object) -> pa.Table:
 def check(layout, table, counts=None, limits=None, **options):
     part = write_part(table, layout.work(RUN), RUN, 0)
     counts = counts or Counts(read=table.num_rows, scored=table.num_rows)
-    return check_run(layout, [part], SCHEMA, counts, limits or Limits(), **options)
+    return check_run(layout, [part], SCHEMA, counts, limits or Limits(), **{**SCORES, **options})
 
 
 def failed_names(checked):
@@ -110,25 +121,25 @@ def test_rows_that_are_not_accounted_for_are_found(layout, table, counts):
 def test_a_part_with_other_columns_is_found(layout):
     docs = documents(IDS)
     columns = replace(COLUMNS, keep_text=True)
-    table = result_rows(docs, scores_of(docs), columns, JOB, Trace(RUN, "c", "1", "m", "n"))
+    table = result_rows(docs, scores_of(docs), columns, JOB, Trace(RUN, "1"))
     assert failed_names(check(layout, table)) == ["one_schema"]
 
 
 def test_scores_add_up_unless_each_is_scored_by_itself(layout):
     docs = documents(IDS)
     scores = scores_of(docs)
-    alone = replace(scores, topic=np.full((10, 2), 0.9, np.float32))
+    alone = with_values(scores, topic=np.full((10, 2), 0.9, np.float32))
     table = rows_of(docs, RUN, alone)
     assert failed_names(check(layout, table)) == ["sum"]
-    assert failed_names(check(layout, table, single_label=False)) == []
+    assert failed_names(check(layout, table, **ALONE)) == []
     wrong_sentiment = change(table, "sentiment_neg", 0, 0.0)
-    assert "sum" in failed_names(check(layout, wrong_sentiment, single_label=False))
+    assert "sum" in failed_names(check(layout, wrong_sentiment, **ALONE))
 
 
 def test_windows_joined_by_max_need_not_add_up(layout):
     docs = documents(IDS)
     scores = scores_of(docs)
-    scores.topic[:] = 0.9
+    scores.scores["topic"].values[:] = 0.9
     long = replace(scores, n_windows=np.full(10, 3))
     table = rows_of(docs, RUN, long)
     assert failed_names(check(layout, table, aggregate="max")) == []
@@ -165,16 +176,20 @@ def test_metrics_are_the_figures_of_the_rows(layout):
     docs = documents(IDS)
     scores = replace(scores_of(docs), errors={0: ("too_long", "x")})
     scores.truncated[1] = True
-    scores.sentiment[2] = [1, 0, 0]
+    scores.scores["sentiment"].values[2] = [1, 0, 0]
     table = rows_of(docs, RUN, scores)
     checked = check(layout, table, Counts(read=11, scored=9, failed=1, quarantined=1, tokens=5))
     metrics = checked.metrics
     labels = [label for label in table["sentiment"].to_pylist() if label is not None]
     tokens = sorted(n for n in table["n_tokens"].to_pylist() if n is not None)
-    assert metrics["sentiment"]["counts"] == {n: labels.count(n) for n in ("POS", "NEG", "NEU")}
-    assert metrics["sentiment"]["shares"]["POS"] == pytest.approx(labels.count("POS") / 9, abs=1e-6)
-    assert sum(metrics["topic"]["shares"].values()) == pytest.approx(1, abs=1e-5)
-    assert metrics["sentiment"]["saturated_share"] == pytest.approx(1 / 9, abs=1e-6)
+    assert metrics["scores"]["sentiment"]["counts"] == {
+        n: labels.count(n) for n in ("POS", "NEG", "NEU")
+    }
+    assert metrics["scores"]["sentiment"]["shares"]["POS"] == pytest.approx(
+        labels.count("POS") / 9, abs=1e-6
+    )
+    assert sum(metrics["scores"]["topic"]["shares"].values()) == pytest.approx(1, abs=1e-5)
+    assert metrics["scores"]["sentiment"]["saturated_share"] == pytest.approx(1 / 9, abs=1e-6)
     assert metrics["errors"] == {"too_long": 1}
     assert metrics["truncated_share"] == pytest.approx(1 / 9, abs=1e-6)
     assert metrics["n_tokens"] == {
@@ -196,16 +211,23 @@ def test_metrics_are_the_figures_of_the_rows(layout):
 
 
 def test_a_run_of_no_documents_passes(layout):
-    checked = check_run(layout, [], SCHEMA, Counts(), Limits(0, 0))
+    checked = check_run(layout, [], SCHEMA, Counts(), Limits(0, 0), **SCORES)
     assert checked.failed == ()
-    assert checked.metrics["sentiment"]["shares"] == {"POS": 0.0, "NEG": 0.0, "NEU": 0.0}
+    assert checked.metrics["scores"]["sentiment"]["shares"] == {"POS": 0.0, "NEG": 0.0, "NEU": 0.0}
 
 
 def test_ids_must_be_unique_across_carried_and_new_rows(layout, table):
     new = write_part(table, layout.work(RUN), RUN, 0)
     old = write_part(rows_of(documents(["x", "d3"]), "before"), layout.work(RUN), RUN, 1)
     checked = check_run(
-        layout, [new], SCHEMA, Counts(10, 10), Limits(), snapshot=[new, old], snapshot_rows=12
+        layout,
+        [new],
+        SCHEMA,
+        Counts(10, 10),
+        Limits(),
+        snapshot=[new, old],
+        snapshot_rows=12,
+        **SCORES,
     )
     assert failed_names(checked) == ["unique_doc_id"]
 
@@ -214,7 +236,7 @@ def test_a_snapshot_must_have_the_rows_that_it_should(layout, table):
     new = write_part(table, layout.work(RUN), RUN, 0)
     old = write_part(rows_of(documents(["x", "y"]), "before"), layout.work(RUN), RUN, 1)
     counts = Counts(read=12, scored=10, carried=2)
-    parts = {"snapshot": [new, old]}
+    parts = {"snapshot": [new, old], **SCORES}
     passed = check_run(layout, [new], SCHEMA, counts, Limits(), snapshot_rows=12, **parts)
     assert passed.failed == ()
     assert passed.metrics["snapshot"]["rows"] == 12
@@ -223,13 +245,13 @@ def test_a_snapshot_must_have_the_rows_that_it_should(layout, table):
 
 
 def test_labels_with_quotes_do_not_break_the_query(layout):
-    columns = replace(COLUMNS, topic_labels=('l\'altra "cosa"', "b"))
+    columns = with_topic(labels=('l\'altra "cosa"', "b"))
     docs = documents(IDS)
-    table = result_rows(docs, scores_of(docs), columns, JOB, Trace(RUN, "c", "1", "m", "n"))
+    table = result_rows(docs, scores_of(docs), columns, JOB, Trace(RUN, "1"))
     part = write_part(table, layout.work(RUN), RUN, 0)
-    checked = check_run(layout, [part], table.schema, Counts(10, 10), Limits())
+    checked = check_run(layout, [part], table.schema, Counts(10, 10), Limits(), columns.scores)
     assert checked.failed == ()
-    assert sum(checked.metrics["topic"]["counts"].values()) == 10
+    assert sum(checked.metrics["scores"]["topic"]["counts"].values()) == 10
 
 
 def test_checking_leaves_nothing_behind(layout, table):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -5,13 +7,24 @@ import pyarrow.parquet as pq
 import pytest
 
 from tasks.corpus.index import INDEX_SCHEMA
-from tasks.results.delta import Delta, dead_rows, describe, find_delta, wanted_ids
+from tasks.results.delta import (
+    Answer,
+    Delta,
+    Wanted,
+    dead_rows,
+    describe,
+    find_delta,
+    wanted_documents,
+)
 from tasks.results.parts import write_part
 from tasks.results.rows import ShardScores
 from tasks.results.snapshots import publish
-from tests.results.examples import SCHEMA, documents, part_of, rows_of, scores_of
+from tests.results.examples import COLUMNS, SCHEMA, documents, part_of, rows_of, scores_of
 
-CONFIG = "c0ffee"
+CONFIG = Wanted(
+    answers=tuple(Answer(score.name, score.config) for score in COLUMNS.scores),
+    columns=tuple(SCHEMA.names),
+)
 
 
 def index(layout, run_id, shards):
@@ -44,7 +57,7 @@ def counts_of(delta):
 
 
 def wanted(layout, run_id, shard):
-    return wanted_ids(layout, run_id, shard).to_pylist()
+    return wanted_documents(layout, run_id, shard)["doc_id"].to_pylist()
 
 
 def test_a_first_night_scores_everything(layout):
@@ -78,11 +91,15 @@ def test_vanished_rows_are_dropped_if_the_job_says_so(layout):
     assert dead == {first.parts[0].name: [1, 2], first.parts[1].name: [1, 2]}
 
 
-def test_another_configuration_scores_everything_again(layout):
+def test_a_score_of_another_configuration_is_computed_again_and_no_other(layout):
     publish_shards(layout, "night-1", [documents("ab")])
     index(layout, "night-2", [documents("ab")])
-    assert counts_of(find_delta(layout, "night-2", "beef")) == {"reconfigured": 2}
-    assert wanted(layout, "night-2", 0) == ["a", "b"]
+    sentiment, topic = CONFIG.answers
+    other = replace(CONFIG, answers=(sentiment, replace(topic, config="beef")))
+    delta = find_delta(layout, "night-2", other)
+    assert counts_of(delta) == {"reconfigured": 2}
+    assert delta.asked == {"sentiment": 0, "topic": 2}
+    assert wanted_documents(layout, "night-2", 0)["needs"].to_pylist() == [2, 2]
 
 
 def test_everything_is_scored_again_on_request(layout):
@@ -93,15 +110,16 @@ def test_everything_is_scored_again_on_request(layout):
 
 
 def test_what_a_night_has_to_do_is_said_in_one_line():
-    night = Delta(3, 12, 3, 0, 0, 985, 2, drop_vanished=False)
+    night = Delta(3, 12, 3, 0, 0, 0, 985, 2, drop_vanished=False)
     assert describe(night) == (
         "15 of 1,000 documents to score: 12 new, 3 changed; 2 rows of vanished documents kept"
     )
-    other = Delta(3, 0, 0, 1000, 0, 0, 0, drop_vanished=True)
-    assert describe(other) == (
-        "1,000 of 1,000 documents to score: 1,000 scored with another configuration"
-    )
-    assert describe(Delta(3, 0, 0, 0, 0, 9, 0, False)) == "0 of 9 documents to score"
+    asked = {"sentiment": 0, "topic": 1000}
+    other = Delta(3, 0, 0, 1000, 0, 0, 0, 0, drop_vanished=True, asked=asked)
+    assert describe(other) == "1,000 of 1,000 documents to score: 1,000 for topic anew"
+    kept = Delta(3, 0, 0, 0, 0, 2, 9, 0, False)
+    assert describe(kept) == "0 of 11 documents to score; 2 with other kept columns"
+    assert describe(Delta(3, 0, 0, 0, 0, 0, 9, 0, False)) == "0 of 9 documents to score"
 
 
 def test_a_document_that_failed_is_tried_again_unless_it_would_fail_for_the_same_reason(layout):

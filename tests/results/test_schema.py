@@ -9,13 +9,15 @@ from tasks.errors import UsageError
 from tasks.results.schema import (
     OUR_NAMES,
     Columns,
+    further_columns,
     kept_columns,
     label_columns,
     results_schema,
     same_columns,
     score_columns,
+    score_names,
 )
-from tests.results.examples import COLUMNS, JOB, SCHEMA
+from tests.results.examples import COLUMNS, JOB, SCHEMA, SENTIMENT, TOPIC, with_topic
 
 
 def test_the_columns_are_those_of_the_design_in_its_order():
@@ -27,16 +29,18 @@ def test_the_columns_are_those_of_the_design_in_its_order():
         *("status", "error_code", "error_message", "n_tokens", "n_windows", "truncated"),
         "language",
         *("sentiment", "sentiment_score", "sentiment_pos", "sentiment_neg", "sentiment_neu"),
-        *("topic", "topic_score", "topic_politica", "topic_computacion_e_ia"),
+        "sentiment_config",
+        *("topic", "topic_score", "topic_politica", "topic_computacion_e_ia", "topic_config"),
         *("text", "autor"),
         *(name for name in SUMMARY_SCHEMA.names if name != "doc_id"),
-        *("run_id", "config_id", "sentiment_model", "topic_model", "code_version", "scored_at"),
+        "summary_config",
+        *("run_id", "code_version", "scored_at"),
     ]
 
 
 def test_what_did_not_run_has_no_columns():
-    sentiment = results_schema(replace(COLUMNS, topic_labels=()), JOB).names
-    topics = results_schema(replace(COLUMNS, sentiment_labels=()), JOB).names
+    sentiment = results_schema(Columns((SENTIMENT,)), JOB).names
+    topics = results_schema(Columns((TOPIC,)), JOB).names
     assert not [n for n in sentiment if n.startswith("topic")]
     assert not [n for n in topics if n.startswith("sentiment")]
 
@@ -55,7 +59,7 @@ def test_every_column_says_what_it_means_and_label_columns_their_label():
     assert [f.name for f in schema if not f.metadata.get(b"description", b"").endswith(b".")] == []
     assert schema.field("topic_politica").metadata[b"label"].decode() == "política"
     assert schema.field("topic_politica").metadata[b"unit"] == b"0 to 1"
-    assert json.loads(schema.metadata[b"nocturna"]) == {"format": 1, "job": JOB}
+    assert json.loads(schema.metadata[b"nocturna"]) == {"format": 2, "job": JOB}
     assert score_columns(schema, "topic") == {
         "política": "topic_politica",
         "computación e IA": "topic_computacion_e_ia",
@@ -93,11 +97,46 @@ def test_kept_columns_that_clash_with_ours_get_a_prefix():
 
 
 def test_the_prefix_does_not_depend_on_what_else_the_job_scores():
-    keep = pa.schema([("sentiment", "string"), ("text", "string")])
+    keep = pa.schema([("summary", "string"), ("text", "string")])
     assert kept_columns(Columns(keep=keep)) == {
-        "sentiment": "source_sentiment",
+        "summary": "source_summary",
         "text": "source_text",
     }
+
+
+def test_a_kept_column_with_the_name_of_a_score_gets_the_prefix_where_the_job_has_that_score():
+    keep = pa.schema([("sentiment", "string"), ("topic_config", "string")])
+    assert kept_columns(Columns((SENTIMENT,), keep=keep)) == {
+        "sentiment": "source_sentiment",
+        "topic_config": "topic_config",
+    }
+
+
+@pytest.mark.parametrize("name", ["text", "summary", "language", "n"])
+def test_a_score_whose_column_every_job_may_have_is_refused(name):
+    score = replace(TOPIC, name=name, labels=("a", "tokens"))
+    with pytest.raises(UsageError, match=rf"scores\.{name}: .*another name"):
+        results_schema(Columns((score,)), JOB)
+
+
+def test_two_scores_whose_columns_would_be_the_same_are_refused():
+    deep = replace(TOPIC, name="topic_politica")
+    with pytest.raises(UsageError, match="two columns would be named 'topic_politica'"):
+        results_schema(Columns((TOPIC, deep)), JOB)
+
+
+def test_results_of_version_0_1_tell_their_scores_by_their_columns():
+    about = {"nocturna": json.dumps({"format": 1, "job": JOB})}
+    label = {"label": "política"}
+    fields = [pa.field(name, pa.string()) for name in ("doc_id", "topic", "config_id", "autor")]
+    old = pa.schema(
+        [*fields, pa.field("topic_politica", pa.float32(), metadata=label)], metadata=about
+    )
+    assert score_names(old) == ["topic"]
+    assert score_columns(old, "topic") == {"política": "topic_politica"}
+    assert further_columns(old) == ("autor",)
+    kept = results_schema(Columns((SENTIMENT,), keep=pa.schema([("topic", "string")])), JOB)
+    assert score_names(kept) == ["sentiment"] and further_columns(kept) == ("topic",)
 
 
 @pytest.mark.parametrize("names", [("status", "source_status"), ("Autor", "autor")])
@@ -115,7 +154,7 @@ def test_kept_types_are_those_that_every_reader_knows():
             ("n", pa.int64()),
         ]
     )
-    schema = results_schema(Columns(("a",), keep=keep), JOB)
+    schema = results_schema(Columns((SENTIMENT,), keep=keep), JOB)
     assert schema.field("when").type == pa.timestamp("us")
     assert schema.field("kind").type == pa.string()
     assert schema.field("n").type == pa.int64()
@@ -124,13 +163,13 @@ def test_kept_types_are_those_that_every_reader_knows():
 def test_one_schema_means_names_types_order_and_labels():
     assert same_columns(SCHEMA, results_schema(COLUMNS, JOB))
     assert same_columns(SCHEMA, results_schema(COLUMNS, "another job"))
-    swapped = replace(COLUMNS, topic_labels=tuple(reversed(COLUMNS.topic_labels)))
-    renamed = replace(COLUMNS, topic_labels=("Política", "computación e IA"))
+    swapped = with_topic(labels=tuple(reversed(TOPIC.labels)))
+    renamed = with_topic(labels=("Política", "computación e IA"))
     for other in (swapped, renamed, replace(COLUMNS, keep_text=True)):
         assert not same_columns(SCHEMA, results_schema(other, JOB))
 
 
 def test_reserved_names_cover_every_fixed_column():
     everything = replace(COLUMNS, keep_text=True, summaries=True)
-    fixed = [f.name for f in results_schema(everything, JOB) if b"label" not in f.metadata]
+    fixed = [f.name for f in results_schema(everything, JOB) if b"score" not in f.metadata]
     assert set(fixed) == OUR_NAMES

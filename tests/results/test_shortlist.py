@@ -15,14 +15,14 @@ from tasks.results.records import Counts
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import Columns, results_schema, score_columns
 from tasks.results.snapshots import publish
-from tests.results.examples import JOB, documents, scores_of
+from tests.results.examples import JOB, documents, scores_of, with_topic, with_values
 
 RUN = "night-1"
 SIZE = 3
 LABELS = ("política", "salud", "deportes", "cultura", "viajes")
 NAMES = ("politica", "salud", "deportes", "cultura", "viajes")
-COLUMNS = Columns(("POS", "NEG", "NEU"), LABELS, shortlist=SIZE)
-TRACE = Trace(RUN, "c0ffee", "0.1.0", "sentiment@abc", "topic@def")
+COLUMNS = with_topic(labels=LABELS, asked=SIZE)
+TRACE = Trace(RUN, "0.1.0")
 IDS = [f"d{i}" for i in range(10)]
 
 
@@ -32,7 +32,7 @@ def shortlisted(docs: pa.Table) -> ShardScores:
     topic = np.full((docs.num_rows, len(LABELS)), np.nan, dtype=np.float32)
     for row in topic:
         row[draw.choice(len(LABELS), SIZE, replace=False)] = draw.dirichlet([1] * SIZE)
-    return replace(scores_of(docs), topic=topic)
+    return with_values(scores_of(docs), topic=topic)
 
 
 def table_of(columns: Columns = COLUMNS, scores: ShardScores | None = None) -> pa.Table:
@@ -47,10 +47,14 @@ def change(table: pa.Table, column: str, row: int, value: object) -> pa.Table:
     return table.set_column(table.column_names.index(column), field, pa.array(values, field.type))
 
 
-def check(layout, table, shortlist: int | None = SIZE, **options):
+def topic(scores: ShardScores) -> np.ndarray:
+    return scores.scores["topic"].values
+
+
+def check(layout, table, columns: Columns = COLUMNS, **options):
     part = write_part(table, layout.work(RUN), RUN, 0)
     counts = options.pop("counts", None) or Counts(read=len(IDS), scored=len(IDS))
-    return check_run(layout, [part], table.schema, counts, Limits(), shortlist=shortlist, **options)
+    return check_run(layout, [part], table.schema, counts, Limits(), columns.scores, **options)
 
 
 def failed_names(checked):
@@ -69,17 +73,17 @@ def test_labels_off_the_shortlist_are_null_and_the_best_is_the_best_of_it():
     table = table_of(scores=scores)
     assert table["status"].to_pylist() == ["ok"] * len(IDS)
     for position, name in enumerate(NAMES):
-        expected = [None if np.isnan(v) else v for v in scores.topic[:, position].tolist()]
+        expected = [None if np.isnan(v) else v for v in topic(scores)[:, position].tolist()]
         assert table[f"topic_{name}"].to_pylist() == expected
-    best = np.nanargmax(scores.topic, axis=1)
+    best = np.nanargmax(topic(scores), axis=1)
     assert table["topic"].to_pylist() == [LABELS[i] for i in best]
-    assert table["topic_score"].to_pylist() == np.nanmax(scores.topic, axis=1).tolist()
+    assert table["topic_score"].to_pylist() == np.nanmax(topic(scores), axis=1).tolist()
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf])
 def test_a_score_of_the_shortlist_that_is_not_a_number_fails_the_document(value):
     scores = shortlisted(documents(IDS))
-    scores.topic[2, np.isfinite(scores.topic[2]).argmax()] = value
+    topic(scores)[2, np.isfinite(topic(scores)[2]).argmax()] = value
     table = table_of(scores=scores)
     assert table["status"].to_pylist() == ["ok", "ok", "failed", *["ok"] * 7]
     assert table["error_code"][2].as_py() == "no_score"
@@ -88,20 +92,20 @@ def test_a_score_of_the_shortlist_that_is_not_a_number_fails_the_document(value)
 
 def test_scores_of_more_labels_than_the_shortlist_fail_the_document():
     scores = shortlisted(documents(IDS))
-    scores.topic[0] = 0.2
+    topic(scores)[0] = 0.2
     assert table_of(scores=scores)["error_code"][0].as_py() == "no_score"
 
 
 def test_missing_sentiment_still_fails_the_document():
     scores = shortlisted(documents(IDS))
-    scores.sentiment[1, 0] = np.nan
+    scores.scores["sentiment"].values[1, 0] = np.nan
     assert table_of(scores=scores)["error_code"].to_pylist()[:2] == [None, "no_score"]
 
 
 def test_a_sound_run_passes(layout):
     checked = check(layout, table_of())
     assert checked.failed == ()
-    assert sum(checked.metrics["topic"]["counts"].values()) == len(IDS)
+    assert sum(checked.metrics["scores"]["topic"]["counts"].values()) == len(IDS)
 
 
 def test_failed_documents_pass(layout):
@@ -112,7 +116,8 @@ def test_failed_documents_pass(layout):
 
 @pytest.mark.parametrize("shortlist", [None, SIZE - 1, SIZE + 1, len(LABELS)])
 def test_any_other_number_of_scores_is_found(layout, shortlist):
-    assert failed_names(check(layout, table_of(), shortlist)) == ["no_null_score"]
+    columns = with_topic(labels=LABELS, asked=shortlist)
+    assert failed_names(check(layout, table_of(), columns)) == ["no_null_score"]
 
 
 def test_a_score_too_few_too_many_or_out_of_place_is_found(layout):
@@ -130,10 +135,12 @@ def test_a_score_too_few_too_many_or_out_of_place_is_found(layout):
 
 def test_scores_add_up_over_the_shortlist_unless_each_is_scored_by_itself(layout):
     scores = shortlisted(documents(IDS))
-    scores.topic[np.isfinite(scores.topic)] = 0.9
+    topic(scores)[np.isfinite(topic(scores))] = 0.9
     table = table_of(scores=scores)
     assert failed_names(check(layout, table)) == ["sum"]
-    assert check(layout, table, single_label=False).failed == ()
+    assert (
+        check(layout, table, with_topic(labels=LABELS, asked=SIZE, sums_to_one=False)).failed == ()
+    )
 
 
 def test_a_top_label_off_the_shortlist_is_found(layout):
@@ -144,12 +151,12 @@ def test_a_top_label_off_the_shortlist_is_found(layout):
 
 def test_thousands_of_labels_can_be_checked(layout):
     labels = tuple(f"tema {i}" for i in range(2000))
-    columns = replace(COLUMNS, topic_labels=labels)
+    columns = with_topic(labels=labels, asked=SIZE)
     docs = documents(IDS)
     topic = np.full((len(IDS), len(labels)), np.nan, dtype=np.float32)
     topic[:, 7:10] = [0.5, 0.3, 0.2]
-    table = result_rows(docs, replace(scores_of(docs), topic=topic), columns, JOB, TRACE)
-    assert check(layout, table).failed == ()
+    table = result_rows(docs, with_values(scores_of(docs), topic=topic), columns, JOB, TRACE)
+    assert check(layout, table, columns).failed == ()
 
 
 def test_pandas_and_duckdb_read_nulls_not_nans(layout):
@@ -168,15 +175,16 @@ def test_pandas_and_duckdb_read_nulls_not_nans(layout):
 
 @pytest.mark.parametrize("multi", [False, True])
 def test_the_columns_say_what_null_means(layout, multi):
-    columns = replace(COLUMNS, multi_label=multi)
+    columns = with_topic(labels=LABELS, asked=SIZE, sums_to_one=not multi)
     table = table_of(columns)
     publish(layout, RUN, [write_part(table, layout.work(RUN), RUN, 0)], table.schema)
     notes = {note.name: note for note in data_dictionary(layout.root)}
     for name in NAMES:
         meaning = notes[f"topic_{name}"].meaning
-        assert "null if the label is not on" in meaning and "shortlist of 3" in meaning
+        assert meaning.endswith("that a document is asked about, else null.")
+        assert "3 labels" in meaning
         assert ("scored by itself" in meaning) == multi
-    assert "shortlist" not in notes["sentiment_pos"].meaning
-    full = results_schema(replace(columns, shortlist=None), JOB)
-    assert b"shortlist" not in full.field("topic_politica").metadata[b"description"]
+    assert "asked" not in notes["sentiment_pos"].meaning
+    full = results_schema(with_topic(labels=LABELS), JOB)
+    assert b"asked" not in full.field("topic_politica").metadata[b"description"]
     assert score_columns(table.schema, "topic") == score_columns(full, "topic")
