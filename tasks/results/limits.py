@@ -19,7 +19,7 @@ class Limits:
         shift_documents: fewer documents than this, now or before, are not compared.
         min_score: mean score of the top label.
         max_saturated: top scores above 0.999.
-        warn_only: names of checks, out of `quality.SOFT_CHECKS`, that warn and never refuse.
+        warn_only: names of checks, out of `quality.soft_checks_of`, that warn and never refuse.
         language: that of the job (ISO 639-1).
     """
 

@@ -12,7 +12,16 @@ from tasks.results.parts import ROW_GROUP, write_part
 from tasks.results.rows import Trace, result_rows
 from tasks.results.schema import results_schema, same_columns
 from tasks.results.snapshots import publish
-from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, part_of, publish_ids, scores_of
+from tests.results.examples import (
+    COLUMNS,
+    JOB,
+    SCHEMA,
+    documents,
+    part_of,
+    publish_ids,
+    scores_of,
+    with_topic,
+)
 from tests.results.readers import READERS, with_pandas
 from tests.results.test_delta import CONFIG, index, publish_shards
 
@@ -79,12 +88,12 @@ def test_a_night_on_top_of_an_empty_one(layout):
 
 def test_new_columns_are_null_in_carried_rows_and_old_ones_are_gone(layout):
     publish_shards(layout, "night-1", [documents("abc")])
-    columns = replace(COLUMNS, topic_labels=("deporte", "política"), keep_text=True)
+    columns = replace(with_topic(labels=("deporte", "política")), keep_text=True)
     schema = results_schema(columns, JOB)
     docs = documents("x")
-    rows = result_rows(docs, scores_of(docs), columns, JOB, Trace("night-2", "beef", "1", "m", "n"))
+    rows = result_rows(docs, scores_of(docs), columns, JOB, Trace("night-2", "1"))
     index(layout, "night-2", [docs])
-    delta = find_delta(layout, "night-2", "beef")
+    delta = find_delta(layout, "night-2", CONFIG)
     part = write_part(rows, layout.work("night-2"), "night-2", 0)
     snapshot = publish(
         layout, "night-2", next_parts(layout, "night-2", delta, [part], schema, 1), schema
@@ -100,9 +109,9 @@ def test_new_columns_are_null_in_carried_rows_and_old_ones_are_gone(layout):
 
 def test_a_label_of_another_meaning_is_not_carried_under_the_same_column(layout):
     publish_shards(layout, "night-1", [documents("a")])
-    schema = results_schema(replace(COLUMNS, topic_labels=("Política", "computación e IA")), JOB)
+    schema = results_schema(with_topic(labels=("Política", "computación e IA")), JOB)
     index(layout, "night-2", [documents("")])
-    delta = find_delta(layout, "night-2", "beef")
+    delta = find_delta(layout, "night-2", CONFIG)
     publish(layout, "night-2", next_parts(layout, "night-2", delta, [], schema, 0), schema)
     (row,) = pq.read_table(layout.results).to_pylist()
     assert row["topic_politica"] is None
@@ -111,9 +120,9 @@ def test_a_label_of_another_meaning_is_not_carried_under_the_same_column(layout)
 
 def test_other_columns_are_refused_if_the_job_says_so(layout):
     publish_shards(layout, "night-1", [documents("abc")])
-    schema = results_schema(replace(COLUMNS, topic_labels=("deporte", "política")), JOB)
+    schema = results_schema(with_topic(labels=("deporte", "política")), JOB)
     index(layout, "night-2", [documents("x")])
-    delta = find_delta(layout, "night-2", "beef")
+    delta = find_delta(layout, "night-2", CONFIG)
     with pytest.raises(UsageError) as caught:
         next_parts(layout, "night-2", delta, [], schema, 0, fill=False)
     assert "3 rows of vanished documents have other columns" in str(caught.value)
@@ -165,7 +174,7 @@ def test_rows_are_left_out_at_the_right_place_across_batches_and_row_groups(layo
         scores_of(documents("a")),
         COLUMNS,
         JOB,
-        Trace("night-1", CONFIG, "1", "m", "n"),
+        Trace("night-1", "1"),
     )
     ids = pa.array([f"d{i:06}" for i in range(n)])
     many = one.take(pa.array(np.zeros(n, dtype=np.int64)))

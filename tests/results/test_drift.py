@@ -11,7 +11,7 @@ from tasks.results.drift import label_drift
 from tasks.results.parts import write_part
 from tasks.results.records import Counts
 from tasks.results.snapshots import publish
-from tests.results.examples import SCHEMA, documents, rows_of, scores_of
+from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
 
 LIMITS = Limits(shift_documents=10)
 
@@ -22,9 +22,9 @@ def night(layout, number, positive, of=20, limits=LIMITS, publishes=True):
     docs = documents(f"{number}-{i}" for i in range(of))
     scores = np.full((of, 3), [0.1, 0.8, 0.1], dtype=np.float32)
     scores[:positive] = [0.8, 0.1, 0.1]
-    table = rows_of(docs, run_id, replace(scores_of(docs), sentiment=scores))
+    table = rows_of(docs, run_id, with_values(scores_of(docs), sentiment=scores))
     part = write_part(table, layout.work(run_id), run_id, 0)
-    checked = check_run(layout, [part], SCHEMA, Counts(of, of), limits)
+    checked = check_run(layout, [part], SCHEMA, Counts(of, of), limits, COLUMNS.scores)
     if publishes:
         write_metrics(layout, run_id, checked)
         publish(layout, run_id, [part], SCHEMA)
@@ -54,11 +54,11 @@ def test_a_shift_is_measured_in_points_against_the_nights_before(layout):
 
 
 def test_the_label_that_moved_most_may_have_lost(layout):
-    metrics = {"sentiment": {"counts": {"POS": 30, "NEG": 35, "NEU": 35}}}
+    metrics = {"scores": {"sentiment": {"counts": {"POS": 30, "NEG": 35, "NEU": 35}}}}
     night(layout, 1, 50, of=100)
     path = layout.metrics("night-1")
     written = json.loads(path.read_bytes())
-    written["metrics"]["sentiment"]["counts"] = {"POS": 50, "NEG": 25, "NEU": 25}
+    written["metrics"]["scores"]["sentiment"]["counts"] = {"POS": 50, "NEG": 25, "NEU": 25}
     path.write_text(json.dumps(written))
     drift = label_drift(layout, metrics)["sentiment"]
     assert (drift["label"], drift["shift"]) == ("POS", -0.2)
@@ -67,7 +67,7 @@ def test_the_label_that_moved_most_may_have_lost(layout):
 def test_only_the_newest_nights_are_compared_with(layout):
     for number, positive in enumerate([0, 20, 10]):
         night(layout, number, positive, limits=Limits())
-    metrics = {"sentiment": {"counts": {"POS": 15, "NEG": 5, "NEU": 0}}}
+    metrics = {"scores": {"sentiment": {"counts": {"POS": 15, "NEG": 5, "NEU": 0}}}}
     assert label_drift(layout, metrics, nights=1)["sentiment"]["shift"] == 0.25
     assert label_drift(layout, metrics, nights=2)["sentiment"]["shift"] == 0
     assert label_drift(layout, metrics)["sentiment"]["before"] == 60
@@ -148,11 +148,11 @@ def test_soft_gates_can_be_accepted_with_a_reason_and_hard_ones_cannot(layout):
 def test_confidence_and_cuts_have_limits(layout, limits, name):
     docs = documents("abcd")
     scores = scores_of(docs)
-    scores.topic[0] = [1, 0]
-    scores.sentiment[:] = [0.8, 0.1, 0.1]
+    scores.scores["topic"].values[0] = [1, 0]
+    scores.scores["sentiment"].values[:] = [0.8, 0.1, 0.1]
     scores.truncated[0] = True
     part = write_part(rows_of(docs, "r", scores), layout.work("r"), "r", 0)
-    checked = check_run(layout, [part], SCHEMA, Counts(4, 4), limits)
+    checked = check_run(layout, [part], SCHEMA, Counts(4, 4), limits, COLUMNS.scores)
     assert name in {c.name for c in checked.failed}
-    without = check_run(layout, [part], SCHEMA, Counts(4, 4), Limits())
+    without = check_run(layout, [part], SCHEMA, Counts(4, 4), Limits(), COLUMNS.scores)
     assert without.failed == ()

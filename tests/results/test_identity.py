@@ -34,7 +34,7 @@ ORDINARY = {
     "glob that holds it": {"source": "/d/*.jsonl"},
 }
 NOT_KNOWN = {
-    "labels of a model that only the Hub knows": {"scores": {**LAST.scores, "sentiment": ()}},
+    "labels of a model that only the Hub knows": {"scores": {**LAST.scores, "sentiment": None}},
     "columns": {"columns": None},
 }
 ACCIDENTS = {
@@ -47,6 +47,11 @@ ACCIDENTS = {
         "--replace",
     ),
     "sentiment off": (scores(sentiment=()), "the score 'sentiment' would vanish", "--replace"),
+    "a number in its place": (
+        {"scores": {**LAST.scores, "sentiment": ()}},
+        "without 'NEG', 'NEU', 'POS'",
+        "--replace",
+    ),
     "topics off": (scores(topic=()), "the score 'topic' would vanish", "--replace"),
     "kept column": ({"columns": ("text", "summary")}, "vanish: 'fecha'", "--replace"),
     "text no longer kept": ({"columns": ("fecha", "summary")}, "vanish: 'text'", "--replace"),

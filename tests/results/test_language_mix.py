@@ -6,15 +6,16 @@ import numpy as np
 import pytest
 
 from tasks.errors import QualityRefused
-from tasks.job import SOFT_CHECKS
 from tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
 from tasks.results.limits import soft_checks
 from tasks.results.parts import write_part
 from tasks.results.records import Counts
 from tasks.results.snapshots import publish
-from tests.results.examples import SCHEMA, documents, rows_of, scores_of
+from tasks.sections.quality import soft_checks_of
+from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
 
 LIMITS = Limits(shift_documents=10, language="es")
+EVERY_CHECK = tuple(soft_checks_of(["sentiment", "topic"]))
 
 
 def night(layout, number, languages, limits=LIMITS, failed=0, publishes=True):
@@ -28,15 +29,17 @@ def night(layout, number, languages, limits=LIMITS, failed=0, publishes=True):
     docs = documents(f"{number}-{i}" for i in range(len(codes)))
     scores = np.full((len(codes), 3), [0.1, 0.8, 0.1], dtype=np.float32)
     made = replace(
-        scores_of(docs),
-        sentiment=scores,
-        topic=np.full((len(codes), 2), [0.6, 0.4], dtype=np.float32),
+        with_values(
+            scores_of(docs),
+            sentiment=scores,
+            topic=np.full((len(codes), 2), [0.6, 0.4], dtype=np.float32),
+        ),
         language=np.array(codes, dtype=object),
         errors=dict.fromkeys(firsts, ("too_long", "x")),
     )
     part = write_part(rows_of(docs, run_id, made), layout.work(run_id), run_id, 0)
     counts = Counts(len(codes), len(codes) - len(firsts), len(firsts))
-    checked = check_run(layout, [part], SCHEMA, counts, limits)
+    checked = check_run(layout, [part], SCHEMA, counts, limits, COLUMNS.scores)
     write_metrics(layout, run_id, checked)
     if publishes:
         publish(layout, run_id, [part], SCHEMA)
@@ -158,16 +161,18 @@ def test_a_check_that_only_warns_does_not_refuse(layout):
 
 def test_a_check_that_passes_is_no_warning(layout):
     night(layout, 1, {"es": 100})
-    checked = night(layout, 2, {"es": 100}, replace(LIMITS, warn_only=SOFT_CHECKS))
+    checked = night(layout, 2, {"es": 100}, replace(LIMITS, warn_only=EVERY_CHECK))
     assert (checked.failed, checked.warnings) == ((), ())
 
 
 def test_every_check_that_may_only_warn_exists_and_every_soft_one_may(layout):
     night(layout, 1, {"es": 100})
     metrics = night(layout, 2, {"en": 100}, publishes=False).metrics
-    limits = Limits(0, 0, 0, 0, 0, 0, 1, 0, 0)
-    assert limits.max_saturated == 0 and limits.warn_only == ()
+    shares = dict.fromkeys(
+        ["max_quarantined", "max_failed", "max_truncated", "max_other_language", "max_shift"], 0.0
+    )
+    limits = Limits(**shares, shift_documents=1, min_score=0, max_saturated=0)
     refusing = [c.name for c in soft_checks(metrics, limits) if not c.warning]
-    assert sorted(refusing) == sorted(SOFT_CHECKS)
-    warned = soft_checks(metrics, replace(limits, warn_only=SOFT_CHECKS))
+    assert sorted(refusing) == sorted(EVERY_CHECK)
+    warned = soft_checks(metrics, replace(limits, warn_only=EVERY_CHECK))
     assert all(check.warning for check in warned)

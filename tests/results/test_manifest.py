@@ -9,7 +9,6 @@ from tasks.results.lock import hold_lock
 from tasks.results.machine import machine_facts, package_versions, peak_rss_bytes
 from tasks.results.manifest import (
     InputUsed,
-    ModelUsed,
     inputs_used,
     list_runs,
     read_manifest,
@@ -17,24 +16,15 @@ from tasks.results.manifest import (
     write_manifest,
 )
 from tasks.results.records import Counts
-from tasks.results.schema import label_columns
-from tests.results.examples import COLUMNS, manifest_of, publish_ids, run_of
+from tasks.steps.describe import described
+from tests.results.examples import TOPIC, manifest_of, publish_ids, run_of
 
 
 def full_manifest():
     return manifest_of(
         run_of(1),
         inputs=(InputUsed("corpus.jsonl", 1234, "sha256:aa", 100),),
-        models=(
-            ModelUsed(
-                "topic",
-                "some/model",
-                "0" * 40,
-                "safetensors",
-                label_columns("topic", COLUMNS.topic_labels),
-                {"template": "Este ejemplo es {}.", "multi_label": False},
-            ),
-        ),
+        scores={"topic": described(TOPIC)},
         versions=package_versions(),
         machine=machine_facts("cpu"),
         counts=Counts(read=100, scored=90, failed=8, quarantined=2, tokens=1960),
@@ -58,7 +48,8 @@ def test_a_manifest_can_be_read_without_us(layout):
     assert values["documents_per_second"] == 20.0
     assert values["tokens_per_second"] == 400.0
     assert values["inputs"][0]["fingerprint"] == "sha256:aa"
-    assert values["models"][0]["labels"]["política"] == "topic_politica"
+    assert values["scores"]["topic"]["labels"]["política"] == "topic_politica"
+    assert values["scores"]["topic"]["config"] == TOPIC.config
     assert values["counts"]["quarantined"] == 2
     assert "política" in layout.manifest(run_of(1)).read_text(encoding="utf-8")
 

@@ -13,7 +13,7 @@ from tasks.results.records import (
 )
 from tasks.results.schema import results_schema
 from tasks.results.shards import load_shard, save_shard, write_rejects
-from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, part_of
+from tests.results.examples import JOB, SCHEMA, documents, part_of, with_topic
 
 RUN = "20261123T020000-1a2b3c4d"
 
@@ -71,7 +71,7 @@ def test_other_rows_than_planned_are_done_again(layout, done):
 
 
 def test_other_columns_than_planned_are_done_again(layout, done):
-    other = results_schema(replace(COLUMNS, topic_labels=("deporte",)), JOB)
+    other = results_schema(with_topic(labels=("deporte",)), JOB)
     assert load(layout, schema=other) is None
 
 

@@ -85,7 +85,7 @@ def test_the_log_names_every_part(layout):
     entry = json.loads(layout.entry(1).read_bytes())
     part = snapshot.parts[0]
     assert entry == {
-        "format": 1,
+        "format": 2,
         "snapshot": 1,
         "run_id": "night-1",
         "published_at": "2026-11-01T02:00:00.000000+00:00",
@@ -142,7 +142,7 @@ def test_a_damaged_part_is_not_published(layout, damage):
 def test_a_part_with_other_columns_is_not_published(layout):
     other = replace(COLUMNS, keep_text=True)
     docs = documents(["a"])
-    rows = result_rows(docs, scores_of(docs), other, JOB, Trace("r", "c", "1", "m", "n"))
+    rows = result_rows(docs, scores_of(docs), other, JOB, Trace("r", "1"))
     part = write_part(rows, layout.work("night-1"), "night-1", 0)
     with pytest.raises(NocturnaError, match="other columns"):
         publish(layout, "night-1", [part], SCHEMA)

@@ -30,10 +30,20 @@ from tasks.results.snapshots import Snapshot, current_snapshot, publish
 from tasks.results.table import mirror
 from tasks.results.table_columns import table_schema
 from tests.gcs import gcs_server
-from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, part_of, publish_ids, rows_of
+from tests.results.examples import (
+    COLUMNS,
+    JOB,
+    SCHEMA,
+    TOPIC,
+    documents,
+    part_of,
+    publish_ids,
+    rows_of,
+    with_topic,
+)
 from tests.s3 import BUCKET, S3Server, s3_server
 
-MORE_LABELS = replace(COLUMNS, topic_labels=(*COLUMNS.topic_labels, "salud"))
+MORE_LABELS = with_topic(labels=(*TOPIC.labels, "salud"))
 
 KILLED = """
 import os, signal, sys

@@ -16,7 +16,7 @@ from flows.observer import Observer
 from flows.recorded import observed
 from flows.score import score_corpus
 from tasks.control import request_stop
-from tasks.job import Compute, Job, Output, Quality, Sentiment, Source, ZeroShot
+from tasks.job import Compute, Job, Output, Quality, Source
 from tasks.steps import pieces
 
 TOPICS = ("política", "ciencia")
@@ -26,8 +26,10 @@ def job_of(out: Path, corpus: Path, shard_size: int = 4) -> Job:
     return Job(
         name="prensa",
         source=Source(path=str(corpus), id="id"),
-        sentiment=Sentiment(model=str(models() / "sentiment")),
-        zero_shot=ZeroShot(labels=TOPICS, model=str(models() / "encoder"), method="embedding"),
+        scores={
+            "sentiment": {"model": str(models() / "sentiment")},
+            "topic": {"kind": "embedding", "labels": TOPICS, "model": str(models() / "encoder")},
+        },
         compute=Compute(device="cpu", backend="torch", workers=1),
         output=Output(dir=str(out)),
         quality=Quality(max_quarantined=0.5, max_failed=0.5, max_shrink=None),
