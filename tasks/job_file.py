@@ -91,7 +91,7 @@ def in_new_form(values: dict[str, Any], where: str) -> dict[str, Any]:
         scores["sentiment"] = sentiment
     if old["zero_shot"] is not None:
         method = topic.pop("method", None)
-        scores["topic"] = topic | ({"kind": method} if method else {})
+        scores["topic"] = {"labels": None, **topic, **({"kind": method} if method else {})}
     shown = yaml.safe_dump(
         {"scores": scores}, default_flow_style=True, allow_unicode=True, width=10_000
     ).strip()

@@ -3,8 +3,9 @@
 import re
 
 import pytest
+import yaml
 
-from flows.options import job_options, job_values, merged
+from flows.options import job_options, job_values, merged, with_scores
 from tasks.errors import UsageError
 from tasks.job import Job
 from tasks.job_file import job_name_of, make_job, read_job_values
@@ -17,6 +18,10 @@ def job(**values) -> Job:
     return make_job({**BASE, **values}, "prensa.yaml")
 
 
+def topic(**options) -> dict:
+    return {"scores": {"topic": options}}
+
+
 @pytest.mark.parametrize(
     ("values", "parts"),
     [
@@ -24,47 +29,49 @@ def job(**values) -> Job:
         ({"source": {"path": "a", "txet": "t"}}, ["source.txet", "unknown key"]),
         ({"source": {}}, ["source", "`path` or `dataset`"]),
         ({"source": {"path": "a", "dataset": "b"}}, ["source", "not both"]),
-        ({"zero_shot": {"labels": []}}, ["zero_shot.labels", "empty"]),
-        ({"zero_shot": {"labels": "  , "}}, ["zero_shot.labels", "empty"]),
-        ({"zero_shot": {}}, ["zero_shot.labels", "missing"]),
-        ({"zero_shot": {"labels": ["a", "a"]}}, ["zero_shot.labels", "'a'", "twice"]),
+        (topic(labels=[]), ["scores.topic.labels", "empty"]),
+        (topic(labels="  , "), ["scores.topic.labels", "empty"]),
+        (topic(labels=None), ["scores.topic", "`labels` or `labels_column`"]),
+        (topic(labels=["a", "a"]), ["scores.topic.labels", "'a'", "twice"]),
         (
-            {"zero_shot": {"labels": ["Política", "politica"]}},
-            ["zero_shot.labels", "'Política'", "'politica'", "topic_politica"],
+            topic(labels=["Política", "politica"]),
+            ["scores.topic.labels", "'Política'", "'politica'", "_politica"],
         ),
-        ({"zero_shot": {"labels": ["¿?"]}}, ["zero_shot.labels", "no letter or digit"]),
-        ({"zero_shot": {"labels": ["Score"]}}, ["zero_shot.labels", "topic_score", "taken"]),
+        (topic(labels=["¿?"]), ["scores.topic.labels", "no letter or digit"]),
+        (topic(labels=["Score"]), ["scores.topic.labels", "_score", "taken"]),
         (
-            {"zero_shot": {"labels": ["a"], "model": "m", "template": "Trata de eso."}},
-            ["zero_shot.template", "{}"],
-        ),
-        (
-            {"zero_shot": {"labels": ["a"], "model": "m", "template": "{} y {}"}},
-            ["zero_shot.template", "exactly one {}"],
-        ),
-        ({"zero_shot": {"labels": ["a"], "method": "nli"}}, ["zero_shot", "needs an NLI model"]),
-        ({"zero_shot": {"labels": ["a"], "multi_label": True}}, ["zero_shot", "multi_label"]),
-        (
-            {"zero_shot": {"labels": ["a", "b"], "shortlist": 1}},
-            ["zero_shot", "shortlist", "needs method nli"],
+            topic(labels=["a"], model="m", template="Trata de eso."),
+            ["scores.topic.template", "{}"],
         ),
         (
-            {"zero_shot": {"labels": ["a"], "model": "m", "method": "embedding", "shortlist": 1}},
-            ["zero_shot", "shortlist", "needs method nli"],
+            topic(labels=["a"], model="m", template="{} y {}"),
+            ["scores.topic.template", "exactly one {}"],
+        ),
+        (topic(labels=["a", "b"], kind="nli", model="bundled"), ["scores.topic", "an NLI model"]),
+        (topic(labels=["a"], multi_label=True), ["scores.topic", "multi_label"]),
+        (topic(labels=["a", "b"], shortlist=1), ["scores.topic", "shortlist", "kind: nli"]),
+        (
+            topic(labels=["a"], model="m", kind="embedding", shortlist=1),
+            ["scores.topic", "shortlist", "kind: nli"],
         ),
         (
-            {"zero_shot": {"labels": ["a"], "model": "m", "shortlist": 0}},
-            ["zero_shot.shortlist", "greater than or equal to 1"],
+            topic(labels=["a"], model="m", shortlist=0),
+            ["scores.topic.shortlist", "greater than or equal to 1"],
         ),
         (
-            {"zero_shot": {"labels": ["a"], "model": "m", "shortlist_model": "e"}},
-            ["zero_shot", "shortlist_model", "how many labels"],
+            topic(labels=["a"], model="m", shortlist_model="e"),
+            ["scores.topic", "shortlist_model", "how many labels"],
         ),
-        ({"sentiment": {"enabled": False}}, ["nothing to score"]),
+        (topic(labels=["a", "b"], labels_column="c"), ["scores.topic", "either `labels`"]),
+        (topic(labels={"a": 1}), ["scores.topic.labels.a", "valid string"]),
+        (topic(kind="mood"), ["scores.topic", "mood", "'classifier', 'embedding', 'nli'"]),
+        (topic(template="Es {}."), ["scores.topic.template", "unknown key"]),
+        ({"scores": {"Topic": {}}}, ["scores.Topic"]),
+        ({"scores": {}}, ["nothing to score"]),
         ({"quality": {"max_failed": 2}}, ["quality.max_failed", "less than or equal to 1"]),
         (
             {"quality": {"warn_only": ["max_faild"]}},
-            ["quality.warn_only", "'max_faild'", "max_failed", "topic_shift", "language_shift"],
+            ["quality.warn_only", "'max_faild'", "max_failed", "sentiment_shift", "language_shift"],
         ),
         ({"quality": {"warn_only": ["accounting"]}}, ["quality.warn_only", "'accounting' is no"]),
         (
@@ -73,7 +80,7 @@ def job(**values) -> Job:
         ),
         ({"name": "../x"}, ["name"]),
         ({"source": {"path": "ca\udcff.jsonl"}}, ["source.path", "\\udcff", "not UTF-8"]),
-        ({"zero_shot": {"labels": ["a", "\udcff"]}}, ["zero_shot.labels", "not UTF-8"]),
+        (topic(labels=["a", "\udcff"]), ["scores.topic.labels", "not UTF-8"]),
         ({"language": "español"}, ["language"]),
     ],
 )
@@ -117,8 +124,8 @@ REFUSED = {
     "a|b": "understood as one, 'a|b'",
     '"a,b"': "understood as one, 'a,b'",
     "a,b,a": "'a' is given twice",
-    "Salud,salud": "both become the column topic_salud",
-    "salud,SALUD ": "both become the column topic_salud",
+    "Salud,salud": "both become the column ..._salud",
+    "salud,SALUD ": "both become the column ..._salud",
     "['a' 'b']": "after the quoted 'a'",
     '["a", "b"': "does not end as one",
     '"a","b"]': "after the quoted 'b'",
@@ -135,51 +142,49 @@ REFUSED_VALUES = {
     "[a, {b: c}]": "is a mapping",
     "[a, ' ']": "is empty",
     "[a, 2024-01-01]": "2024-01-01 is a date",
-    "{a: 1, b: 2}": "is a mapping",
     "5": "5 is a number",
     '["a\\nb", c]': "more than one line",
     "['a,b']": "understood as one, 'a,b'",
-    "": "empty",
+    "": "give either `labels` or `labels_column`",
 }
 
 
 @pytest.mark.parametrize("text", UNDERSTOOD)
 def test_labels_may_be_one_text_on_the_command_line_and_in_a_file(text):
-    assert job(zero_shot={"labels": text}).zero_shot.labels == UNDERSTOOD[text]
-    given = merged(BASE, job_values({"labels_": [text]}))
-    assert make_job(given, "options").zero_shot.labels == UNDERSTOOD[text]
+    assert job(**topic(labels=text)).scores["topic"].labels == UNDERSTOOD[text]
+    assert optioned(labels_=[text]).scores["topic"].labels == UNDERSTOOD[text]
 
 
 @pytest.mark.parametrize("text", REFUSED)
 def test_labels_that_could_mean_two_things_are_refused_as_they_were_understood(text):
     with pytest.raises(UsageError, match=re.escape(REFUSED[text])) as in_file:
-        job(zero_shot={"labels": text})
-    assert str(in_file.value).startswith("prensa.yaml: zero_shot")
+        job(**topic(labels=text))
+    assert str(in_file.value).startswith("prensa.yaml: scores.topic")
     with pytest.raises(UsageError, match=re.escape(REFUSED[text])) as by_option:
-        make_job(merged(BASE, job_values({"labels_": [text]})), "nocturna score")
+        optioned(labels_=[text])
     assert "\n" not in f"{in_file.value}{by_option.value}"
 
 
 @pytest.mark.parametrize("written", REFUSED_VALUES)
 def test_what_yaml_reads_as_something_else_than_texts_is_refused(tmp_path, written):
     path = tmp_path / "prensa.yaml"
-    path.write_text(f"source: {{path: a}}\nzero_shot:\n  labels: {written}\n", "utf-8")
+    path.write_text(f"source: {{path: a}}\nscores:\n  topic: {{labels: {written}}}\n", "utf-8")
     with pytest.raises(UsageError, match=re.escape(REFUSED_VALUES[written])):
         make_job(read_job_values(path), "prensa.yaml")
 
 
 def test_a_list_that_is_given_more_than_once_is_one_list():
-    values = job_values({"labels_": ["a,b", "c; d"], "keep_": ["fecha", "autor,fecha"]})
-    found = make_job(merged(BASE, values), "options")
-    assert found.zero_shot.labels == ("a", "b", "c", "d")
+    found = optioned(labels_=["a,b", "c; d"], keep_=["fecha", "autor,fecha"])
+    assert found.scores["topic"].labels == ("a", "b", "c", "d")
     assert found.source.keep == ("fecha", "autor")
 
 
 def test_one_label_by_itself_is_asked_for():
-    topics = {"labels": ["salud"], "model": "m"}
-    assert job(zero_shot={**topics, "multi_label": True}).zero_shot.labels == ("salud",)
+    alone = {"labels": ["salud"], "model": "m"}
+    found = job(**topic(**alone, multi_label=True))
+    assert found.scores["topic"].labels == ("salud",)
     with pytest.raises(UsageError, match="`multi_label`"):
-        job(zero_shot=topics)
+        job(**topic(**alone))
 
 
 def test_checks_that_only_warn_may_be_one_text_with_commas():
@@ -188,7 +193,12 @@ def test_checks_that_only_warn_may_be_one_text_with_commas():
 
 
 def test_a_job_is_the_same_after_a_round_trip_through_json():
-    first = job(zero_shot={"labels": ["a", "b"]}, output={"keep_text": True}, shard_size=7)
+    scores = {
+        "sentiment": {"labels": {"POS": "bien"}},
+        "topic": {"labels": ["a", "b"]},
+        "own": {"labels_column": "candidatos", "when": {"language": "es", "topic": ["a"]}},
+    }
+    first = job(scores=scores, output={"keep_text": True}, shard_size=7)
     assert Job.model_validate_json(first.model_dump_json()) == first
 
 
@@ -219,37 +229,109 @@ def test_a_missing_job_file_says_so(tmp_path):
 def test_sources_and_local_models_are_relative_to_the_job_file(tmp_path):
     (tmp_path / "jobs" / "model").mkdir(parents=True)
     path = tmp_path / "jobs" / "prensa.yaml"
-    path.write_text("source: {path: ../a.jsonl}\nsentiment: {model: model}\n", encoding="utf-8")
+    path.write_text(
+        "source: {path: ../a.jsonl}\nscores: {sentiment: {model: model}}\n", encoding="utf-8"
+    )
     values = read_job_values(path)
     assert values["source"]["path"] == str(tmp_path / "a.jsonl")
-    assert values["sentiment"]["model"] == str(tmp_path / "jobs" / "model")
+    assert values["scores"]["sentiment"]["model"] == str(tmp_path / "jobs" / "model")
     assert values["name"] == "prensa"
 
 
 def test_uris_and_hub_names_stay_as_they_are(tmp_path):
     path = tmp_path / "prensa.yaml"
-    path.write_text("source: {path: 's3://b/a.jsonl'}\nsentiment: {model: org/name}\n")
+    path.write_text("source: {path: 's3://b/a.jsonl'}\nscores: {sentiment: {model: org/name}}\n")
     values = read_job_values(path)
     assert values["source"]["path"] == "s3://b/a.jsonl"
-    assert values["sentiment"]["model"] == "org/name"
+    assert values["scores"]["sentiment"]["model"] == "org/name"
+
+
+def optioned(more=(), base=BASE, **given) -> Job:
+    """The job of a file's values with options on top."""
+    values, chosen = dict(base), job_values(given)
+    with_scores(values, chosen, more)
+    return make_job(merged(values, chosen), "nocturna score")
 
 
 def test_every_option_sets_the_field_that_it_was_made_from():
-    given = {
-        "labels_": ["a,b"],
-        "topic_model_": "m",
-        "keep_text_": True,
-        "shard_size_": 5,
-        "text_": "t",
-    }
-    values = merged(BASE, job_values(given))
-    found = make_job(values, "options")
-    assert found.zero_shot.labels == ("a", "b")
-    assert found.zero_shot.model == "m"
+    found = optioned(labels_=["a,b"], topic_model_="m", keep_text_=True, shard_size_=5, text_="t")
+    assert list(found.scores) == ["sentiment", "topic"]
+    assert found.scores["topic"].labels == ("a", "b")
+    assert found.scores["topic"].model == "m"
     assert found.output.keep_text is True
     assert found.shard_size == 5
     assert found.source.text == "t"
     assert found.source.path == "a.jsonl"
+
+
+def test_options_about_scores_come_on_top_of_those_of_the_job():
+    assert list(optioned().scores) == ["sentiment"]
+    assert list(optioned(sentiment_=False, labels_=["a,b"]).scores) == ["topic"]
+    more = optioned(["emotion=org/m", "urgency=ya, puede esperar"])
+    assert list(more.scores) == ["sentiment", "emotion", "urgency"]
+    assert more.scores["emotion"].model == "org/m" and more.scores["emotion"].kind == "classifier"
+    assert more.scores["urgency"].labels == ("ya", "puede esperar")
+    described = {**BASE, "scores": {"topic": {"labels": ["a", "b"], "model": "m"}}}
+    found = optioned(base=described, labels_=["x,y"], template_="Es {}.")
+    assert list(found.scores) == ["topic"]
+    assert found.scores["topic"].labels == ("x", "y") and found.scores["topic"].model == "m"
+    assert described["scores"]["topic"]["labels"] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("more", "given", "parts"),
+    [
+        (["mood"], {}, ["--score 'mood'", "NAME=MODEL"]),
+        (["=m"], {}, ["--score '=m'"]),
+        (["mood="], {}, ["--score 'mood='"]),
+        ([], {"topic_model_": "m"}, ["--topic-model", "--labels"]),
+        ([], {"sentiment_": False}, ["nothing to score"]),
+        ([], {"labels_": ["a,b"], "method_": "mood"}, ["scores.topic", "mood"]),
+    ],
+)
+def test_options_about_scores_that_cannot_be_are_one_line(more, given, parts):
+    with pytest.raises(UsageError) as caught:
+        optioned(more, **given)
+    assert "\n" not in str(caught.value)
+    assert all(part in str(caught.value) for part in parts), str(caught.value)
+
+
+OLD_FORMS = {
+    "zero_shot: {labels: [a, b]}": {"sentiment": {}, "topic": {"labels": ["a", "b"]}},
+    "sentiment: {enabled: false}\nzero_shot: {labels: 'a,b', method: embedding, model: m}": {
+        "topic": {"labels": ["a", "b"], "kind": "embedding", "model": "m"}
+    },
+    "sentiment: {model: org/m, revision: main}": {
+        "sentiment": {"model": "org/m", "revision": "main"}
+    },
+}
+
+
+@pytest.mark.parametrize("old", OLD_FORMS)
+def test_the_form_of_version_0_1_is_read_and_said_in_the_new_one(tmp_path, caplog, old):
+    path = tmp_path / "prensa.yaml"
+    path.write_text(f"source: {{path: a.jsonl}}\n{old}\n", encoding="utf-8")
+    with caplog.at_level("WARNING", "tasks"):
+        found = make_job(read_job_values(path), "prensa.yaml")
+    assert found.scores == job(scores=OLD_FORMS[old]).scores
+    (said,) = caplog.records
+    shown = said.getMessage().partition(" now written as ")[2]
+    assert make_job({**BASE, **yaml.safe_load(shown)}, "shown").scores == found.scores
+
+
+@pytest.mark.parametrize(
+    ("old", "part"),
+    [
+        ("zero_shot: {model: m}", "`labels` or `labels_column`"),
+        ("zero_shot: [a, b]", "zero_shot: unknown key; describe what to score under `scores`"),
+        ("sentiment: {enabled: false}", "nothing to score"),
+    ],
+)
+def test_the_form_of_version_0_1_has_its_refusals(tmp_path, old, part):
+    path = tmp_path / "prensa.yaml"
+    path.write_text(f"source: {{path: a.jsonl}}\n{old}\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=re.escape(part)):
+        make_job(read_job_values(path), "prensa.yaml")
 
 
 def test_options_have_distinct_flags_and_say_what_they_do():

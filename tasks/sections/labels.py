@@ -1,5 +1,6 @@
 """Candidate labels as a user gives them."""
 
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
@@ -39,6 +40,12 @@ Labels = Annotated[
     tuple[str, ...] | None, BeforeValidator(_given), AfterValidator(_distinct_columns)
 ]
 """Labels however a list is written, each with a column name of its own."""
+
+
+def zero_shot(values: Mapping[str, Any]) -> bool:
+    """Whether a score is described by labels of the user's own, or of each document."""
+    listed_here = "labels" in values and not isinstance(values["labels"], dict)
+    return listed_here or bool(values.get("labels_column"))
 
 
 def several(labels: tuple[str, ...] | None) -> None:

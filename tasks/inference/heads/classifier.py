@@ -10,6 +10,7 @@ from tasks.inference.model_config import classifier_outputs, unnamed
 from tasks.inference.models import BUNDLED, Resolve
 from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
 from tasks.sections.base import ScoreOptions, option, refuse_secrets
+from tasks.sections.labels import zero_shot
 
 if TYPE_CHECKING:
     from tasks.inference.running import Running
@@ -41,8 +42,7 @@ class Options(ScoreOptions):
 
 def claims(values: Mapping[str, Any]) -> bool:
     """A score without labels of its own, or with new names for those of the model."""
-    labels = values.get("labels")
-    return (labels is None or isinstance(labels, dict)) and not values.get("labels_column")
+    return not zero_shot(values)
 
 
 def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScorePlan:

@@ -20,7 +20,7 @@ from tasks.inference.models import BUNDLED, Resolve
 from tasks.inference.recipe import read_recipe
 from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
 from tasks.sections.base import ScoreOptions, option, refuse_secrets
-from tasks.sections.labels import Labels, one_slot, several
+from tasks.sections.labels import Labels, one_slot, several, zero_shot
 
 if TYPE_CHECKING:
     from tasks.inference.running import Running
@@ -107,8 +107,7 @@ class Options(ScoreOptions):
 
 def claims(values: Mapping[str, Any]) -> bool:
     """Labels and a model that is not the bundled one."""
-    labelled = isinstance(values.get("labels"), str | list | tuple) or values.get("labels_column")
-    return bool(labelled) and values.get("model") not in (None, BUNDLED)
+    return zero_shot(values) and values.get("model") not in (None, BUNDLED)
 
 
 def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScorePlan:
