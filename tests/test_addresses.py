@@ -91,8 +91,8 @@ def test_a_job_that_was_written_down_finds_its_secrets_again_here_and_in_childre
     "values",
     [
         {"source": {"dataset": "https://ana:clave-7781@huggingface.co/d"}},
-        {"sentiment": {"model": "https://ana:clave-7781@huggingface.co/m"}},
-        {"zero_shot": {"labels": ["a"], "model": "https://h/m?token=clave-7781"}},
+        {"scores": {"sentiment": {"model": "https://ana:clave-7781@huggingface.co/m"}}},
+        {"scores": {"topic": {"labels": "a,b", "model": "https://h/m?token=clave-7781"}}},
         {"output": {"table": "s3://AK:clave-7781/b@cubo/t"}},
         {"output": {"table": "s3://cubo/t?key=clave-7781"}},
         {"source": {"path": SIGNED, "txet": "clave-7781"}},

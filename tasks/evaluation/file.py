@@ -117,6 +117,10 @@ def _job(
         raise UsageError("--task topic needs --labels: the candidate labels, separated by commas")
     if task == "sentiment" and labels:
         raise UsageError("--labels is for --task topic; a sentiment model brings its own labels")
+    if task not in ("sentiment", "topic") and not (labels or model):
+        raise UsageError(
+            f"--task {task} is not sentiment or topic, so it needs --model, --labels or both"
+        )
     score = {**({"labels": tuple(labels)} if labels else {}), **options}
     if model:
         score["model"] = model

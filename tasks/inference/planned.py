@@ -9,7 +9,7 @@ from tasks.errors import UsageError
 from tasks.inference.heads import heads
 from tasks.inference.models import ModelRef, Resolve, find_model, resolve_model
 from tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
-from tasks.job import Job, LongDocuments, Tolerance
+from tasks.job import Job, LongDocuments, Source, Tolerance
 
 _log = logging.getLogger(__name__)
 
@@ -110,6 +110,12 @@ def check_models(job: Job) -> dict[str, ScorePlan | None]:
         _check_conditions(known)
         ordered(known)
     return found
+
+
+def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
+    """The source with every column that is read from it: kept ones, and those with labels."""
+    lists = (score.choices for score in scores if score.choices)
+    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.source.keep, *lists]))})
 
 
 class _OnHub(Exception):

@@ -5,12 +5,12 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
-
 from tasks.inference.models import ModelRef
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from tasks.inference.tokens import TextTokenizer
 
 PREPROCESSING = 2
@@ -75,10 +75,10 @@ class HeadScores:
         truncated: whether tokens were left unread, (n,).
     """
 
-    values: NDArray[np.float32]
-    n_tokens: NDArray[np.int64]
-    n_windows: NDArray[np.int64]
-    truncated: NDArray[np.bool_]
+    values: "NDArray[np.float32]"
+    n_tokens: "NDArray[np.int64]"
+    n_windows: "NDArray[np.int64]"
+    truncated: "NDArray[np.bool_]"
 
 
 @dataclass(frozen=True)
@@ -114,20 +114,3 @@ def config_of(plan: ScorePlan, shared: dict[str, Any], known: dict[str, str]) ->
     }
     text = json.dumps(decisive, sort_keys=True, ensure_ascii=False)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def top_labels(plan: ScorePlan, values: NDArray[np.float32], choices: Any = None) -> list[Any]:
-    """The label with the highest score of each text, None where nothing is known.
-
-    Args:
-        values: as in `HeadScores`.
-        choices: the labels of each text, where they are its own.
-    """
-    there = np.isfinite(values)
-    best = np.where(there, values, -np.inf).argmax(axis=1).tolist()
-    known: list[bool] = np.any(there, axis=1).tolist()
-    own = [plan.labels] * len(values) if choices is None else choices
-    return [
-        labels[place] if any_there else None
-        for labels, place, any_there in zip(own, best, known, strict=True)
-    ]

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from tasks.inference.heads import heads
 from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, Tally
-from tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan, top_labels
+from tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan
 from tasks.inference.texts import Texts
 
 
@@ -292,12 +292,20 @@ class _Work:
     def _labels(self, name: str) -> list[str | None]:
         """Top labels of a score: those of now, else those from before."""
         score = next(s for s in self.plan.scores if s.name == name)
-        now = top_labels(score, self.done[name].values)
+        now = _top_labels(score, self.done[name].values)
         before = self.known.labels.get(name)
         if before is None:
             return now
         asked = self.done[name].asked | self.done[name].skipped
         return [new if mine else old for new, old, mine in zip(now, before, asked, strict=True)]
+
+
+def _top_labels(plan: ScorePlan, values: NDArray[np.float32]) -> list[str | None]:
+    """The label with the highest score of each text, None where nothing is known."""
+    there = np.isfinite(values)
+    best = np.where(there, values, -np.inf).argmax(axis=1).tolist()
+    known: list[bool] = np.any(there, axis=1).tolist()
+    return [plan.labels[at] if there else None for at, there in zip(best, known, strict=True)]
 
 
 def measure_deviation(

@@ -24,6 +24,7 @@ class Summary:
         shares: share of the published documents by label, for each score that has labels.
         new_shares: the same of the documents that the run wrote, where others were carried.
         errors: published documents without scores, by error code.
+        asked: labels that each document is asked about, for each score with more labels than that.
         results: folder to read.
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
@@ -45,6 +46,7 @@ class Summary:
     results: str
     reading: dict[str, str]
     new_shares: dict[str, dict[str, float]] = field(default_factory=dict)
+    asked: dict[str, int] = field(default_factory=dict)
     quarantine: str | None = None
     reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
@@ -77,6 +79,7 @@ def summarise(
         shares=_shares(whole),
         new_shares=_shares(metrics) if carried and metrics["ok"] else {},
         errors=whole.get("errors", {}),
+        asked={name: n for name, score in manifest.scores.items() if (n := score.get("asked"))},
         results=str(layout.results),
         reading=reading_lines(layout.results),
         quarantine=str(layout.quarantine(manifest.run_id)) if quarantined else None,
@@ -131,6 +134,9 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
     rows.append(("time", f"{summary.seconds:,.1f} s, {summary.documents_per_second:,.1f} a second"))
     rows += [("warning", warning) for warning in summary.warnings]
     for kind, shares in summary.shares.items():
+        if kind in summary.asked:
+            asked = f"{summary.asked[kind]:,} of {len(shares):,} labels a document"
+            rows.append((f"{kind} shortlist", asked))
         new = summary.new_shares.get(kind, {})
         beside = {label: f" ({share:.1%} of the new)" for label, share in new.items()}
         rows += [

@@ -71,6 +71,7 @@ def described(score: ScorePlan) -> dict[str, Any]:
         "labels": label_columns(score.name, score.labels) if score.gives == "labels" else {},
         "settings": score.settings,
         "gives": score.gives,
+        "asked": score.asked,
         "labels_column": score.choices,
         "when": {name: list(labels) for name, labels in score.when.items()},
     }

@@ -11,11 +11,12 @@ from tasks.corpus.document_tables import ShardRows
 from tasks.corpus.index import open_shard
 from tasks.corpus.kept import label_lists
 from tasks.corpus.language import languages_of
+from tasks.inference.planned import reading_source
 from tasks.inference.scorer import Known
 from tasks.results.carried import rows_before
 from tasks.results.delta import wanted_documents
 from tasks.results.layout import Layout
-from tasks.steps.run import Plan, reading_source, results_columns, wanted_of
+from tasks.steps.run import Plan, results_columns, wanted_of
 
 
 @dataclass(frozen=True)

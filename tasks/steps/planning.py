@@ -18,7 +18,7 @@ from tasks.enrichment.records import DocumentText
 from tasks.errors import NocturnaError, QualityRefused, UsageError
 from tasks.inference.device import shards_at_once
 from tasks.inference.facts import was_used
-from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Delta, base_is_whole, find_delta
@@ -37,7 +37,6 @@ from tasks.steps.run import (
     Plan,
     columns_of,
     load_plan,
-    reading_source,
     running_of,
     save_plan,
     summary_config_of,

@@ -1,7 +1,6 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
-from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -18,8 +17,7 @@ from tasks.errors import NocturnaError
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import Choice
 from tasks.inference.running import Running, running
-from tasks.inference.score_plan import ScorePlan
-from tasks.job import Job, Source
+from tasks.job import Job
 from tasks.results import files
 from tasks.results.delta import Answer, Delta, Wanted
 from tasks.results.layout import Layout, layout_of
@@ -116,12 +114,6 @@ def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )
-
-
-def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
-    """The source with every column that is read from it: kept ones, and those with labels."""
-    lists = (score.choices for score in scores if score.choices)
-    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.source.keep, *lists]))})
 
 
 def wanted_of(columns: Columns, summary_config: str | None, job_name: str) -> Wanted:

@@ -14,12 +14,11 @@ from tasks.corpus.inputs import find_inputs
 from tasks.corpus.shards import check_head
 from tasks.corpus.storage import forget_listings, is_remote
 from tasks.errors import Transient, UsageError
-from tasks.inference.planned import check_models
+from tasks.inference.planned import check_models, reading_source
 from tasks.inference.running import running
 from tasks.inference.score_plan import ScorePlan
 from tasks.job import Job, Source
 from tasks.results.layout import Layout, layout_of
-from tasks.steps.run import reading_source
 
 LOOKED_AT = 16
 """Inputs whose columns are looked at; every further one is checked when it is read."""

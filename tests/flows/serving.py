@@ -24,7 +24,7 @@ def write_job(folder: Path, name: str, model: Path, corpus: str | None = None) -
         (folder / f"{name}.jsonl").write_text(rows, encoding="utf-8")
     job = {
         "source": {"path": corpus or f"{name}.jsonl"},
-        "sentiment": {"model": str(model)},
+        "scores": {"sentiment": {"model": str(model)}},
         "output": {"dir": str(folder / "out")},
     }
     (folder / f"{name}.yaml").write_text(json.dumps(job), encoding="utf-8")

@@ -69,13 +69,16 @@ def test_the_readmes_seed_command_pins_and_loads_the_commits_of_the_hub(repos, f
         done = run([*words[1:], "--json"], folder, endpoint)
     assert done.returncode == 0, done.stderr
     summary = json.loads(done.stdout)
-    sentiment, topic = manifest(folder, "semilla", summary["run_id"])["models"]
+    scores = manifest(folder, "semilla", summary["run_id"])["scores"]
+    sentiment, topic = (scores[name]["models"]["model"] for name in ("sentiment", "topic"))
     assert (sentiment["name"], sentiment["revision"]) == (SENTIMENT, NEW)
     assert sentiment["weights"].startswith("torch")
     assert (topic["name"], topic["revision"], topic["weights"]) == (TOPICS, OTHER, "safetensors")
-    assert topic["settings"]["hypotheses"][0] == "Este ejemplo es política."
+    assert scores["topic"]["settings"]["template"] == "Este ejemplo es {}."
     rows = pd.read_parquet(folder / "out" / "semilla" / "results")
-    assert set(rows.sentiment_model) == {f"{SENTIMENT}@{NEW}"}
+    configs = pd.read_parquet(folder / "out" / "semilla" / "configs.parquet").set_index("config")
+    assert set(rows.sentiment_config.map(configs.model)) == {SENTIMENT}
+    assert set(rows.sentiment_config.map(configs.revision)) == {NEW}
     assert any(f"/resolve/{NEW}/pytorch_model.bin" in request for request in seen)
     assert not any("evil.py" in request or "telemetry" in request for request in seen)
 
@@ -85,7 +88,7 @@ def test_a_revision_is_that_commit_and_a_night_without_the_hub_uses_the_copy(rep
     job.write_text(
         f"""
 source: {{path: data/samples/notas.csv, text: texto, id: codigo}}
-sentiment: {{model: {SENTIMENT}, revision: v1}}
+scores: {{sentiment: {{model: {SENTIMENT}, revision: v1}}}}
 """,
         encoding="utf-8",
     )
@@ -93,7 +96,10 @@ sentiment: {{model: {SENTIMENT}, revision: v1}}
         first = run(["score", "--job", "noche.yaml", "--json"], folder, endpoint)
     assert first.returncode == 0, first.stderr
     run_id = json.loads(first.stdout)["run_id"]
-    assert manifest(folder, "noche", run_id)["models"][0]["revision"] == OLD
+    assert (
+        manifest(folder, "noche", run_id)["scores"]["sentiment"]["models"]["model"]["revision"]
+        == OLD
+    )
     again = run(["score", "--job", "noche.yaml", "--json"], folder, "http://127.0.0.1:9")
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout)["counts"]["carried"] > 0

@@ -39,7 +39,7 @@ def nights(engine, small_models, tmp_path_factory) -> Path:
     job = {
         "name": "prensa",
         "source": {"path": str(folder / "prensa.jsonl"), "id": "id"},
-        "sentiment": {"model": str(small_models["sentiment"])},
+        "scores": {"sentiment": {"model": str(small_models["sentiment"])}},
         "output": {"dir": str(folder / "out")},
         "quality": {"max_quarantined": 0.5, "warn_only": ["max_failed"], "max_failed": 0.01},
     }

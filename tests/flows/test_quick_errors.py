@@ -24,7 +24,7 @@ def room(tmp_path_factory) -> Path:
     (room / "vacio.jsonl").write_text("\n")
     (room / "clave.yaml").write_text("source: {path: textos.jsonl, identificador: id}\n")
     (room / "roto.yaml").write_text("source: {path: [textos.jsonl\n")
-    (room / "modelo.yaml").write_text("source: {path: a.jsonl}\nsentiment: {model: ./nada}\n")
+    (room / "modelo.yaml").write_text("source: {path: a.jsonl}\nscores: {sentiment: {model: ./nada}}\n")
     (room / "bien.yaml").write_text("source: {path: textos.jsonl}\n")
     (room / "fichero").write_text("in the way")
     (room / "sin-nada").mkdir()
@@ -35,8 +35,10 @@ def room(tmp_path_factory) -> Path:
     for name in ("sin-config", "sin-pesos", "sin-etiquetas"):
         (room / name / "tokenizer.json").write_text("{}")
     one = {"model_type": "bert", "id2label": {"0": "only"}}
-    for name in ("sin-pesos", "sin-tokenizador", "sin-etiquetas"):
+    for name in ("sin-pesos", "sin-tokenizador"):
         (room / name / "config.json").write_text(json.dumps(one))
+    same = {"model_type": "bert", "id2label": {"0": "only", "1": "only"}}
+    (room / "sin-etiquetas" / "config.json").write_text(json.dumps(same))
     (room / "out" / "job" / "runs").mkdir(parents=True)
     command("--help", cwd=room)
     return room
@@ -53,8 +55,8 @@ WRONG = {
     "key": ("score --job clave.yaml", "clave.yaml", "source.identificador: unknown key"),
     "YAML": ("score --job roto.yaml", "roto.yaml, line 2", "not valid YAML"),
     "no job file": ("score --job nada.yaml", "nada.yaml", "No such file"),
-    "label twice": ("score textos.jsonl --labels a,b,a", "zero_shot.labels", "given twice"),
-    "template": ("score textos.jsonl --labels a --template x", "zero_shot.template", "{}"),
+    "label twice": ("score textos.jsonl --labels a,b,a", "scores.topic.labels", "given twice"),
+    "template": ("score textos.jsonl --labels a --template x", "scores.topic.template", "{}"),
     "value": ("score textos.jsonl --precision fp8", "compute.precision", "'fp32'"),
     "no folder": ("score textos.jsonl --sentiment-model ./nada", "./nada", "no such folder"),
     "not cached": ("score textos.jsonl --sentiment-model uno/dos", "uno/dos", "HF_HUB_OFFLINE"),
@@ -65,9 +67,9 @@ WRONG = {
         "score textos.jsonl --sentiment-model sin-tokenizador",
         *("sin-tokenizador", "tokenizer.json"),
     ),
-    "one label": (
+    "labels alike": (
         "score textos.jsonl --sentiment-model sin-etiquetas",
-        *("sin-etiquetas", "no two labels"),
+        *("sin-etiquetas", "'only' twice"),
     ),
     "device": ("score textos.jsonl --device mps", "compute.device", "mps"),
     "precision": (

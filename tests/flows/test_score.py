@@ -37,7 +37,8 @@ def test_a_corpus_becomes_rows_that_every_reader_reads_alike(nocturna, models, t
     assert frame[labels].sum(axis=1).between(0.999, 1.001).all()
     assert (frame.topic_score == frame[labels].max(axis=1)).all()
     assert (frame.autor == "x").all()
-    assert frame.run_id.nunique() == frame.config_id.nunique() == 1
+    assert frame.run_id.nunique() == frame.sentiment_config.nunique() == 1
+    assert frame.topic_config.nunique() == 1
     glob = f"{results}/*.parquet"
     assert duckdb.sql(f"SELECT count(*) FROM '{glob}'").fetchall() == [(len(frame),)]
     assert pl.scan_parquet(str(results)).collect().height == len(frame)
@@ -73,17 +74,22 @@ def test_the_manifest_says_with_what(nocturna, models, small_models, tmp_path):
     assert manifest["status"] == "published"
     assert manifest["inputs"][0]["fingerprint"].startswith("sha256:")
     assert manifest["inputs"][0]["rows"] == len(TEXTS)
-    sentiment, topic = manifest["models"]
-    assert sentiment["name"] == str(small_models["sentiment"])
-    assert sentiment["revision"].startswith("sha256:")
+    sentiment, topic = (manifest["scores"][name] for name in ("sentiment", "topic"))
+    model = sentiment["models"]["model"]
+    assert model["name"] == str(small_models["sentiment"])
+    assert model["revision"].startswith("sha256:")
     assert topic["labels"]["política"] == "topic_politica"
     assert topic["settings"]["temperature"] == 0.1
     assert {"torch", "transformers", "prefect", "python"} <= set(manifest["versions"])
     assert {"plan", "read", "infer", "write"} <= set(manifest["timings"])
     assert manifest["documents_per_second"] > 0 < manifest["tokens_per_second"]
     row = pq.read_table(tmp_path / "out" / "prensa" / "results").to_pylist()[0]
-    assert row["config_id"] == manifest["config_id"]
-    assert row["sentiment_model"] == f"{sentiment['name']}@{sentiment['revision']}"
+    assert (row["sentiment_config"], row["topic_config"]) == (sentiment["config"], topic["config"])
+    configs = pq.read_table(tmp_path / "out" / "prensa" / "configs.parquet").to_pylist()
+    assert [row["scores"] for row in configs] == [["sentiment"], ["topic"]]
+    assert [row["config"] for row in configs] == [sentiment["config"], topic["config"]]
+    assert (configs[0]["model"], configs[0]["revision"]) == (model["name"], model["revision"])
+    assert configs[1]["labels"] == list(topic["labels"])
 
 
 def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_path):
@@ -98,7 +104,8 @@ def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_p
     assert fast["precision"] == "bf16" and exact["deviation"] is None
     assert 0 < fast["deviation"]["largest"] < 0.3
     assert fast["deviation"]["documents"] == len(TEXTS)
-    assert fast["config_id"] != exact["config_id"]
+    configs = [{s["config"] for s in run["scores"].values()} for run in (fast, exact)]
+    assert not configs[0] & configs[1]
 
 
 def test_auto_chooses_a_precision_on_the_jobs_texts_and_keeps_it(nocturna, models, tmp_path):
@@ -120,7 +127,7 @@ def test_auto_chooses_a_precision_on_the_jobs_texts_and_keeps_it(nocturna, model
     assert first["counts"]["computed_tokens"] > first["counts"]["tokens"]
     second = night("--full")
     assert second["choice"] == choice, "the second night measured again"
-    assert second["config_id"] == first["config_id"]
+    assert second["scores"] == first["scores"]
 
 
 def test_nli_and_embedding_both_score_every_label(nocturna, small_models, tmp_path):
@@ -177,11 +184,12 @@ def test_the_job_file_and_options_mean_the_same(nocturna, models, small_models, 
     job.write_text(
         f"""
 source: {{path: ../prensa.jsonl, id: id}}
-sentiment: {{model: {small_models["sentiment"]}}}
-zero_shot:
-  model: {small_models["encoder"]}
-  method: embedding
-  labels: [política, computación, estadística]
+scores:
+  sentiment: {{model: {small_models["sentiment"]}}}
+  topic:
+    model: {small_models["encoder"]}
+    kind: embedding
+    labels: [política, computación, estadística]
 """,
         encoding="utf-8",
     )

@@ -45,18 +45,19 @@ def test_a_document_has_scores_for_its_shortlist_and_nulls_elsewhere(
     assert duckdb.sql(sql).fetchall() == [(len(scored),)]
 
     notes = {note["name"]: note for note in nocturna("columns", "out/prensa", "--json").json}
-    assert all("null if the label is not on it" in notes[c]["meaning"] for c in COLUMNS)
+    assert all("asked about, else null" in notes[c]["meaning"] for c in COLUMNS)
     (manifest,) = (tmp_path / "out" / "prensa" / "runs").glob("*/manifest.json")
-    (topic,) = json.loads(manifest.read_text(encoding="utf-8"))["models"]
-    chosen = topic["settings"]["shortlist"]
-    assert chosen["size"] == 2
-    assert chosen["model"].startswith(f"{small_models['encoder']}@sha256:")
+    topic = json.loads(manifest.read_text(encoding="utf-8"))["scores"]["topic"]
+    assert topic["asked"] == topic["settings"]["shortlist"] == 2
+    chosen = topic["models"]["shortlist"]
+    assert chosen["name"] == str(small_models["encoder"])
+    assert chosen["revision"].startswith("sha256:")
 
 
 def test_another_shortlist_scores_again_and_the_same_one_carries(nocturna, arguments, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     first = nocturna("score", corpus, *arguments, "--shortlist", 2, "--json").json
-    assert first["shortlist"]["size"] == 2
+    assert first["asked"] == {"topic": 2}
     write_corpus(corpus, [*TEXTS, "Un documento más."])
     second = nocturna("score", corpus, *arguments, "--shortlist", 2, "--json").json
     assert (second["counts"]["scored"], second["counts"]["carried"]) == (1, len(TEXTS))
@@ -96,12 +97,12 @@ def test_a_job_file_names_the_shortlist_and_its_model_beside_it(
     job.write_text(
         f"""
 source: {{path: ../prensa.jsonl, id: id}}
-sentiment: {{enabled: false}}
-zero_shot:
-  model: {small_models["nli"]}
-  labels: [{", ".join(LABELS)}]
-  shortlist: 2
-  shortlist_model: encoder
+scores:
+  topic:
+    model: {small_models["nli"]}
+    labels: [{", ".join(LABELS)}]
+    shortlist: 2
+    shortlist_model: encoder
 """,
         encoding="utf-8",
     )
@@ -112,15 +113,15 @@ zero_shot:
         pd.read_parquet(tmp_path / "out" / found.json["job"] / "results")
         for found in (by_file, by_options)
     ]
-    same = ["doc_id", "config_id", "topic", "topic_score", *COLUMNS]
+    same = ["doc_id", "topic_config", "topic", "topic_score", *COLUMNS]
     pd.testing.assert_frame_equal(frames[0][same], frames[1][same])
 
 
 @pytest.mark.parametrize(
     ("more", "parts"),
     [
-        (["--shortlist", 2, "--method", "embedding"], ["shortlist", "needs method nli"]),
-        (["--shortlist", 0], ["zero_shot.shortlist", "greater than or equal to 1"]),
+        (["--shortlist", 2, "--method", "embedding"], ["shortlist", "kind: nli"]),
+        (["--shortlist", 0], ["scores.topic.shortlist", "greater than or equal to 1"]),
         (["--shortlist", 2, "--shortlist-model", "./none"], ["./none"]),
         ([], ["shortlist_model", "how many labels"]),
     ],

@@ -124,7 +124,7 @@ def test_the_key_is_nowhere_after_a_run_of_failures(nocturna, fake, arguments, t
 def job_file(folder: Path, small_models, **summaries) -> Path:
     job = {
         "source": {"path": str(folder / "prensa.jsonl"), "id": "id"},
-        "sentiment": {"model": str(small_models["sentiment"])},
+        "scores": {"sentiment": {"model": str(small_models["sentiment"])}},
         "summaries": {"enabled": True, "max_usd": 0.1, "words": 12, **summaries},
     }
     path = folder / "prensa.yaml"

@@ -30,7 +30,7 @@ def job(small_models, tmp_path) -> Path:
     described = {
         "name": "prensa",
         "source": {"path": "prensa.jsonl", "id": "id"},
-        "sentiment": {"model": str(small_models["sentiment"])},
+        "scores": {"sentiment": {"model": str(small_models["sentiment"])}},
         "output": {"dir": str(tmp_path / "out")},
         "notify": [
             {"url_env": "NOCTURNA_HOOK", "events": "failure,refusal,recovery,success"},

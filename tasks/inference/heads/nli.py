@@ -9,12 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field, field_validator, model_validator
 
 from tasks.errors import UsageError
-from tasks.inference.choices import Asked, spread_choices
 from tasks.inference.model_config import Verdicts, nli_verdicts
 from tasks.inference.models import BUNDLED, Resolve
 from tasks.inference.recipe import read_recipe
@@ -23,6 +20,10 @@ from tasks.sections.base import ScoreOptions, option, refuse_secrets
 from tasks.sections.labels import Labels, one_slot, several, zero_shot
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from tasks.inference.choices import Asked
     from tasks.inference.running import Running
     from tasks.inference.texts import Texts
     from tasks.sections.compute import LongDocuments
@@ -180,6 +181,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     Long documents are cut, hypotheses never; the windows leave room for the longest of all
     hypotheses, whichever a document is asked about.
     """
+    import numpy as np
+
+    from tasks.inference.choices import spread_choices
     from tasks.inference.probabilities import softmax
     from tasks.inference.sequence_model import load_classifier, pair_frame
     from tasks.inference.windows import aggregate, cut_windows
@@ -233,8 +237,10 @@ def passes(plan: ScorePlan) -> int:
     return plan.asked or len(plan.labels) or 4
 
 
-def _by_itself(logits: NDArray[np.float32], verdicts: Verdicts) -> NDArray[np.float32]:
+def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np.float32]":
     """Entailment against contradiction (of two classes, the other) for each label by itself."""
+    import numpy as np
+
     from tasks.inference.probabilities import softmax
 
     two = logits[..., [verdicts.against, verdicts.entailment]]
@@ -243,7 +249,7 @@ def _by_itself(logits: NDArray[np.float32], verdicts: Verdicts) -> NDArray[np.fl
 
 def _shortlist(
     plan: ScorePlan, texts: "Texts", labels: list[str], long: "LongDocuments", run: "Running"
-) -> tuple[Asked, NDArray[np.int64], NDArray[np.bool_]]:
+) -> "tuple[Asked, NDArray[np.int64], NDArray[np.bool_]]":
     """The labels most similar to each text, by the cosine of their embeddings.
 
     Exact in any precision: a faster one may change a score a little, not who is asked. A long text
@@ -252,6 +258,9 @@ def _shortlist(
     Returns:
         positions of the labels, ascending; windows and whether text was cut, by text.
     """
+    import numpy as np
+
+    from tasks.inference.choices import Asked
     from tasks.inference.encoder import load_encoder
     from tasks.inference.similarity import similarities
     from tasks.inference.windows import aggregate
