@@ -63,8 +63,8 @@ def test_the_sections_of_a_job_that_are_shown_are_valid():
     from tasks.job import Job
 
     shown = [yaml.safe_load(block) for block in blocks("yaml") + blocks("yaml", OPERATIONS)]
-    parts = [part for part in shown if set(part) <= {"notify", "retention"}]
-    assert len(parts) >= 3
+    parts = [part for part in shown if set(part) <= {"notify", "retention", "scores"}]
+    assert len(parts) >= 4
     for part in parts:
         Job.model_validate({"name": "j", "source": {"path": "a"}, **part})
     (retention,) = (part["retention"] for part in parts if "retention" in part)
@@ -101,10 +101,10 @@ def test_every_key_and_option_that_the_readme_names_exists():
 
     flags = {part for option in job_options() for part in option.flag.split("/")}
     others = {"--json", "--api", "--job", "--dry-run", "--map", "--model", "--accept"}
-    others |= {"--overlap", "--catch-up", "--to", "--list"}
+    others |= {"--overlap", "--catch-up", "--to", "--list", "--score"}
     for flag in set(re.findall(r"`(--[a-z-]+)", README)):
         assert flag in flags | others, flag
-    parts = {"source": job.Source, "sentiment": job.Sentiment, "zero_shot": job.ZeroShot}
+    parts = {"source": job.Source}
     parts |= {"long_documents": job.LongDocuments, "compute": job.Compute}
     parts |= {"summaries": job.Summaries, "quality": job.Quality}
     named = re.findall(r"`(\w+)\.(\w+)`", README)
@@ -115,7 +115,7 @@ def test_every_key_and_option_that_the_readme_names_exists():
 
 
 def test_the_readme_names_every_check_that_may_only_warn():
-    from tasks.job import SOFT_CHECKS
+    from tasks.sections.quality import soft_checks_of
 
     after = README.split("`quality.warn_only`: ", 1)[1].split("\n", 1)[0]
-    assert tuple(re.findall(r"`(\w+)`", after)) == SOFT_CHECKS
+    assert tuple(re.findall(r"`(\w+)`", after)) == tuple(soft_checks_of(["sentiment"]))
