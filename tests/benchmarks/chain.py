@@ -135,7 +135,7 @@ def job_of(corpus: Path, model: Path, out: Path, batch_tokens: int | None = None
     values: dict[str, Any] = {
         "name": "chain",
         "source": {"path": str(corpus), "id": "id"},
-        "sentiment": {"model": str(model)},
+        "scores": {"sentiment": {"model": str(model)}},
         "long_documents": {"policy": "truncate"},
         "compute": {"device": "cpu", "batch_tokens": batch_tokens},
         "output": {"dir": str(out)},

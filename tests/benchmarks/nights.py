@@ -32,22 +32,24 @@ from numpy.typing import NDArray
 
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.results.carry import next_parts
-from tasks.results.delta import Delta, dead_rows, find_delta, wanted_ids
+from tasks.results.delta import Answer, Delta, Wanted, dead_rows, find_delta, wanted_documents
 from tasks.results.layout import Layout, layout_of
 from tasks.results.parts import write_part, write_streamed
 from tasks.results.records import PartFile
 from tasks.results.rows import ShardScores, Trace, result_rows
 from tasks.results.schema import Columns, results_schema
 from tasks.results.snapshots import current_snapshot, publish
+from tests.results.examples import SENTIMENT, TOPIC, new_scores
 from tests.results.test_delta import index
 
 JOB = "noches"
-COLUMNS = Columns(
-    ("POS", "NEG", "NEU"),
-    ("política", "computación", "estadística", "deportes", "salud", "cultura", "economía"),
-)
+TOPICS = ("política", "computación", "estadística", "deportes", "salud", "cultura", "economía")
+COLUMNS = Columns((SENTIMENT, replace(TOPIC, labels=TOPICS)))
 SCHEMA = results_schema(COLUMNS, JOB)
-CONFIG, OTHER = "c0ffee", "beef"
+CONFIG, OTHER = (
+    Wanted(tuple(Answer(s.name, s.config + more) for s in COLUMNS.scores), {}, tuple(SCHEMA.names))
+    for more in ("", "0")
+)
 BEFORE, TONIGHT = "20261122T020000-0a1b2c3d", "20261123T020000-4e5f6a7b"
 PARTS, SHARDS, PIECE = 5, 400, 100_000
 VANISHED, CHANGED, FAILED = (0,), (1, 2), (3,)
@@ -161,15 +163,18 @@ def planted(world: World, everything: bool = False) -> Delta:
     share = world.rows // 100
     vanished, changed = share * len(VANISHED), share * len(CHANGED)
     same = world.rows - vanished - changed
+    new, again = world.documents - world.rows, same if everything else 0
     return Delta(
         base=1,
-        new=world.documents - world.rows,
+        new=new,
         changed=changed,
-        reconfigured=same if everything else 0,
+        reconfigured=again,
         retried=0,
+        rewritten=0,
         unchanged=0 if everything else same,
         vanished=vanished,
         drop_vanished=True,
+        asked=dict.fromkeys([score.name for score in COLUMNS.scores], new + changed + again),
     )
 
 
@@ -179,7 +184,7 @@ def in_fresh_process(act: Callable[[World], Any], world: World) -> Measured:
         return pool.submit(_measured, act, world).result()
 
 
-def find(world: World, config: str) -> Delta:
+def find(world: World, config: Wanted) -> Delta:
     """What is new, changed and gone."""
     return find_delta(world.layout, TONIGHT, config, drop_vanished=True)
 
@@ -191,7 +196,7 @@ def found_planted(world: World, found: Delta, everything: bool) -> bool:
 
 def read_all(world: World) -> tuple[int, int]:
     """Reads what each shard has to score and, once, which rows are left out; counts both."""
-    wanted = sum(len(wanted_ids(world.layout, TONIGHT, shard)) for shard in range(SHARDS))
+    wanted = sum(wanted_documents(world.layout, TONIGHT, shard).num_rows for shard in range(SHARDS))
     return wanted, sum(map(len, dead_rows(world.layout, TONIGHT).values()))
 
 
@@ -202,7 +207,7 @@ def read_planted(world: World, counts: tuple[int, int], everything: bool) -> boo
         return False
     for shard in range(SHARDS):
         ids = _documents(_wanted(world, shard, everything))["doc_id"].combine_chunks()
-        if not ids.equals(wanted_ids(world.layout, TONIGHT, shard)):
+        if not ids.equals(_ids(world, shard)):
             return False
     snapshot = current_snapshot(world.layout)
     dead = dead_rows(world.layout, TONIGHT)
@@ -212,6 +217,10 @@ def read_planted(world: World, counts: tuple[int, int], everything: bool) -> boo
         if not np.array_equal(dead[part.name], numbers[leaves] - first):
             return False
     return True
+
+
+def _ids(world: World, shard: int) -> pa.Array:
+    return wanted_documents(world.layout, TONIGHT, shard)["doc_id"].combine_chunks()
 
 
 def publish_next(world: World) -> int:
@@ -243,7 +252,7 @@ STEPS = (
         partial(found_planted, everything=True),
     ),
     Step(
-        f"   wanted_ids of {SHARDS} shards, dead_rows",
+        f"   wanted_documents of {SHARDS} shards, dead_rows",
         read_all,
         partial(read_planted, everything=True),
     ),
@@ -253,7 +262,7 @@ STEPS = (
         partial(found_planted, everything=False),
     ),
     Step(
-        f"   wanted_ids of {SHARDS} shards, dead_rows",
+        f"   wanted_documents of {SHARDS} shards, dead_rows",
         read_all,
         partial(read_planted, everything=False),
     ),
@@ -313,19 +322,17 @@ def _documents(numbers: Numbers, changed: NDArray[np.bool_] | None = None) -> pa
 def _rows(docs: pa.Table, run_id: str) -> pa.Table:
     n = docs.num_rows
     random = np.random.default_rng(n)
-    shapes = (len(COLUMNS.sentiment_labels), len(COLUMNS.topic_labels))
-    sentiment, topic = (
-        random.dirichlet(np.ones(width), n).astype(np.float32).reshape(n, width) for width in shapes
-    )
     scores = ShardScores(
         n_tokens=random.integers(5, 400, n),
         n_windows=np.ones(n, np.int64),
         truncated=np.zeros(n, bool),
         language=np.full(n, "es", object),
-        sentiment=sentiment,
-        topic=topic,
+        scores={
+            score.name: new_scores(random.dirichlet(np.ones(len(score.labels)), n))
+            for score in COLUMNS.scores
+        },
     )
-    trace = Trace(run_id, CONFIG, "0.1.0", "sentiment@0123456", "topic@789abcd")
+    trace = Trace(run_id, "0.1.0")
     return result_rows(docs, scores, COLUMNS, JOB, trace)
 
 

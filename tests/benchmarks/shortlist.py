@@ -24,18 +24,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from tasks.inference.shortlist import choose_labels
 
 from recipes.bundled.measure import SPANISH_TOPICS
 from tasks.inference.encoder import load_encoder
 from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan, plan_inference
+from tasks.inference.planned import InferencePlan
 from tasks.inference.running import Running, running
 from tasks.inference.scorer import score_texts
+from tasks.inference.similarity import similarities
+from tasks.inference.texts import Texts
+from tasks.inference.windows import aggregate
 from tasks.job import BUNDLED, Compute, LongDocuments
-from tasks.job_file import make_job
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
+from tests.inference.plans import plan_scores, values
 
 TARGET = 20.0
 """How many times faster a shortlist of 5 of 300 labels is meant to be."""
@@ -132,14 +134,15 @@ def measure_recall(
 ) -> dict[int, dict[int, float]]:
     """Share of texts whose gold topic is on the shortlist, by number of labels and by k."""
     model = load_encoder(resolve_model(encoder, None, "encoder"), run)
-    encoded = model.tokenizer.encode(labelled.texts)
+    texts, long = Texts(labelled.texts), LongDocuments()
     found: dict[int, dict[int, float]] = {}
     for count in counts:
         labels = list(labelled.labels(count))
         gold = np.array([labels.index(topic) for topic in labelled.gold])
+        cosines, read = similarities(model, texts, labels, long, run)
+        order = np.argsort(-aggregate(cosines, read.windows, long.aggregate), axis=1)
         for k in (k for k in RECALL_AT if k < count):
-            chosen, _ = choose_labels(model, encoded, labels, k, LongDocuments(), run)
-            held = (chosen == gold[:, None]).any(axis=1)
+            held = (order[:, :k] == gold[:, None]).any(axis=1)
             found.setdefault(count, {})[k] = float(held.mean())
     return found
 
@@ -158,7 +161,7 @@ def _score(
 ) -> NDArray[np.float32]:
     """Topic scores, by as many workers at once as share the cores."""
     parts = [part for i in range(run.workers) if (part := texts[i :: run.workers])]
-    found = list(pool.map(lambda part: score_texts(plan, part, run).topics, parts))
+    found = list(pool.map(lambda part: values(score_texts(plan, part, run), "topic"), parts))
     scores = np.empty((len(texts), found[0].shape[1]), dtype=np.float32)
     for i, part in enumerate(found):
         scores[i :: run.workers] = part
@@ -168,19 +171,9 @@ def _score(
 def _plans(
     model: str, labels: tuple[str, ...], options: argparse.Namespace
 ) -> tuple[InferencePlan, InferencePlan]:
-    topics = {"model": model, "method": "nli", "labels": labels}
+    topic = {"kind": "nli", "model": model, "labels": labels}
     short = {"shortlist": options.shortlist, "shortlist_model": options.shortlist_model}
-    return _plan(topics), _plan({**topics, **short})
-
-
-def _plan(topics: dict[str, object]) -> InferencePlan:
-    values = {
-        "name": "shortlist",
-        "source": {"path": "-"},
-        "sentiment": {"enabled": False},
-        "zero_shot": topics,
-    }
-    return plan_inference(make_job(values, "benchmark"))
+    return plan_scores({"topic": topic}), plan_scores({"topic": {**topic, **short}})
 
 
 def _print_timings(

@@ -163,7 +163,7 @@ def serving(folder: Path) -> Iterator[Served]:
     job = {
         "name": "noches",
         "source": {"path": str(folder / "noches.jsonl"), "id": "id"},
-        "sentiment": {"model": str(model)},
+        "scores": {"sentiment": {"model": str(model)}},
         "output": {"dir": str(folder / "out"), "deletions": "drop"},
         "quality": {"max_shift": None},
         "retention": {"snapshots": 2, "snapshot_hours": 0, "runs": KEPT_RUNS, "work_days": 0}

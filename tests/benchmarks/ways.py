@@ -61,12 +61,8 @@ def ours(model: str, topics: Sequence[str], backend: str, precision: str, worker
     from tasks.job import Compute
     from tasks.job_file import make_job
 
-    parts: dict[str, Any] = {"sentiment": {"model": model}}
-    if topics:
-        parts = {
-            "sentiment": {"enabled": False},
-            "zero_shot": {"model": model, "method": "nli", "labels": list(topics)},
-        }
+    labels = {"labels": list(topics)} if topics else {}
+    parts: dict[str, Any] = {"scores": {"score": {"model": model, **labels}}}
     values = {"name": "b", "source": {"path": "-"}, "long_documents": {"policy": "truncate"}}
     plan = plan_inference(make_job(values | parts, "benchmark"))
     run = running(Compute(device="cpu", backend=backend, workers=workers), precision)
@@ -75,7 +71,7 @@ def ours(model: str, topics: Sequence[str], backend: str, precision: str, worker
         shards = [shard for i in range(workers) if (shard := texts[i::workers])]
         with ThreadPoolExecutor(workers) as pool:
             done = list(pool.map(lambda shard: score_texts(plan, shard, run), shards))
-        each = [d.topics if topics else d.sentiment for d in done]
+        each = [d.by_name["score"].values for d in done]
         found = np.empty((len(texts), each[0].shape[1]), dtype=np.float32)
         for i, scores in enumerate(each):
             found[i::workers] = scores

@@ -24,7 +24,8 @@ def room(tmp_path_factory) -> Path:
     (room / "vacio.jsonl").write_text("\n")
     (room / "clave.yaml").write_text("source: {path: textos.jsonl, identificador: id}\n")
     (room / "roto.yaml").write_text("source: {path: [textos.jsonl\n")
-    (room / "modelo.yaml").write_text("source: {path: a.jsonl}\nscores: {sentiment: {model: ./nada}}\n")
+    model = "scores: {sentiment: {model: ./nada}}"
+    (room / "modelo.yaml").write_text(f"source: {{path: a.jsonl}}\n{model}\n")
     (room / "bien.yaml").write_text("source: {path: textos.jsonl}\n")
     (room / "fichero").write_text("in the way")
     (room / "sin-nada").mkdir()
