@@ -30,6 +30,11 @@ class Texts:
     def __len__(self) -> int:
         return len(self._at)
 
+    @property
+    def strings(self) -> list[str]:
+        """The texts themselves."""
+        return [self._texts[at] for at in self._at]
+
     def encoded(self, tokenizer: TextTokenizer) -> list[Ids]:
         """Token ids of each text, without special tokens; made once for a tokenizer."""
         ids = self._ids.setdefault(tokenizer.identity, {})
