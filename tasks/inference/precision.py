@@ -7,15 +7,9 @@ import numpy as np
 
 from tasks.inference.device import usable_precisions
 from tasks.inference.planned import InferencePlan
+from tasks.inference.reference import Deviation, deviation, reference_scores
 from tasks.inference.running import Running, running
-from tasks.inference.scorer import (
-    Deviation,
-    Known,
-    Scores,
-    deviation,
-    reference_scores,
-    score_texts,
-)
+from tasks.inference.scorer import Known, Scores, score_texts
 from tasks.job import Compute, Tolerance
 
 

@@ -8,7 +8,7 @@ from tasks.inference.score_plan import ScorePlan
 from tasks.results import files
 from tasks.results.layout import Layout
 from tasks.results.records import PartFile
-from tasks.results.schema import has_status, label_columns
+from tasks.results.score_fields import has_status, label_columns
 from tasks.results.sql import connect, literal, quoted
 
 SUM_TOLERANCE = 1e-3

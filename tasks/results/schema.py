@@ -1,7 +1,6 @@
 """The columns of the results: one explicit Arrow schema, and what each column means."""
 
 import json
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -10,7 +9,7 @@ from tasks.corpus.kept import stored_type
 from tasks.enrichment.records import SUMMARY_SCHEMA
 from tasks.errors import UsageError
 from tasks.inference.score_plan import ScorePlan
-from tasks.naming import column_names
+from tasks.results.score_fields import columns_of_score, make_field, score_fields
 
 FORMAT = 2
 """Version of the results format, in the schema metadata."""
@@ -95,7 +94,7 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
     Raises:
         UsageError: if two columns would get the same name.
     """
-    fields = [_field(*column) for column in _IDENTITY + _STATE]
+    fields = [make_field(*column) for column in _IDENTITY + _STATE]
     for score in columns.scores:
         taken = next((name for name in columns_of_score(score) if name in OUR_NAMES), None)
         if taken is not None:
@@ -103,13 +102,13 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
                 f"scores.{score.name}: its column {taken!r} is one that every job has or may have; "
                 "give the score or the label another name"
             )
-        fields += _score_fields(score)
+        fields += score_fields(score)
     if columns.keep_text:
-        fields += [_field(*column) for column in _TEXT]
+        fields += [make_field(*column) for column in _TEXT]
     fields += _kept_fields(columns)
     if columns.summaries:
-        fields += [_field(*column) for column in _SUMMARY]
-    fields += [_field(*column) for column in _TRACE]
+        fields += [make_field(*column) for column in _SUMMARY]
+    fields += [make_field(*column) for column in _TRACE]
     names = [field.name for field in fields]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
@@ -118,14 +117,6 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
         )
     about = json.dumps({"format": FORMAT, "job": job_name}, ensure_ascii=False)
     return pa.schema(fields, metadata={"nocturna": about})
-
-
-def label_columns(score: str, labels: Iterable[str]) -> dict[str, str]:
-    """The column of each label, in order: `{"política": "topic_politica"}`.
-
-    The names are distinct and do not depend on the order of the labels.
-    """
-    return {label: f"{score}_{name}" for label, name in column_names(labels).items()}
 
 
 def kept_columns(columns: Columns) -> dict[str, str]:
@@ -190,11 +181,6 @@ def names_label(field: pa.Field) -> bool:
     return bool(_about(field, b"score")) and field.type == pa.string()
 
 
-def columns_of_score(score: ScorePlan) -> list[str]:
-    """Every column that a score has in the results."""
-    return [field.name for field in _score_fields(score)]
-
-
 def further_columns(schema: pa.Schema) -> tuple[str, ...]:
     """The columns that only some jobs have, those of scores aside: kept ones, text, summaries."""
     always = {name for group in (_IDENTITY, _STATE, _TRACE) for name, *_ in group}
@@ -227,72 +213,13 @@ def _kept(columns: Columns) -> pa.Schema:
     return pa.schema([]) if columns.keep is None else columns.keep
 
 
-def _score_fields(score: ScorePlan) -> list[pa.Field]:
-    name, text = score.name, pa.string()
-    has: dict[str, list[tuple[str, pa.DataType, str, str | None]]] = {
-        "labels": [
-            (name, text, f"Label with the highest {name} score.", None),
-            (f"{name}_score", pa.float32(), "Score of that label.", "0 to 1"),
-        ],
-        "choices": [
-            (name, text, "Of the document's own labels, the one with the highest score.", None),
-            (f"{name}_score", pa.float32(), "Score of that label.", "0 to 1"),
-            (f"{name}_labels", pa.list_(text), f"Labels from {score.choices!r}.", None),
-            (f"{name}_scores", pa.list_(pa.float32()), "Their scores, in that order.", "0 to 1"),
-        ],
-        "number": [(name, pa.float32(), "The number that the model gives.", None)],
-    }
-    labels = label_columns(name, score.labels) if score.gives == "labels" else {}
-    fields = [_field(*column, None, name) for column in has[score.gives]]
-    fields += [
-        _field(column, pa.float32(), _meaning(score), "0 to 1", label, name)
-        for label, column in labels.items()
-    ]
-    if has_status(score):
-        fields.append(_field(f"{name}_status", text, _STATUS.format(name), None, score=name))
-    fields.append(_field(f"{name}_config", text, _CONFIG.format(name), None, score=name))
-    return fields
-
-
-def has_status(score: ScorePlan) -> bool:
-    """Whether a score has a column that says why it is null: it is not for every document."""
-    return bool(score.when) or score.gives == "choices"
-
-
-_STATUS = "ok, or why the document was not asked for its {}."
-_CONFIG = "Hash of all that decides {}; configs.parquet says what it stands for."
-
-
-def _meaning(score: ScorePlan) -> str:
-    rule = "adds up to 1" if score.sums_to_one else "scored by itself"
-    if score.asked is None:
-        over = " over the labels" if score.sums_to_one else ""
-        return f"Score of the {score.name} label; {rule}{over}."
-    over = f" over the {score.asked} labels" if score.sums_to_one else f", {score.asked} labels"
-    return (
-        f"Score of the {score.name} label; {rule}{over} that a document is asked about, else null."
-    )
-
-
 def _kept_fields(columns: Columns) -> list[pa.Field]:
     return [
-        _field(
+        make_field(
             target, stored_type(_kept(columns).field(name).type), f"Source column {name!r}.", None
         )
         for name, target in kept_columns(columns).items()
     ]
-
-
-def _field(
-    name: str,
-    kind: pa.DataType,
-    description: str,
-    unit: str | None,
-    label: str | None = None,
-    score: str | None = None,
-) -> pa.Field:
-    about = {"description": description, "unit": unit, "label": label, "score": score}
-    return pa.field(name, kind, metadata={k: v for k, v in about.items() if v is not None})
 
 
 def _has(schema: pa.Schema, field: pa.Field) -> bool:

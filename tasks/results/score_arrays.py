@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tasks.inference.score_plan import ScorePlan
-from tasks.results.schema import columns_of_score, has_status, label_columns
+from tasks.results.score_fields import columns_of_score, has_status, label_columns
 
 NOT_ASKED = "not asked"
 

@@ -15,7 +15,7 @@ from tasks.results.manifest import (
     read_manifest,
     write_manifest,
 )
-from tasks.results.schema import label_columns
+from tasks.results.score_fields import label_columns
 from tasks.steps.run import Plan, running_of
 
 

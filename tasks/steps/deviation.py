@@ -13,7 +13,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tasks.cached import cached_at, keep_cached, read_cached
 from tasks.cores import usable_cores
-from tasks.inference.scorer import Deviation, measure_deviation
+from tasks.inference.reference import Deviation, measure_deviation
 from tasks.results.layout import Layout
 from tasks.steps.precision import machine_of, sample_of
 from tasks.steps.run import Plan, running_of, utc_now

@@ -19,7 +19,8 @@ from tasks.inference.precision import Choice
 from tasks.inference.running import Running, running
 from tasks.job import Job
 from tasks.results import files
-from tasks.results.delta import Answer, Delta, Wanted
+from tasks.results.delta import Delta
+from tasks.results.fates import Answer, Wanted
 from tasks.results.layout import Layout, layout_of
 from tasks.results.schema import Columns, kept_columns, results_schema
 from tasks.results.stored import FORMAT, read_regular

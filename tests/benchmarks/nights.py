@@ -32,7 +32,8 @@ from numpy.typing import NDArray
 
 from tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from tasks.results.carry import next_parts
-from tasks.results.delta import Answer, Delta, Wanted, dead_rows, find_delta, wanted_documents
+from tasks.results.delta import Delta, dead_rows, find_delta, wanted_documents
+from tasks.results.fates import Answer, Wanted
 from tasks.results.layout import Layout, layout_of
 from tasks.results.parts import write_part, write_streamed
 from tasks.results.records import PartFile

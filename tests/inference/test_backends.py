@@ -26,8 +26,9 @@ from tasks.inference.openvino_kept import read_conversion
 from tasks.inference.planned import InferencePlan
 from tasks.inference.precision import fastest, measure_precisions
 from tasks.inference.reading import FirstPosition, Logits, classifier_reading
+from tasks.inference.reference import reference_scores
 from tasks.inference.running import running
-from tasks.inference.scorer import reference_scores, score_texts
+from tasks.inference.scorer import score_texts
 from tasks.inference.torch_backend import TorchBackend
 from tasks.job import Compute, Tolerance
 from tests.inference.plans import plan_scores

@@ -13,8 +13,9 @@ import torch
 from tasks.errors import NocturnaError, Stopped, UsageError
 from tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
 from tasks.inference.planned import InferencePlan
+from tasks.inference.reference import measure_deviation
 from tasks.inference.running import Tally, running
-from tasks.inference.scorer import measure_deviation, score_texts
+from tasks.inference.scorer import score_texts
 from tasks.inference.tokens import PIECE_CHARS, split_text
 from tasks.inference.windows import aggregate, cut_windows
 from tasks.job import Compute, LongDocuments

@@ -22,8 +22,9 @@ from tasks.inference.reading import (
     packed_classifier,
     packed_encoder,
 )
+from tasks.inference.reference import deviation, reference_scores
 from tasks.inference.running import Tally, running
-from tasks.inference.scorer import deviation, reference_scores, score_texts
+from tasks.inference.scorer import score_texts
 from tasks.inference.sequence_model import load_classifier
 from tasks.inference.torch_backend import can_pack
 from tasks.job import Compute

@@ -16,9 +16,10 @@ from tasks.inference.encoder import load_encoder
 from tasks.inference.heads import nli
 from tasks.inference.models import ModelRef, resolve_model
 from tasks.inference.planned import InferencePlan
+from tasks.inference.reference import measure_deviation
 from tasks.inference.running import running
 from tasks.inference.score_plan import ScorePlan, config_of
-from tasks.inference.scorer import measure_deviation, score_texts
+from tasks.inference.scorer import score_texts
 from tasks.inference.sequence_model import load_classifier
 from tasks.inference.similarity import similarities
 from tasks.inference.texts import Texts

@@ -8,14 +8,13 @@ import pytest
 
 from tasks.corpus.index import INDEX_SCHEMA
 from tasks.results.delta import (
-    Answer,
     Delta,
-    Wanted,
     dead_rows,
     describe,
     find_delta,
     wanted_documents,
 )
+from tasks.results.fates import Answer, Wanted
 from tasks.results.parts import write_part
 from tasks.results.rows import ShardScores
 from tasks.results.snapshots import publish

@@ -11,12 +11,12 @@ from tasks.results.schema import (
     Columns,
     further_columns,
     kept_columns,
-    label_columns,
     results_schema,
     same_columns,
     score_columns,
     score_names,
 )
+from tasks.results.score_fields import label_columns
 from tests.results.examples import COLUMNS, JOB, SCHEMA, SENTIMENT, TOPIC, with_topic
 
 

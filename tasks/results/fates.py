@@ -1,0 +1,162 @@
+"""What becomes of each document and row of a night: one comparison, in SQL."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tasks.results.log_entries import Snapshot
+from tasks.results.parts import schema_of
+from tasks.results.sql import literal, quoted
+
+if TYPE_CHECKING:
+    import duckdb
+
+FATES = ("new", "changed", "reconfigured", "retried", "rewritten", "unchanged", "vanished")
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Something that a row says of a document, and when it must be asked anew.
+
+    Attributes:
+        name: of the score, or `summary`.
+        config: that of tonight, for the column `<name>_config`.
+        own_labels: the source column of a document's own labels, which `<name>_labels` holds.
+        again: values of `<name>_status` that another night may turn into an answer.
+    """
+
+    name: str
+    config: str
+    own_labels: str | None = None
+    again: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the rows of the next snapshot must say.
+
+    Attributes:
+        answers: each one a row needs for itself.
+        kept: the result column of each kept source column, whose values are always tonight's.
+        columns: every column of the next snapshot.
+    """
+
+    answers: tuple[Answer, ...]
+    kept: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+
+
+def make_fates(
+    database: "duckdb.DuckDBPyConnection",
+    index: Path,
+    snapshot: Snapshot | None,
+    wanted: Wanted,
+    full: bool,
+    bucket_rows: int,
+) -> None:
+    """Makes the table `fates`: a row for each document that is not carried over unchanged.
+
+    Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer.
+    """
+    parts = snapshot.parts if snapshot else ()
+    there = set(schema_of(parts[0].path).names) if parts else set()
+    lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
+    more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
+    documents = f"""
+        SELECT {", ".join(["shard, position, doc_id, content_hash, error_code", *more])}
+        FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true)
+        WHERE disposition <> 'duplicate_id'"""
+    names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
+    rows = f"""
+        SELECT *, list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
+        FROM read_parquet({paths}, filename = true, file_row_number = true)
+        WHERE true"""
+    nothing = """
+        SELECT '' AS doc_id, '' AS content_hash, '' AS error_code, 0 AS part, 0::BIGINT AS row
+        WHERE false"""
+    database.execute(
+        """
+        CREATE TEMP TABLE fates (
+            shard INTEGER, position INTEGER, doc_id VARCHAR, part INTEGER, row BIGINT,
+            needs BIGINT, fate VARCHAR
+        )"""
+    )
+    every = (1 << len(wanted.answers)) - 1
+    bits = [
+        f"CASE WHEN {_stale(a, there)} THEN {1 << i} ELSE 0 END"
+        for i, a in enumerate(wanted.answers)
+    ]
+    other = [
+        f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM old.{quoted(target)}"
+        if target in there
+        else "true"
+        for name, target in wanted.kept.items()
+    ]
+    if set(wanted.columns) - there:
+        other.append("true")
+    total = _count(database, documents) + sum(part.rows for part in parts)
+    buckets = 1 + total // bucket_rows
+    for bucket in range(buckets):
+        # a second argument, since the join puts rows by the hash of the id alone
+        one = f"AND hash(doc_id, 'bucket') % {buckets} = {bucket}"
+        database.execute(
+            f"""
+            INSERT INTO fates
+            SELECT shard, position, doc_id, old.part, old.row,
+                CASE
+                    WHEN old.part IS NULL
+                        OR new.content_hash IS DISTINCT FROM old.content_hash
+                        OR new.error_code IS DISTINCT FROM old.error_code
+                        OR $full THEN {every}
+                    ELSE {" + ".join(bits) or "0"}
+                END AS asked,
+                CASE
+                    WHEN old.part IS NULL THEN 'new'
+                    WHEN new.shard IS NULL THEN 'vanished'
+                    WHEN new.content_hash IS DISTINCT FROM old.content_hash THEN 'changed'
+                    WHEN $full OR new.error_code IS DISTINCT FROM old.error_code THEN 'retried'
+                    WHEN asked <> 0 THEN 'reconfigured'
+                    WHEN {" OR ".join(other) or "false"} THEN 'rewritten'
+                    ELSE 'unchanged'
+                END AS fate
+            FROM ({documents} {one}) AS new
+            FULL JOIN ({rows if parts else nothing} {one}) AS old USING (doc_id)
+            WHERE fate <> 'unchanged'
+            """,
+            {"full": full},
+        )
+
+
+def _stale(answer: Answer, there: set[str]) -> str:
+    """Whether a row must be asked anew, as a condition on the documents and rows that meet."""
+    config, status = f"{answer.name}_config", f"{answer.name}_status"
+    if config not in there:
+        return "true"
+    tests = [f"old.{quoted(config)} IS DISTINCT FROM {literal(answer.config)}"]
+    if answer.own_labels is not None:
+        before = f"coalesce(old.{quoted(f'{answer.name}_labels')}, [])"
+        tests.append(f"new.{quoted(f'list.{answer.own_labels}')} IS DISTINCT FROM {before}")
+    if answer.again and status in there:
+        tests.append(f"old.{quoted(status)} IN ({', '.join(map(literal, answer.again))})")
+    return " OR ".join(tests)
+
+
+def count_asked(database: "duckdb.DuckDBPyConnection", wanted: Wanted) -> dict[str, int]:
+    """Documents that need each answer, by its name."""
+    return {
+        answer.name: _count(
+            database, f"SELECT 1 FROM fates WHERE fate <> 'vanished' AND needs & {1 << bit} <> 0"
+        )
+        for bit, answer in enumerate(wanted.answers)
+    }
+
+
+def _count(database: "duckdb.DuckDBPyConnection", query: str) -> int:
+    found = database.execute(f"SELECT count(*) FROM ({query})").fetchone()
+    return int(found[0]) if found else 0
+
+
+def texts_list(texts: Iterable[str]) -> str:
+    """A list of texts in SQL."""
+    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"
