@@ -1,7 +1,8 @@
 """The engine as a run sees it: it records; whatever becomes of it, the run goes on.
 
 All the waiting on an engine, at the start, in the middle and at the end together, stays below
-MOST_SECONDS. Once it fails nobody asks it again, and one line says so.
+MOST_SECONDS, unless the user's settings give it longer to start. Once it fails nobody asks it
+again, and one line says so.
 """
 
 import logging
@@ -20,7 +21,6 @@ from tasks.control import control, stopping
 MOST_SECONDS = 20.0
 """What a run may wait for its engine altogether."""
 
-_START_SECONDS = 10.0
 _LOOK_TIMEOUT = 2.0
 _CALL_SECONDS = 3.5
 _FLUSH_SECONDS = 3.0
@@ -144,12 +144,13 @@ def observer_for(say: Callable[[str], None]) -> Observer:
 
 def _started(engine: Engine) -> str | None:
     """Why an engine has not started in time; None if it has, or if the run is to stop anyway."""
-    until = time.monotonic() + _START_SECONDS
+    most = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+    until = time.monotonic() + most
     while (reason := engine.wait(_TURN)) is not None and engine.alive():
         if stopping():
             return "the run was stopped before the engine had started"
         if time.monotonic() > until:
-            return f"the engine was not ready after {_START_SECONDS:.0f} s"
+            return f"the engine was not ready after {most:.0f} s"
     return reason
 
 
@@ -202,7 +203,9 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
     changed |= {PREFECT_API_REQUEST_TIMEOUT: _CALL_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}
     # Left alone, the worker tries to send each event eleven times where the engine has gone.
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)
-    # The worker of log lines would print on the terminal that it could not send them.
+    # The workers of log lines and events would print on the terminal what they could not send.
+    for worker in ("APILogWorker", "EventsWorker"):
+        logging.getLogger(worker).setLevel(logging.CRITICAL)
     loud, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         with temporary_settings(changed):

@@ -100,7 +100,7 @@ class _trouble:
         return "/dev/null"
 
     def slow(self) -> str:
-        self.monkeypatch.setattr(flows.observer, "_START_SECONDS", 2.0)
+        self.monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "2")
         start = flows.observer.start_engine
 
         def stopped(*args, **kwargs) -> Engine:
@@ -222,8 +222,7 @@ def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_model
     assert said in lines[0]
 
 
-def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path, monkeypatch):
-    monkeypatch.setattr(flows.observer, "_START_SECONDS", 60.0)  # where many tests run at once
+def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path):
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
     done = nocturna("score", corpus, *models, "--json")

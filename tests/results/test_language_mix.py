@@ -165,7 +165,7 @@ def test_a_check_that_passes_is_no_warning(layout):
 def test_every_check_that_may_only_warn_exists_and_every_soft_one_may(layout):
     night(layout, 1, {"es": 100})
     metrics = night(layout, 2, {"en": 100}, publishes=False).metrics
-    limits = Limits(0, 0, 0, 0, 0, 0, 1, 0, 0)
+    limits = Limits(0, 0, 0, 0, 0, 0, 0, 1, 0, 0)
     assert limits.max_saturated == 0 and limits.warn_only == ()
     refusing = [c.name for c in soft_checks(metrics, limits) if not c.warning]
     assert sorted(refusing) == sorted(SOFT_CHECKS)
