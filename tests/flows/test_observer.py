@@ -222,7 +222,8 @@ def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_model
     assert said in lines[0]
 
 
-def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path):
+def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path, monkeypatch):
+    monkeypatch.setattr(flows.observer, "_FLUSH_SECONDS", 30.0)  # many tests run at once
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
     done = nocturna("score", corpus, *models, "--json")
