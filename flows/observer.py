@@ -60,6 +60,8 @@ class Observer:
                 return
             self.reason = reason.strip().split("\n")[0].rstrip()
         self._run.deaf = True
+        if self._engine is not None:
+            self._engine.kill()
         if not self._run.stopping():  # a run that stops does not go on
             self._say(f"the run goes on unrecorded: {self.reason}")
 
@@ -83,6 +85,8 @@ class Observer:
                     yield
             finally:
                 self._over.set()
+                if not self.records:  # or the next run of this process tells the lost engine
+                    _end_workers(0.0)
 
     @contextmanager
     def client(self) -> Iterator[None]:
@@ -100,12 +104,8 @@ class Observer:
             flow_run: id of the run.
             steps: how many of its tasks the engine was told of.
         """
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
-
         until = time.monotonic() + _FLUSH_SECONDS
-        for worker in (APILogWorker, EventsWorker):
-            worker.drain_all(timeout=max(0.1, until - time.monotonic()))
+        _end_workers(until)
         while self.records and self._engine is not None and time.monotonic() < until:
             if _written(flow_run) >= steps:
                 return
@@ -128,6 +128,15 @@ class Observer:
             if reason and silent >= _MISSED:
                 return self.lose(reason)
         return None
+
+
+def _end_workers(until: float) -> None:
+    """Lets what sends lines and events to the engine end, and waits until then for it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=max(0.0, until - time.monotonic()))
 
 
 def observer_for(say: Callable[[str], None]) -> Observer:
