@@ -75,6 +75,11 @@ class Engine:
             process.wait()
         process.stdout.close()
 
+    def kill(self) -> None:
+        """Ends it at once: whoever still waits for an answer hears that there will be none."""
+        if self._process is not None:
+            self._process.kill()
+
     def _heard(self, seconds: float) -> str | None:
         assert self._process is not None and self._process.stdout is not None
         told = self._process.stdout

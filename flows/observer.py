@@ -1,7 +1,8 @@
 """The engine as a run sees it: it records; whatever becomes of it, the run goes on.
 
 All the waiting on an engine, at the start, in the middle and at the end together, stays below
-MOST_SECONDS. Once it fails nobody asks it again, and one line says so.
+MOST_SECONDS, unless the user's settings give it longer to start. Once it fails nobody asks it
+again, and one line says so.
 """
 
 import logging
@@ -20,7 +21,6 @@ from tasks.control import control, stopping
 MOST_SECONDS = 20.0
 """What a run may wait for its engine altogether."""
 
-_START_SECONDS = 10.0
 _LOOK_TIMEOUT = 2.0
 _CALL_SECONDS = 3.5
 _FLUSH_SECONDS = 3.0
@@ -60,6 +60,8 @@ class Observer:
                 return
             self.reason = reason.strip().split("\n")[0].rstrip()
         self._run.deaf = True
+        if self._engine is not None:
+            self._engine.kill()
         if not self._run.stopping():  # a run that stops does not go on
             self._say(f"the run goes on unrecorded: {self.reason}")
 
@@ -83,6 +85,8 @@ class Observer:
                     yield
             finally:
                 self._over.set()
+                if not self.records:  # or the next run of this process tells the lost engine
+                    _end_workers(0.0)
 
     @contextmanager
     def client(self) -> Iterator[None]:
@@ -100,12 +104,8 @@ class Observer:
             flow_run: id of the run.
             steps: how many of its tasks the engine was told of.
         """
-        from prefect.events.worker import EventsWorker
-        from prefect.logging.handlers import APILogWorker
-
         until = time.monotonic() + _FLUSH_SECONDS
-        for worker in (APILogWorker, EventsWorker):
-            worker.drain_all(timeout=max(0.1, until - time.monotonic()))
+        _end_workers(until)
         while self.records and self._engine is not None and time.monotonic() < until:
             if _written(flow_run) >= steps:
                 return
@@ -130,6 +130,15 @@ class Observer:
         return None
 
 
+def _end_workers(until: float) -> None:
+    """Lets what sends lines and events to the engine end, and waits until then for it."""
+    from prefect.events.worker import EventsWorker
+    from prefect.logging.handlers import APILogWorker
+
+    for worker in (APILogWorker, EventsWorker):
+        worker.drain_all(timeout=max(0.0, until - time.monotonic()))
+
+
 def observer_for(say: Callable[[str], None]) -> Observer:
     """The observer of a run: the engine that the user's settings name, or one that starts now.
 
@@ -144,12 +153,13 @@ def observer_for(say: Callable[[str], None]) -> Observer:
 
 def _started(engine: Engine) -> str | None:
     """Why an engine has not started in time; None if it has, or if the run is to stop anyway."""
-    until = time.monotonic() + _START_SECONDS
+    most = float(os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"])
+    until = time.monotonic() + most
     while (reason := engine.wait(_TURN)) is not None and engine.alive():
         if stopping():
             return "the run was stopped before the engine had started"
         if time.monotonic() > until:
-            return f"the engine was not ready after {_START_SECONDS:.0f} s"
+            return f"the engine was not ready after {most:.0f} s"
     return reason
 
 
@@ -202,7 +212,9 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
     changed |= {PREFECT_API_REQUEST_TIMEOUT: _CALL_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}
     # Left alone, the worker tries to send each event eleven times where the engine has gone.
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)
-    # The worker of log lines would print on the terminal that it could not send them.
+    # The workers of log lines and events would print on the terminal what they could not send.
+    for worker in ("APILogWorker", "EventsWorker"):
+        logging.getLogger(worker).setLevel(logging.CRITICAL)
     loud, logging.raiseExceptions = logging.raiseExceptions, False
     try:
         with temporary_settings(changed):

@@ -118,7 +118,7 @@ def observed(
                 except BaseException as error:
                     if outcome.begun and not outcome.ended:
                         raise
-                    observer.lose(_line(error))
+                    observer.lose(f"the engine failed ({_line(error)})")
             if observer.records and outcome.flow_run is not None:
                 _flush(outcome)
             if not outcome.begun:
@@ -132,7 +132,7 @@ def _flush(outcome: _Outcome) -> None:
     try:
         outcome.observer.flush(outcome.flow_run, outcome.steps)
     except Exception as error:
-        outcome.observer.lose(_line(error))
+        outcome.observer.lose(f"the engine failed ({_line(error)})")
 
 
 def _say_stopped(outcome: _Outcome) -> None:

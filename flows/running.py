@@ -57,8 +57,9 @@ def claimed(job: Job) -> Iterator[Claim]:
     """
     layout, run_id, held = job_layout(job), new_run_id(), _held.get()
     if held is not None and held.run.layout == layout:
-        go_on()
-        yield held
+        with stop_on_signals():  # the engine has taken the signals meanwhile
+            go_on()
+            yield held
         return
     say_warnings()
     with (

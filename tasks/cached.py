@@ -17,6 +17,9 @@ from tasks.settings import cache_folder
 
 logger = logging.getLogger(__name__)
 
+PREPARED = Path(__file__).parents[1] / "data" / "prepared"
+"""What the cache would come to hold of the bundled models: `python -m recipes.prepare` makes it."""
+
 
 def cached_at(kind: str, decisive: Any) -> Path:
     """Where something of a kind is kept.
@@ -30,15 +33,20 @@ def cached_at(kind: str, decisive: Any) -> Path:
 
 
 def read_cached(path: Path) -> bytes | None:
-    """What is kept at a path, as it was written; None if it is not there or not whole."""
+    """What is kept at a path, or comes with Nocturna; None if it is nowhere, or nowhere whole."""
+    data = _whole(path)
+    if data is None:
+        return _whole(PREPARED / path.parent.name / path.name)
+    note_use(path)
+    return data
+
+
+def _whole(path: Path) -> bytes | None:
     try:
         digest, _, data = path.read_bytes().partition(b"\n")
     except OSError:
         return None
-    if digest.decode("ascii", "replace") != _digest(data):
-        return None
-    note_use(path)
-    return data
+    return data if digest.decode("ascii", "replace") == _digest(data) else None
 
 
 def note_use(path: Path) -> None:

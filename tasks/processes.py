@@ -7,6 +7,7 @@ never outlives the process that started it, not even one that was killed.
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -68,6 +70,7 @@ def _pool(processes: int, run: Control) -> _Pool:
     with _starting:
         if run in _pools:
             return _pools[run]
+        _start_tracker()
         context = multiprocessing.get_context("spawn")
         stop, done = context.Event(), context.SimpleQueue()
         executor = ProcessPoolExecutor(
@@ -78,6 +81,16 @@ def _pool(processes: int, run: Control) -> _Pool:
     threading.Thread(target=_pass_on_stops, args=[pool, run], daemon=True).start()
     threading.Thread(target=_pass_on_progress, args=[pool, run], daemon=True).start()
     return pool
+
+
+def _start_tracker() -> None:
+    """Python's process that frees what this one left: it need not say so on the terminal."""
+    quiet = "ignore:resource_tracker"
+    sys.warnoptions.append(quiet)
+    try:
+        resource_tracker.ensure_running()
+    finally:
+        sys.warnoptions.remove(quiet)
 
 
 @contextmanager

@@ -18,8 +18,10 @@ DEFAULTS = {
     "PREFECT_LOGGING_INTERNAL_LEVEL": "CRITICAL",
     "PREFECT_SERVER_LOGGING_LEVEL": "CRITICAL",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-    # A first start fills a new database, which takes 14 to 18 s on two cores.
-    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "90",
+    # What a run waits for its own engine to start, after which it goes on unrecorded.
+    "PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS": "10",
+    # The engine's library for tasks in the background checks its own types while it is imported.
+    "PY_KEY_VALUE_DISABLE_BEARTYPE": "1",
     # Batches are our own threads' work; the Rust tokenizer keeps to them.
     "TOKENIZERS_PARALLELISM": "true",
 }

@@ -70,7 +70,7 @@ def describe_encoder(ref: ModelRef) -> EncoderDescription:
     recipe = read_recipe(ref)
     network = network_facts(ref, head=False)
     tokenizer = load_tokenizer(ref, False, recipe.lower, recipe.prompt)
-    if recipe.projections:
+    if any(part.kind != "Normalize" for part in recipe.projections):  # which fits anything
         from tasks.inference.pooling import check_projections
 
         check_projections(ref, recipe.projections, len(recipe.pooling) * (network.width or 0))

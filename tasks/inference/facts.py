@@ -112,8 +112,8 @@ def tokenizer_facts(ref: ModelRef, head: bool, lower: bool, prompt: str) -> Toke
 
 
 def was_used(ref: ModelRef) -> bool:
-    """Whether a model was loaded on this machine before."""
-    return any(_network_at(ref, head).exists() for head in (True, False))
+    """Whether a model was loaded on this machine before, or comes prepared."""
+    return any(read_cached(_network_at(ref, head)) is not None for head in (True, False))
 
 
 def _network_at(ref: ModelRef, head: bool) -> Path:

@@ -17,7 +17,9 @@ from tasks.inference.backends import Reading
 from tasks.inference.batches import BatchLayout, Sequence
 from tasks.inference.facts import network_facts
 from tasks.inference.models import ModelRef
+from tasks.inference.openvino_int8 import quantise_weights
 from tasks.inference.openvino_kept import conversion_at, keep_conversion, read_conversion
+from tasks.inference.openvino_prepared import read_prepared
 
 KEPT_KERNELS = 500
 """Kernels, one a layer and shape, that a worker keeps; OpenVINO's own 5,000 take 300 MiB more."""
@@ -116,10 +118,16 @@ def _converted(
     kept = read_conversion(folder)
     if kept is not None:
         return kept
-    from tasks.inference.openvino_conversion import convert
+    model = read_prepared(conversion_at(ref, reading.name, uses_types, int8=False), ref)
+    if model is not None and not int8:
+        return model
+    if model is None:
+        from tasks.inference.openvino_conversion import convert
 
-    model = convert(ref, reading, uses_types, int8)
+        model = convert(ref, reading, uses_types)
     if model is not None:
+        if int8:
+            quantise_weights(model)
         keep_conversion(model, folder, ref, reading.name)
     return model
 

@@ -1,8 +1,4 @@
-"""Making an OpenVINO network of a torch one, checked against it before it is believed.
-
-Sources: int8 weights are symmetric, one scale an output channel; OpenVINO quantises activations at
-run time, one scale a group.
-"""
+"""Making an OpenVINO network of a torch one, checked against it before it is believed."""
 
 import logging
 import warnings
@@ -10,7 +6,6 @@ import warnings
 import numpy as np
 import openvino
 import torch
-from openvino import opset13
 from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
@@ -32,7 +27,7 @@ _LONGEST_CHECKED = 512
 """The result is checked on a sequence of so many tokens too, or of all that the network reads."""
 
 
-def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> openvino.Model | None:
+def convert(ref: ModelRef, reading: Reading, uses_types: bool) -> openvino.Model | None:
     """A model as OpenVINO computes it; None where its architecture cannot be converted.
 
     Raises:
@@ -50,8 +45,6 @@ def convert(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> op
     if not error <= LARGEST_ERROR:
         logger.info("%s: OpenVINO differs by %.1e; torch runs it", ref.name, error)
         return None
-    if int8:
-        _quantise_weights(model)
     return model
 
 
@@ -108,23 +101,3 @@ def _error(model: openvino.Model, module: nn.Module, examples: _Examples) -> flo
         scale = max(1.0, float(np.abs(expected).max()))
         largest = max(largest, float(np.abs(found - expected).max()) / scale)
     return largest
-
-
-def _quantise_weights(model: openvino.Model) -> None:
-    """Replaces the weights of every linear layer by int8, symmetric, a scale an output channel."""
-    for node in model.get_ordered_ops():
-        if node.get_type_name() != "MatMul" or not node.get_attributes()["transpose_b"]:
-            continue
-        weights = node.input_value(1).get_node()
-        if weights.get_type_name() != "Constant" or len(weights.shape) != 2:
-            continue
-        if not node.get_input_partial_shape(0).is_dynamic:
-            continue  # what it makes is the same for every text, and worked out once
-        exact = np.array(weights.data, dtype=np.float32)
-        scale = np.abs(exact).max(axis=1, keepdims=True) / 127
-        scale[scale == 0] = 1
-        rounded = opset13.constant(np.rint(exact / scale).astype(np.int8))
-        restored = opset13.multiply(
-            opset13.convert(rounded, "f32"), opset13.constant(scale.astype(np.float32))
-        )
-        node.input(1).replace_source_output(restored.output(0))

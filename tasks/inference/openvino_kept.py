@@ -20,12 +20,13 @@ logger = logging.getLogger(__name__)
 CONVERSION = 3
 """Version of what is made of a network and how it is kept; part of its address."""
 
-_MODEL, _WEIGHTS, _ABOUT = "model.xml", "model.bin", "about.json"
+MODEL, WEIGHTS, _ABOUT = "model.xml", "model.bin", "about.json"
 
 
 def conversion_at(ref: ModelRef, reading: str, uses_types: bool, int8: bool) -> Path:
     """The folder of a conversion."""
-    versions = [version("openvino"), version("torch"), version("transformers")]
+    torch = version("torch").partition("+")[0]  # whichever build of it
+    versions = [version("openvino"), torch, version("transformers")]
     return cached_at("openvino", [ref.revision, reading, uses_types, int8, CONVERSION, versions])
 
 
@@ -37,7 +38,7 @@ def read_conversion(folder: Path) -> openvino.Model | None:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if about["sha256"] == _digests(folder):
             note_use(folder)
-            return openvino.Core().read_model(folder / _MODEL)
+            return openvino.Core().read_model(folder / MODEL)
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         logger.info("%s: %s", folder, error)
     logger.info("%s: the kept conversion is damaged; it is made anew", folder)
@@ -49,9 +50,9 @@ def keep_conversion(model: openvino.Model, folder: Path, ref: ModelRef, reading:
     """Keeps a conversion; a cache that cannot be written is done without."""
     try:
         with _building(folder) as building:
-            openvino.save_model(model, building / _MODEL, compress_to_fp16=False)
+            openvino.save_model(model, building / MODEL, compress_to_fp16=False)
             # a full disk shows only here: the library does not say that it wrote less
-            openvino.Core().read_model(building / _MODEL)
+            openvino.Core().read_model(building / MODEL)
             about = {"model": ref.label, "reading": reading, "sha256": _digests(building)}
             (building / _ABOUT).write_text(json.dumps(about), encoding="utf-8")
             building.rename(folder)
@@ -79,7 +80,7 @@ def _remove(folder: Path) -> None:
 
 def _digests(folder: Path) -> list[str]:
     found = []
-    for name in (_MODEL, _WEIGHTS):
+    for name in (MODEL, WEIGHTS):
         with (folder / name).open("rb") as stream:
             found.append(hashlib.file_digest(stream, "sha256").hexdigest())
     return found

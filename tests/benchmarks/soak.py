@@ -25,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -152,8 +153,14 @@ class Served:
         if self._auth:
             headers["Authorization"] = f"Basic {self._auth}"
         request = urllib.request.Request(self._url + path, data, headers)
-        with urllib.request.urlopen(request, timeout=30) as answer:
-            return json.load(answer)
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:  # its database is busy for a moment
+                raise
+            time.sleep(1)
+            return self._ask(path, body)
 
 
 @contextmanager

@@ -13,6 +13,7 @@ LABELS = "política,computación,estadística"
 def nocturna(capsys, monkeypatch, tmp_path) -> Command:
     """The command, run in an empty folder."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("COLUMNS", raising=False)  # of the terminal in which the tests run
     return runner(capsys, monkeypatch)
 
 

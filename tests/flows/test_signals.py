@@ -65,9 +65,9 @@ def goes_on(arguments: list[str], folder: Path) -> str:
     ("number", "processes"),
     [
         (signal.SIGTERM, 1),
-        (signal.SIGKILL, 2),
+        (signal.SIGKILL, 1),
         pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
-        pytest.param(signal.SIGKILL, 1, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_that_is_ended_goes_on_where_it_was(arguments, tmp_path, number, processes):

@@ -1,0 +1,52 @@
+"""Prepares the bundled models, so that their first run need not: python -m recipes.prepare
+
+To be run after a change of the bundled models, of what is kept of a model, or of the versions of
+transformers, tokenizers, torch or OpenVINO in constraints.txt. It scores two texts with an empty
+cache, and puts what the cache holds then into `data/prepared`: what transformers found in the
+models' files, and their networks as OpenVINO runs them, without the weights.
+"""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from tasks.cached import PREPARED
+from tasks.inference.models import BUNDLED_MODELS
+from tasks.inference.openvino_prepared import prepare
+
+TEXTS = ("Me ha gustado mucho.", "No lo recomiendo a nadie.")
+
+
+def main() -> None:
+    """Replaces what is prepared."""
+    shutil.rmtree(PREPARED, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as name:
+        room = Path(name)
+        fill(room / "cache", room)
+        for kind in ("networks", "tokenizers"):
+            shutil.copytree(room / "cache" / kind, PREPARED / kind)
+        for kept in sorted((room / "cache" / "openvino").iterdir()):
+            about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
+            which = "encoder" if about["reading"].startswith("embedding") else "sentiment"
+            prepare(kept, BUNDLED_MODELS[which], PREPARED / "openvino" / kept.name)
+            print(f"{about['model']}: {about['reading']}")
+
+
+def fill(cache: Path, room: Path) -> None:
+    """Scores two texts with the bundled models and this cache, without an engine."""
+    (room / "two.txt").write_text("\n".join(TEXTS), encoding="utf-8")
+    command = "from flows.command import main; main()"
+    subprocess.run(
+        [sys.executable, "-c", command, "score", "two.txt", "--labels", "ocio,dinero"],
+        cwd=room,
+        env={**os.environ, "NOCTURNA_CACHE": str(cache), "PREFECT_API_URL": "http://127.0.0.1:9"},
+        check=True,
+    )
+
+
+if __name__ == "__main__":
+    main()
