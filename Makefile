@@ -21,12 +21,12 @@ install: .venv/installed ## create .venv and install Nocturna in it
 
 demo: .venv/installed ## score the bundled corpus with the bundled models and show the result
 	$(BIN)/nocturna score --job data/jobs/opiniones.yaml --out $(OUT)
-	@$(BIN)/python -m flows.demo $(OUT)/opiniones
+	@$(BIN)/python -m nocturna.demo $(OUT)/opiniones
 
 demo-summaries: .venv/installed ## the demo with Gemini summaries, answered by a fake on this machine
 	$(BIN)/python -m tests.enrichment.demo $(BIN)/nocturna score --job data/jobs/opiniones.yaml \
 	  --summaries --max-usd 0.10 --summary-words 12 --name resumenes --out $(OUT)
-	@$(BIN)/python -m flows.demo $(OUT)/resumenes
+	@$(BIN)/python -m nocturna.demo $(OUT)/resumenes
 
 test: .venv/installed ## run the tests, as many files at once as the machine has cores, and one that waits
 	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE)
@@ -50,7 +50,10 @@ soak: .venv/installed ## fifty nights in one `nocturna serve`: does anything gro
 check: .venv/installed ## format, lint and types
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	@# mypy finds packages by folders: the package `nocturna` is flows/ with tasks/ in it
+	@rm -rf .venv/typed && mkdir -p .venv/typed/nocturna
+	@ln -s $(CURDIR)/flows/* .venv/typed/nocturna && ln -s $(CURDIR)/tasks .venv/typed/nocturna/tasks
+	MYPYPATH=.venv/typed $(BIN)/mypy
 
 clean:           ## remove .venv and caches; results in out/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

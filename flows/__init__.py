@@ -1,3 +1,3 @@
 """What runs: flows that read like the sentence that describes them, and the command."""
 
-import tasks.settings as _settings  # noqa: F401  before any flow imports the engine
+import nocturna.tasks.settings as _settings  # noqa: F401  before any flow imports the engine

@@ -1,13 +1,13 @@
 """The first instructions of the `nocturna` command: from then on signals end it with a line."""
 
-from flows.garbage import collect_rarely
-from tasks.leaving import leave_on_signals
+from nocturna.garbage import collect_rarely
+from nocturna.tasks.leaving import leave_on_signals
 
 
 def main() -> None:
     """Runs the command and ends the process."""
     leave_on_signals()
     collect_rarely()
-    from flows.cli import command
+    from nocturna.cli import command
 
     command()

@@ -9,8 +9,8 @@ from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from flows.guard import behind_guard
-from tasks.visible import visible, visible_lines
+from nocturna.guard import behind_guard
+from nocturna.tasks.visible import visible, visible_lines
 
 LONGEST_LINE = 1000
 """Of a table that goes to a file or to another program, in characters."""

@@ -1,6 +1,6 @@
 """Shows what `make demo` made: how often the scores agree with the gold labels, and some rows.
 
-Usage: python -m flows.demo OUT/JOB
+Usage: python -m nocturna.demo OUT/JOB
 """
 
 import sys
@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 from rich.table import Table
 
-from flows.console import person_console
+from nocturna.console import person_console
 
 EXCERPT = 60
 GOLD = {"sentiment": "source_sentiment", "topic": "source_topic"}

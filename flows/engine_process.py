@@ -1,6 +1,6 @@
 """The program of an engine's process; `flows/engine.py` starts it.
 
-Usage: python -P -m flows.engine_process LISTENER, the descriptor of a bound socket.
+Usage: python -P -m nocturna.engine_process LISTENER, the descriptor of a bound socket.
 
 Standard input is a pipe from the process that the engine belongs to: its end is the end of the
 engine, watched from the first instruction on, before anything slow is imported. Standard output
@@ -16,7 +16,7 @@ import threading
 from contextlib import suppress
 from typing import Any
 
-from flows.garbage import collect_rarely
+from nocturna.garbage import collect_rarely
 
 _END_SECONDS = 3.0
 """What is left of the engine's life once the pipe has ended; it writes down what it holds."""
@@ -57,8 +57,8 @@ def _run(listener: int, told: int, server: list[Any]) -> None:
     import asyncio
     import socket
 
-    from flows.engine_database import ready_database
-    from flows.engine_records import forget_old_runs
+    from nocturna.engine_database import ready_database
+    from nocturna.engine_records import forget_old_runs
 
     database = ready_database()
     import uvicorn

@@ -1,7 +1,7 @@
 """Standard output and error of the command: nothing passes that a terminal would obey.
 
 Everything that Python prints goes through here: our lines, tracebacks, warnings of libraries, what
-a parser says of an option. Only `flows.console`, which has done the same to each text before it
+a parser says of an option. Only `nocturna.console`, which has done the same to each text before it
 adds its own colours, writes behind it.
 """
 
@@ -9,7 +9,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any, TextIO
 
-from tasks.visible import visible_lines
+from nocturna.tasks.visible import visible_lines
 
 
 class GuardedStream:

@@ -26,12 +26,12 @@ from prefect.settings import (
 )
 from prefect.states import Cancelled, Completed, Crashed, Failed
 
-from flows.engine import Engine, engine_home, start_engine
-from flows.journal import Copied
-from flows.record import Record, Tell
-from flows.served_night import Due
-from tasks.errors import RunLocked, UsageError
-from tasks.job import Job
+from nocturna.engine import Engine, engine_home, start_engine
+from nocturna.journal import Copied
+from nocturna.record import Record, Tell
+from nocturna.served_night import Due
+from nocturna.tasks.errors import RunLocked, UsageError
+from nocturna.tasks.job import Job
 
 WAIT_SECONDS = 20.0
 """What the first nights wait for the engine, and a call for its answer."""

@@ -15,8 +15,8 @@ from typing import Any
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
-from flows.engine import Engine, engine_home, start_engine
-from tasks.control import control, stopping
+from nocturna.engine import Engine, engine_home, start_engine
+from nocturna.tasks.control import control, stopping
 
 MOST_SECONDS = 20.0
 """What a run may wait for its engine altogether."""

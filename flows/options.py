@@ -10,11 +10,11 @@ import typer
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from tasks.errors import UsageError
-from tasks.inference.heads import heads
-from tasks.job import Job
-from tasks.sections.listed import split_list
-from tasks.sections.scores import DEFAULT_SCORES
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.job import Job
+from nocturna.tasks.sections.listed import split_list
+from nocturna.tasks.sections.scores import DEFAULT_SCORES
 
 many: Any = list[str]
 """Kind of an option that may be given more than once, each time with one entry or several."""

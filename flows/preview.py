@@ -3,14 +3,14 @@
 from dataclasses import asdict
 from typing import Any
 
-from tasks.enrichment.estimate import Estimate
-from tasks.job import Job
-from tasks.results.delta import describe
-from tasks.results.layout import new_run_id
-from tasks.results.lock import hold_lock
-from tasks.results.recovery import recover
-from tasks.steps.planning import outlook
-from tasks.steps.run import job_layout
+from nocturna.tasks.enrichment.estimate import Estimate
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.delta import describe
+from nocturna.tasks.results.layout import new_run_id
+from nocturna.tasks.results.lock import hold_lock
+from nocturna.tasks.results.recovery import recover
+from nocturna.tasks.steps.planning import outlook
+from nocturna.tasks.steps.run import job_layout
 
 
 def preview(job: Job) -> tuple[list[str], dict[str, Any]]:

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tasks.addresses import without_secrets
+from nocturna.tasks.addresses import without_secrets
 
 _START, _END = 45, 46
 """Where `/proc/self/stat` says where the arguments are, counted from behind the name."""

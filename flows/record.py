@@ -29,13 +29,13 @@ from prefect.exceptions import ObjectNotFound
 from prefect.states import Cancelled, Crashed, Scheduled
 from prefect.utilities.callables import parameter_schema
 
-from flows.schedule import Schedule
-from flows.served_night import KEY, Due
-from tasks.errors import NocturnaError
-from tasks.job import Job
-from tasks.job_file import make_job
-from tasks.results.lock import holder_of
-from tasks.steps.run import job_layout
+from nocturna.schedule import Schedule
+from nocturna.served_night import KEY, Due
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Job
+from nocturna.tasks.job_file import make_job
+from nocturna.tasks.results.lock import holder_of
+from nocturna.tasks.steps.run import job_layout
 
 AHEAD = 3
 """Nights to come that the engine shows for each job."""

@@ -24,13 +24,13 @@ from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Cancelled, Crashed, Failed
 
-from flows.observer import Observer
-from flows.terminal import also_said_to
-from tasks.addresses import without_secrets
-from tasks.control import control, stop_on_signals
-from tasks.engine import tried
-from tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
-from tasks.leaving import parting_word
+from nocturna.observer import Observer
+from nocturna.tasks.addresses import without_secrets
+from nocturna.tasks.control import control, stop_on_signals
+from nocturna.tasks.engine import tried
+from nocturna.tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
+from nocturna.tasks.leaving import parting_word
+from nocturna.terminal import also_said_to
 
 T = TypeVar("T")
 

@@ -6,20 +6,20 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from flows.recorded import why_unrecorded
-from flows.telling import Watched, noted, told
-from flows.terminal import say, say_warnings, show_progress
-from tasks.artifacts import progress_bar
-from tasks.control import go_on, listening, stop_on_signals
-from tasks.errors import Stopped
-from tasks.job import Job
-from tasks.plan import Planned
-from tasks.results.layout import new_run_id
-from tasks.results.lock import hold_lock
-from tasks.results.records import ScoredShard
-from tasks.results.recovery import recover
-from tasks.steps.describe import note_unrecorded
-from tasks.steps.run import job_layout
+from nocturna.recorded import why_unrecorded
+from nocturna.tasks.artifacts import progress_bar
+from nocturna.tasks.control import go_on, listening, stop_on_signals
+from nocturna.tasks.errors import Stopped
+from nocturna.tasks.job import Job
+from nocturna.tasks.plan import Planned
+from nocturna.tasks.results.layout import new_run_id
+from nocturna.tasks.results.lock import hold_lock
+from nocturna.tasks.results.records import ScoredShard
+from nocturna.tasks.results.recovery import recover
+from nocturna.tasks.steps.describe import note_unrecorded
+from nocturna.tasks.steps.run import job_layout
+from nocturna.telling import Watched, noted, told
+from nocturna.terminal import say, say_warnings, show_progress
 
 
 @dataclass

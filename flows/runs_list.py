@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tasks.results.ending import TROUBLE
-from tasks.results.manifest import PUBLISHED, Manifest
-from tasks.visible import visible
+from nocturna.tasks.results.ending import TROUBLE
+from nocturna.tasks.results.manifest import PUBLISHED, Manifest
+from nocturna.tasks.visible import visible
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Any
 
-from tasks.results.comparison import shares_of
-from tasks.results.manifest import Manifest
-from tasks.results.story import Story
-from tasks.visible import visible
+from nocturna.tasks.results.comparison import shares_of
+from nocturna.tasks.results.manifest import Manifest
+from nocturna.tasks.results.story import Story
+from nocturna.tasks.visible import visible
 
 _WIDTH = 12
 

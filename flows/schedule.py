@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from cronsim import CronSim, CronSimError
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 _LOOK_BACK = tuple(timedelta(hours=hours) for hours in (1, 30, 24 * 40, 24 * 400, 24 * 1600))
 

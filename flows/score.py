@@ -5,19 +5,19 @@ import time
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
-from flows.observer import Observer
-from flows.recorded import ahead, body, do, each, is_recorded, observed
-from flows.run_name import job_and_date
-from flows.running import all_scored, claimed, progress
-from flows.telling import note_silence
-from tasks.control import stop_on_signals
-from tasks.cores import usable_cores
-from tasks.job import Job
-from tasks.plan import plan_corpus
-from tasks.publish import mirror_results, publish_results, report
-from tasks.results.report import Summary
-from tasks.score import score_shard
-from tasks.summarise import summarise_documents
+from nocturna.observer import Observer
+from nocturna.recorded import ahead, body, do, each, is_recorded, observed
+from nocturna.run_name import job_and_date
+from nocturna.running import all_scored, claimed, progress
+from nocturna.tasks.control import stop_on_signals
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.job import Job
+from nocturna.tasks.plan import plan_corpus
+from nocturna.tasks.publish import mirror_results, publish_results, report
+from nocturna.tasks.results.report import Summary
+from nocturna.tasks.score import score_shard
+from nocturna.tasks.summarise import summarise_documents
+from nocturna.telling import note_silence
 
 MOST_WORKERS = max(4, usable_cores())
 """Threads for tasks; a job says how many of them score at once."""

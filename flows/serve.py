@@ -12,23 +12,23 @@ from typing import Any
 from prefect import flow
 from prefect.states import Cancelled
 
-from flows.clock import Clock, Rules, Turn
-from flows.journal import Journal
-from flows.keeper import Keeper
-from flows.record import Record
-from flows.recorded import body
-from flows.run_name import job_and_date
-from flows.schedule import Schedule
-from flows.score import score_corpus
-from flows.served_night import Due, Night, start_night
-from flows.stamp import read_stamp
-from flows.telling import tell_aside
-from flows.terminal import say
-from tasks.errors import NocturnaError, RunLocked
-from tasks.job import Job
-from tasks.results import files
-from tasks.results.report import Summary
-from tasks.steps.run import job_layout
+from nocturna.clock import Clock, Rules, Turn
+from nocturna.journal import Journal
+from nocturna.keeper import Keeper
+from nocturna.record import Record
+from nocturna.recorded import body
+from nocturna.run_name import job_and_date
+from nocturna.schedule import Schedule
+from nocturna.score import score_corpus
+from nocturna.served_night import Due, Night, start_night
+from nocturna.stamp import read_stamp
+from nocturna.tasks.errors import NocturnaError, RunLocked
+from nocturna.tasks.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.report import Summary
+from nocturna.tasks.steps.run import job_layout
+from nocturna.telling import tell_aside
+from nocturna.terminal import say
 
 
 @flow(name="nightly", flow_run_name=job_and_date, task_runner=score_corpus.task_runner)

@@ -16,8 +16,8 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from flows.garbage import collect_rarely
-from tasks.leaving import leave_on_signals
+from nocturna.garbage import collect_rarely
+from nocturna.tasks.leaving import leave_on_signals
 
 _LOOK_SECONDS = 2.0
 
@@ -30,7 +30,7 @@ def main() -> int:
     threading.Thread(target=_end_with_the_clock, daemon=True).start()
     leave_on_signals()
     collect_rarely()
-    from tasks.job import Job
+    from nocturna.tasks.job import Job
 
     job = Job.model_validate(asked["job"])
     if asked["wait"] and not _is_free(job):
@@ -46,9 +46,9 @@ def _end_with_the_clock() -> None:
 
 def _is_free(job: Any) -> bool:
     """Waits until no other run holds the job's folder; False if asked to stop meanwhile."""
-    from tasks.control import stop_on_signals, stopping
-    from tasks.results.lock import holder_of
-    from tasks.steps.run import job_layout
+    from nocturna.tasks.control import stop_on_signals, stopping
+    from nocturna.tasks.results.lock import holder_of
+    from nocturna.tasks.steps.run import job_layout
 
     with stop_on_signals():
         while holder_of(job_layout(job)) is not None and not stopping():
@@ -57,15 +57,15 @@ def _is_free(job: Any) -> bool:
 
 
 def _run(job: Any, known: Callable[[], Any]) -> int:
-    from flows.observer import observer_for
-    from flows.terminal import say
+    from nocturna.observer import observer_for
+    from nocturna.terminal import say
 
     observer = observer_for(lambda line: say(f"nocturna: {job.name}: {line}"))
-    from flows.recorded import observed
-    from flows.serve import nightly
-    from flows.telling import note_silence
-    from tasks.errors import NocturnaError, RunLocked
-    from tasks.results.report import Summary
+    from nocturna.recorded import observed
+    from nocturna.serve import nightly
+    from nocturna.tasks.errors import NocturnaError, RunLocked
+    from nocturna.tasks.results.report import Summary
+    from nocturna.telling import note_silence
 
     try:
         ended = observed(nightly, observer, known, job=job)
@@ -82,8 +82,8 @@ def _flow_run(job: Any, asked: dict[str, Any]) -> Any:
     from prefect.client.orchestration import get_client
     from prefect.exceptions import ObjectNotFound
 
-    from flows.record import run_of_night
-    from flows.serve import nightly
+    from nocturna.record import run_of_night
+    from nocturna.serve import nightly
 
     with get_client(sync_client=True) as client:
         if asked["flow_run"] is not None:

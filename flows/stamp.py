@@ -3,8 +3,8 @@
 import json
 from datetime import UTC, datetime
 
-from tasks.results import files
-from tasks.results.layout import Layout
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
 
 _NAME = ".clock.json"
 

@@ -6,9 +6,9 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from flows.console import person_console
-from tasks.results.dictionary import ColumnNote
-from tasks.results.report import Summary, table_rows
+from nocturna.console import person_console
+from nocturna.tasks.results.dictionary import ColumnNote
+from nocturna.tasks.results.report import Summary, table_rows
 
 
 def print_summary(summary: Summary) -> None:

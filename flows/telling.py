@@ -8,18 +8,25 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from flows.cleaning import clean_after_night
-from flows.observer import Observer
-from flows.terminal import say
-from tasks.errors import NocturnaError, RunLocked
-from tasks.job import Job
-from tasks.notify import Ending, missing_addresses, tell_all
-from tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
-from tasks.results.layout import Layout, new_run_id
-from tasks.results.manifest import FAILED, INTERRUPTED, REFUSED, SKIPPED, Manifest, read_manifest
-from tasks.sections.notify import Event
-from tasks.steps.describe import note_unrecorded
-from tasks.steps.run import job_layout
+from nocturna.cleaning import clean_after_night
+from nocturna.observer import Observer
+from nocturna.tasks.errors import NocturnaError, RunLocked
+from nocturna.tasks.job import Job
+from nocturna.tasks.notify import Ending, missing_addresses, tell_all
+from nocturna.tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
+from nocturna.tasks.results.layout import Layout, new_run_id
+from nocturna.tasks.results.manifest import (
+    FAILED,
+    INTERRUPTED,
+    REFUSED,
+    SKIPPED,
+    Manifest,
+    read_manifest,
+)
+from nocturna.tasks.sections.notify import Event
+from nocturna.tasks.steps.describe import note_unrecorded
+from nocturna.tasks.steps.run import job_layout
+from nocturna.terminal import say
 
 _EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}
 _UNTOLD = "how the run ended could not be told"

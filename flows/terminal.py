@@ -19,8 +19,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from flows.console import person_console
-from tasks.visible import visible
+from nocturna.console import person_console
+from nocturna.tasks.visible import visible
 
 LINE_SECONDS = 60.0
 """Without a terminal: seconds between lines."""
@@ -53,7 +53,7 @@ class _Said(logging.Handler):
 
 def say_warnings() -> None:
     """Shows what the stages warn of as plain lines, without the engine's formatting."""
-    logger = logging.getLogger("tasks")
+    logger = logging.getLogger("nocturna.tasks")
     logger.propagate = False
     if not any(isinstance(handler, _Said) for handler in logger.handlers):
         logger.addHandler(_Said(level=logging.WARNING))

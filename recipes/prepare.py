@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tasks.cached import PREPARED
-from tasks.inference.models import BUNDLED_MODELS
-from tasks.inference.openvino_prepared import prepare
+from nocturna.tasks.cached import PREPARED
+from nocturna.tasks.inference.models import BUNDLED_MODELS
+from nocturna.tasks.inference.openvino_prepared import prepare
 
 TEXTS = ("Me ha gustado mucho.", "No lo recomiendo a nadie.")
 
@@ -39,7 +39,7 @@ def main() -> None:
 def fill(cache: Path, room: Path) -> None:
     """Scores two texts with the bundled models and this cache, without an engine."""
     (room / "two.txt").write_text("\n".join(TEXTS), encoding="utf-8")
-    command = "from flows.command import main; main()"
+    command = "from nocturna.command import main; main()"
     subprocess.run(
         [sys.executable, "-c", command, "score", "two.txt", "--labels", "ocio,dinero"],
         cwd=room,

@@ -1,3 +1,3 @@
 """What is done: the stages of a run, and the tasks around them."""
 
-import tasks.settings as _settings  # noqa: F401  before any task imports the engine
+import nocturna.tasks.settings as _settings  # noqa: F401  before any task imports the engine

@@ -21,10 +21,10 @@ from prefect.artifacts import (
 )
 from prefect.context import FlowRunContext, TaskRunContext
 
-from tasks.control import control
-from tasks.results.comparison import Compared
-from tasks.results.report import Summary
-from tasks.visible import visible
+from nocturna.tasks.control import control
+from nocturna.tasks.results.comparison import Compared
+from nocturna.tasks.results.report import Summary
+from nocturna.tasks.visible import visible
 
 CALL_SECONDS = 5.0
 """How long one call to the engine may take."""

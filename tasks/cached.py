@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tasks.settings import cache_folder
+from nocturna.tasks.settings import cache_folder
 
 logger = logging.getLogger(__name__)
 

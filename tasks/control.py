@@ -14,8 +14,8 @@ from contextvars import ContextVar
 from types import FrameType
 from typing import Any
 
-from tasks.errors import STOPPED, Stopped
-from tasks.leaving import leave, leave_soon
+from nocturna.tasks.errors import STOPPED, Stopped
+from nocturna.tasks.leaving import leave, leave_soon
 
 ASKING = (signal.SIGTERM, signal.SIGINT)
 """The signals that ask a run to stop."""

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tasks.errors import UsageError
-from tasks.sections.notify import Target
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.sections.notify import Target
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -6,7 +6,7 @@ from prefect.cache_policies import NO_CACHE
 from prefect.tasks import exponential_backoff
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential_jitter
 
-from tasks.errors import NocturnaError, Transient
+from nocturna.tasks.errors import NocturnaError, Transient
 
 
 def _may_pass(task: Any, task_run: Any, state: Any) -> bool:

@@ -1,6 +1,6 @@
 """Errors that a user can act on. Each is one line: what is wrong, where, what to do."""
 
-from tasks.addresses import without_secrets
+from nocturna.tasks.addresses import without_secrets
 
 STOPPED = "stopped on request; run the same command again to go on where it stopped"
 

@@ -4,17 +4,17 @@ from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
-from tasks.inference.models import BUNDLED
-from tasks.sections.base import Section, option
-from tasks.sections.compute import Compute, LongDocuments, Tolerance
-from tasks.sections.notify import Target
-from tasks.sections.once import Once
-from tasks.sections.output import Output
-from tasks.sections.quality import Quality, soft_checks_of
-from tasks.sections.retention import Retention
-from tasks.sections.scores import DEFAULT_SCORES, Score, ScoreName
-from tasks.sections.source import Source
-from tasks.sections.summaries import Summaries
+from nocturna.tasks.inference.models import BUNDLED
+from nocturna.tasks.sections.base import Section, option
+from nocturna.tasks.sections.compute import Compute, LongDocuments, Tolerance
+from nocturna.tasks.sections.notify import Target
+from nocturna.tasks.sections.once import Once
+from nocturna.tasks.sections.output import Output
+from nocturna.tasks.sections.quality import Quality, soft_checks_of
+from nocturna.tasks.sections.retention import Retention
+from nocturna.tasks.sections.scores import DEFAULT_SCORES, Score, ScoreName
+from nocturna.tasks.sections.source import Source
+from nocturna.tasks.sections.summaries import Summaries
 
 __all__ = [
     "BUNDLED",

@@ -9,9 +9,9 @@ from typing import Any
 import yaml
 from pydantic import ValidationError
 
-from tasks.addresses import redact
-from tasks.errors import UsageError
-from tasks.job import Job
+from nocturna.tasks.addresses import redact
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Job
 
 _OLD = ("sentiment", "zero_shot")
 """Sections of a job file of version 0.1 that `scores` has taken the place of."""

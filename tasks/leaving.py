@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 
-from tasks.errors import STOPPED
+from nocturna.tasks.errors import STOPPED
 
 GRACE_SECONDS = 10.0
 """What a process that was asked to stop may still take, for its batch in hand and for the rest."""

@@ -13,9 +13,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from tasks.couriers import address_of, send, sender_to
-from tasks.errors import NocturnaError
-from tasks.sections.notify import Event, Target
+from nocturna.tasks.couriers import address_of, send, sender_to
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.sections.notify import Event, Target
 
 LIMIT_SECONDS = 10.0
 """How long all notifications of a run may take together."""

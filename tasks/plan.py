@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from prefect import task
 
-from tasks.engine import RETRIES
-from tasks.job import Job
-from tasks.results.delta import describe
-from tasks.steps.planning import plan_run
-from tasks.steps.run import job_layout
-from tasks.summarise import key_of
+from nocturna.tasks.engine import RETRIES
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.delta import describe
+from nocturna.tasks.steps.planning import plan_run
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.summarise import key_of
 
 
 @dataclass(frozen=True)

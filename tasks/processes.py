@@ -20,10 +20,10 @@ from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from tasks.control import Control, control
-from tasks.errors import NocturnaError
-from tasks.job import Job
-from tasks.results.records import ScoredShard
+from nocturna.tasks.control import Control, control
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.records import ScoredShard
 
 _HEARTBEAT = 0.2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
@@ -138,9 +138,9 @@ def _end_with(parent: int) -> None:
 
 def _score(folder: Path, job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores a shard; `folder` is what relative paths of the job are relative to."""
-    import tasks.settings  # noqa: F401  before the packages that it sets
-    from tasks.steps.run import job_layout
-    from tasks.steps.scoring import Signals, score_shard
+    import nocturna.tasks.settings  # noqa: F401  before the packages that it sets
+    from nocturna.tasks.steps.run import job_layout
+    from nocturna.tasks.steps.scoring import Signals, score_shard
 
     os.chdir(folder)
     return score_shard(job_layout(job), run_id, shard, Signals(_stop, _advance))

@@ -2,16 +2,16 @@
 
 from prefect import task
 
-from tasks.artifacts import leave_figures
-from tasks.engine import RETRIES
-from tasks.job import Job
-from tasks.results.comparison import compared
-from tasks.results.records import ScoredShard
-from tasks.results.report import Summary
-from tasks.steps.mirroring import mirror_run
-from tasks.steps.publishing import publish_run
-from tasks.steps.run import job_layout
-from tasks.steps.summarising import Summarised
+from nocturna.tasks.artifacts import leave_figures
+from nocturna.tasks.engine import RETRIES
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.comparison import compared
+from nocturna.tasks.results.records import ScoredShard
+from nocturna.tasks.results.report import Summary
+from nocturna.tasks.steps.mirroring import mirror_run
+from nocturna.tasks.steps.publishing import publish_run
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.steps.summarising import Summarised
 
 
 @task(name="publish", **RETRIES)

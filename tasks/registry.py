@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from types import ModuleType
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 
 @cache

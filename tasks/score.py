@@ -5,16 +5,16 @@ from threading import BoundedSemaphore, Lock
 
 from prefect import task
 
-from tasks.control import control
-from tasks.engine import RETRIES
-from tasks.errors import Transient
-from tasks.inference.device import scoring_processes, shards_at_once
-from tasks.job import Job
-from tasks.processes import score_in_process
-from tasks.results.records import ScoredShard
-from tasks.steps.run import job_layout
-from tasks.steps.scoring import Signals
-from tasks.steps.scoring import score_shard as score
+from nocturna.tasks.control import control
+from nocturna.tasks.engine import RETRIES
+from nocturna.tasks.errors import Transient
+from nocturna.tasks.inference.device import scoring_processes, shards_at_once
+from nocturna.tasks.job import Job
+from nocturna.tasks.processes import score_in_process
+from nocturna.tasks.results.records import ScoredShard
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.steps.scoring import Signals
+from nocturna.tasks.steps.scoring import score_shard as score
 
 _asking = Lock()
 

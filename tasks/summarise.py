@@ -3,14 +3,14 @@
 from prefect import task
 from prefect.blocks.system import Secret
 
-from tasks.control import control
-from tasks.engine import RETRIES
-from tasks.enrichment.providers import KeyProvider, key_from_environment
-from tasks.enrichment.records import Progress
-from tasks.errors import UsageError
-from tasks.job import Job
-from tasks.steps.run import job_layout
-from tasks.steps.summarising import Summarised, summarise_run
+from nocturna.tasks.control import control
+from nocturna.tasks.engine import RETRIES
+from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment
+from nocturna.tasks.enrichment.records import Progress
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Job
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.steps.summarising import Summarised, summarise_run
 
 
 def key_of(job: Job) -> KeyProvider:

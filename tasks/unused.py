@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.results import files
+from nocturna.tasks.results import files
 
 _MADE = re.compile(r"[0-9a-f]{24}|\.building-.*")
-"""Names that `tasks.cached` gives, of finished things and of those that a killed run left."""
+"""Names that `cached_at` gives, of finished things and of those that a killed run left."""
 
 
 @dataclass(frozen=True)

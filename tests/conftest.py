@@ -12,7 +12,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "60"  # many tests run at once
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 
-import tasks.settings  # noqa: F401  before the engine
+import nocturna.tasks.settings  # noqa: F401  before the engine
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"
@@ -26,14 +26,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A process hides the secrets that it has seen; each test is a process of its own in that."""
-    import tasks.addresses
+    import nocturna.tasks.addresses
 
-    monkeypatch.setattr(tasks.addresses, "_seen", set())
-    before = os.environ.pop(tasks.addresses.VARIABLE, None)
+    monkeypatch.setattr(nocturna.tasks.addresses, "_seen", set())
+    before = os.environ.pop(nocturna.tasks.addresses.VARIABLE, None)
     yield
-    os.environ.pop(tasks.addresses.VARIABLE, None)
+    os.environ.pop(nocturna.tasks.addresses.VARIABLE, None)
     if before is not None:
-        os.environ[tasks.addresses.VARIABLE] = before
+        os.environ[nocturna.tasks.addresses.VARIABLE] = before
 
 
 @pytest.fixture(scope="session")
@@ -41,7 +41,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A standing engine with its own database, once for all flows of a test process."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
-    from flows.engine import start_engine
+    from nocturna.engine import start_engine
 
     home = tmp_path_factory.mktemp("engine")
     started = start_engine(home, home / "log")

@@ -8,8 +8,8 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 MODULES = [
-    ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    for folder in ("tasks", "flows")
+    ".".join([package, *path.relative_to(ROOT / folder).with_suffix("").parts])
+    for folder, package in (("tasks", "nocturna.tasks"), ("flows", "nocturna"))
     for path in sorted((ROOT / folder).rglob("*.py"))
     if ">>> " in path.read_text("utf-8")
 ]

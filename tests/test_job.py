@@ -5,11 +5,11 @@ import re
 import pytest
 import yaml
 
-from flows.options import job_options, job_values, merged, with_scores
-from tasks.errors import UsageError
-from tasks.job import Job
-from tasks.job_file import job_name_of, make_job, read_job_values
-from tasks.naming import slug
+from nocturna.options import job_options, job_values, merged, with_scores
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Job
+from nocturna.tasks.job_file import job_name_of, make_job, read_job_values
+from nocturna.tasks.naming import slug
 
 BASE = {"name": "prensa", "source": {"path": "a.jsonl"}}
 
@@ -311,7 +311,7 @@ OLD_FORMS = {
 def test_the_form_of_version_0_1_is_read_and_said_in_the_new_one(tmp_path, caplog, old):
     path = tmp_path / "prensa.yaml"
     path.write_text(f"source: {{path: a.jsonl}}\n{old}\n", encoding="utf-8")
-    with caplog.at_level("WARNING", "tasks"):
+    with caplog.at_level("WARNING", "nocturna.tasks"):
         found = make_job(read_job_values(path), "prensa.yaml")
     assert found.scores == job(scores=OLD_FORMS[old]).scores
     (said,) = caplog.records

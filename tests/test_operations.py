@@ -13,7 +13,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.schedule import make_schedule
+from nocturna.schedule import make_schedule
 from tests.flows.leftovers import nothing_left
 from tests.flows.serving import Serving, write_job
 from tests.models import TEXTS
@@ -79,7 +79,7 @@ def test_every_serve_command_that_is_shown_is_one(monkeypatch):
     """The options exist and the schedules are valid; test_serve.py runs the command."""
     from typer.main import get_command
 
-    from flows.cli.serve_command import app
+    from nocturna.cli.serve_command import app
 
     lines = [line for block in blocks("(?:sh|ini)") for line in block.splitlines()]
     docker = (ROOT / "Dockerfile").read_text(encoding="utf-8")

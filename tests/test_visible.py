@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tasks.visible import visible, visible_lines
+from nocturna.tasks.visible import visible, visible_lines
 
 ODD = {
     "\x1b]0;hola\x07": "\\x1b]0;hola\\x07",

@@ -11,11 +11,11 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flows.guard import guard_output
-from flows.process_list import hide_addresses
-from tasks.addresses import without_secrets
-from tasks.errors import STOPPED, NocturnaError
-from tasks.visible import visible
+from nocturna.guard import guard_output
+from nocturna.process_list import hide_addresses
+from nocturna.tasks.addresses import without_secrets
+from nocturna.tasks.errors import STOPPED, NocturnaError
+from nocturna.tasks.visible import visible
 
 COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
 """In the order of the help; `<name>_command.py` holds each."""
@@ -30,7 +30,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"flows.cli.{cmd_name}_command")
+        module = import_module(f"nocturna.cli.{cmd_name}_command")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command
@@ -99,7 +99,7 @@ def _usage_line(error: Any) -> str:
 
 def _version(wanted: bool) -> None:
     if wanted:
-        from tasks.version import code_version
+        from nocturna.tasks.version import code_version
 
         print(f"nocturna {code_version()}")
         raise typer.Exit

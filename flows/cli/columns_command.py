@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.given import AsJson, new_app
+from nocturna.cli.given import AsJson, new_app
 
 app = new_app()
 
@@ -18,8 +18,8 @@ def columns(
     as_json: AsJson = False,
 ) -> None:
     """Explain the columns of published results."""
-    from flows.summary import print_columns
-    from tasks.results.dictionary import data_dictionary
+    from nocturna.summary import print_columns
+    from nocturna.tasks.results.dictionary import data_dictionary
 
     notes = data_dictionary(out)
     if as_json:

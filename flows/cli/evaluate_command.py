@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.given import AsJson, new_app
-from flows.options import entries
+from nocturna.cli.given import AsJson, new_app
+from nocturna.options import entries
 
 app = new_app()
 
@@ -37,8 +37,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Score a labelled file and say how good the model is: accuracy, macro-F1, calibration."""
-    from tasks.evaluation.file import evaluate_file
-    from tasks.evaluation.gold import parse_map
+    from nocturna.tasks.evaluation.file import evaluate_file
+    from nocturna.tasks.evaluation.gold import parse_map
 
     chosen = {"kind": method, "template": template}
     found = evaluate_file(

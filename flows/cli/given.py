@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 if TYPE_CHECKING:
-    from tasks.job import Job
-    from tasks.results.report import Summary
+    from nocturna.tasks.job import Job
+    from nocturna.tasks.results.report import Summary
 
 OutDir = Annotated[Path, typer.Option("--out", help="Folder of the output folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
@@ -24,8 +24,8 @@ def new_app() -> typer.Typer:
 
 def show_summary(summary: "Summary", as_json: bool) -> None:
     """What a run ended with, for a person or a script."""
-    from flows.summary import print_summary
-    from tasks.results.report import as_dict
+    from nocturna.summary import print_summary
+    from nocturna.tasks.results.report import as_dict
 
     if as_json:
         print(json.dumps(as_dict(summary), ensure_ascii=False))
@@ -44,8 +44,8 @@ def described_job(
     Raises:
         UsageError: naming each key that is missing, unknown or wrong.
     """
-    from flows.options import job_values, merged, with_scores
-    from tasks.job_file import job_name_of, make_job, read_job_values
+    from nocturna.options import job_values, merged, with_scores
+    from nocturna.tasks.job_file import job_name_of, make_job, read_job_values
 
     given = job_values(options)
     if source is not None:

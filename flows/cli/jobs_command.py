@@ -6,9 +6,9 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.given import AsJson, new_app
-from tasks.errors import UsageError
-from tasks.job_file import make_job, read_job_values
+from nocturna.cli.given import AsJson, new_app
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job_file import make_job, read_job_values
 
 app = new_app()
 
@@ -19,7 +19,7 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List job files and say which of them are valid."""
-    from flows.summary import print_jobs
+    from nocturna.summary import print_jobs
 
     found = [_check(path) for path in _job_files(files)]
     if as_json:

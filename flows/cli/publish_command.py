@@ -5,8 +5,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.given import AsJson, OutDir, new_app, show_summary
-from tasks.errors import UsageError
+from nocturna.cli.given import AsJson, OutDir, new_app, show_summary
+from nocturna.tasks.errors import UsageError
 
 app = new_app()
 
@@ -19,10 +19,10 @@ def publish(
     as_json: AsJson = False,
 ) -> None:
     """Publish a run that a quality gate refused, and keep the reason."""
-    from tasks.results.layout import layout_of
-    from tasks.results.lock import hold_lock
-    from tasks.results.recovery import recover
-    from tasks.steps.publishing import accept_run
+    from nocturna.tasks.results.layout import layout_of
+    from nocturna.tasks.results.lock import hold_lock
+    from nocturna.tasks.results.recovery import recover
+    from nocturna.tasks.steps.publishing import accept_run
 
     layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
     layout = next((found for found in layouts if found.manifest(run).exists()), None)

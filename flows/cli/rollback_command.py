@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.given import AsJson, new_app
-from tasks.errors import UsageError
+from nocturna.cli.given import AsJson, new_app
+from nocturna.tasks.errors import UsageError
 
 app = new_app()
 
@@ -26,11 +26,11 @@ def rollback(
     as_json: AsJson = False,
 ) -> None:
     """Show an earlier snapshot again; the next night goes on from it."""
-    from flows.terminal import say_warnings
-    from tasks.results.layout import layout_of, new_run_id
-    from tasks.results.lock import hold_lock
-    from tasks.results.recovery import recover
-    from tasks.results.rollback import earlier_snapshots, roll_back
+    from nocturna.tasks.results.layout import layout_of, new_run_id
+    from nocturna.tasks.results.lock import hold_lock
+    from nocturna.tasks.results.recovery import recover
+    from nocturna.tasks.results.rollback import earlier_snapshots, roll_back
+    from nocturna.terminal import say_warnings
 
     layout = layout_of(job.parent, job.name)
     if not (layout.snapshots.is_dir() or layout.log.is_dir()):

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from flows.cli.given import AsJson, OutDir
-from tasks.errors import UsageError
+from nocturna.cli.given import AsJson, OutDir
+from nocturna.tasks.errors import UsageError
 
 
 class _Runs(TyperGroup):
@@ -33,8 +33,8 @@ JobName = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this 
 @app.command("list")
 def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson = False) -> None:
     """List the runs; what `nocturna runs` does without another word."""
-    from flows.runs_list import in_order, print_runs
-    from tasks.results.manifest import list_runs
+    from nocturna.runs_list import in_order, print_runs
+    from nocturna.tasks.results.manifest import list_runs
 
     found = in_order([run for layout in _layouts(out, job) for run in list_runs(layout)])
     if as_json:
@@ -51,8 +51,8 @@ def show_command(
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of one run, and how to go on."""
-    from flows.runs_story import print_story
-    from tasks.results.story import story_of
+    from nocturna.runs_story import print_story
+    from nocturna.tasks.results.story import story_of
 
     layout, run_id = _find(out, run)
     story = story_of(layout, run_id)
@@ -70,7 +70,7 @@ def clean_command(
     as_json: AsJson = False,
 ) -> None:
     """Free disk: what is over each job's `retention`; every night does it at its end too."""
-    from flows.cleaning import clean_cache, clean_up, print_cleaned
+    from nocturna.cleaning import clean_cache, clean_up, print_cleaned
 
     found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
     found += [] if job else [clean_cache(out, dry_run)]
@@ -81,7 +81,7 @@ def clean_command(
 
 
 def _layouts(out: Path, job: str | None) -> list[Any]:
-    from tasks.results.layout import layout_of
+    from nocturna.tasks.results.layout import layout_of
 
     if not out.is_dir():
         raise UsageError(f"--out {out}: no such folder; runs are listed from an output folder")
@@ -93,7 +93,7 @@ def _layouts(out: Path, job: str | None) -> list[Any]:
 
 def _find(out: Path, run: str) -> tuple[Any, str]:
     """The output folder and the id of the one run that is meant."""
-    from tasks.results.manifest import list_runs
+    from nocturna.tasks.results.manifest import list_runs
 
     found = [
         (layout, entry.run_id)

@@ -6,10 +6,10 @@ from typing import Annotated, Any
 
 import typer
 
-from flows.cli.given import AsJson, described_job, new_app, show_summary
-from flows.options import with_job_options
-from tasks.errors import NocturnaError
-from tasks.job import Job
+from nocturna.cli.given import AsJson, described_job, new_app, show_summary
+from nocturna.options import with_job_options
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Job
 
 app = new_app()
 
@@ -35,7 +35,7 @@ def score(
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
     described = described_job(source, job, options, more or ())
-    from tasks.steps.soundness import check_job
+    from nocturna.tasks.steps.soundness import check_job
 
     try:
         check_job(described, rehearsal=dry_run)
@@ -44,16 +44,16 @@ def score(
             _note_night(described, error)
         raise
     if dry_run:
-        from flows.preview import preview
+        from nocturna.preview import preview
 
         lines, values = preview(described)
         print(json.dumps(values) if as_json else "\n".join(lines))
         return
-    from flows.observer import observer_for
-    from flows.terminal import say
+    from nocturna.observer import observer_for
+    from nocturna.terminal import say
 
     observer = observer_for(lambda line: say(f"nocturna: {line}"))  # starts while the rest is read
-    from flows.score import score_observed
+    from nocturna.score import score_observed
 
     show_summary(score_observed(described, observer), as_json)
 
@@ -61,6 +61,6 @@ def score(
 def _note_night(job: Job, error: NocturnaError) -> None:
     """Lists and tells a night of a job file that ended before it began, where there are others."""
     if job.notify or (Path(job.output.dir).expanduser() / job.name / "runs").is_dir():
-        from flows.telling import tell_unbegun
+        from nocturna.telling import tell_unbegun
 
         tell_unbegun(job, error)

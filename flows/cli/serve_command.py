@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from flows.cli.given import described_job, new_app
-from tasks.errors import UsageError
+from nocturna.cli.given import described_job, new_app
+from nocturna.tasks.errors import UsageError
 
 app = new_app()
 
@@ -53,8 +53,8 @@ def serve(
     if not named:
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
     described = [described_job(None, path, {}) for path in named]
-    from flows.schedule import make_schedule
-    from tasks.steps.soundness import check_served
+    from nocturna.schedule import make_schedule
+    from nocturna.tasks.steps.soundness import check_served
 
     schedule = make_schedule(cron, timezone)
     names = [one.name for one in described]
@@ -65,8 +65,8 @@ def serve(
         missing = check_served(one)
         if missing:
             print(f"nocturna: {one.name}: {missing}; its runs look again", file=sys.stderr)
-    from flows.clock import Rules
-    from flows.serve import serve_jobs
+    from nocturna.clock import Rules
+    from nocturna.serve import serve_jobs
 
     rules = Rules(overlap.value, catch_up, at_once)
     sys.exit(128 + serve_jobs(described, schedule, rules, api or None))

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 TWEET_LANGUAGES = ("spanish", "english", "portuguese", "italian", "french", "german")
 

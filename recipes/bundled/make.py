@@ -12,6 +12,7 @@ from pathlib import Path
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+from nocturna.tasks.errors import NocturnaError
 from recipes.bundled.bundle import (
     ENCODER_FOLDER,
     SENTIMENT_FOLDER,
@@ -22,7 +23,6 @@ from recipes.bundled.bundle import (
 from recipes.bundled.recipe import EncoderRecipe, SentimentRecipe
 from recipes.bundled.sources import read_sources
 from recipes.bundled.teacher import load_teacher
-from tasks.errors import NocturnaError
 
 
 @task(name="encoder", cache_policy=NO_CACHE)

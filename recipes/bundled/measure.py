@@ -12,10 +12,10 @@ from pathlib import Path
 import torch
 from scipy.stats import spearmanr
 
+from nocturna.tasks.errors import NocturnaError
 from recipes.bundled.bundle import ENCODER_FOLDER, load_encoder
 from recipes.bundled.data import read_jsonl
 from recipes.bundled.teacher import embed, load_teacher
-from tasks.errors import NocturnaError
 
 Embed = Callable[[Sequence[str]], torch.Tensor]
 

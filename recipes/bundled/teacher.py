@@ -10,8 +10,8 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoTokenizer, BertModel, PreTrainedTokenizerBase
 
+from nocturna.tasks.errors import UsageError
 from recipes.bundled.batches import length_batches, pad
-from tasks.errors import UsageError
 
 logger = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from tasks.corpus.read_csv import csv_header
-from tasks.corpus.read_json import json_rows
-from tasks.corpus.records import InputFile
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.corpus.read_csv import csv_header
+from nocturna.tasks.corpus.read_json import json_rows
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -39,7 +39,7 @@ def check_columns(source: Source, item: InputFile, head: int | None = None) -> N
     elif item.format in ("csv", "tsv"):
         _require(source, item, csv_header(source, item))
     elif item.format in ("parquet", "arrow"):
-        from tasks.corpus.columnar import schema_of
+        from nocturna.tasks.corpus.columnar import schema_of
 
         schema = schema_of(source, item)
         _require(source, item, schema.names)
@@ -80,7 +80,7 @@ def _check_keys(source: Source, item: InputFile, head: int) -> None:
 def _check_types(source: Source, item: InputFile, schema: "pa.Schema") -> None:
     import pyarrow as pa
 
-    from tasks.corpus.columnar import is_text, plain_type
+    from nocturna.tasks.corpus.columnar import is_text, plain_type
 
     text = plain_type(schema.field(source.text).type)
     if not (is_text(text) or pa.types.is_null(text)):

@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 
 import zstandard
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 _BLOCK = 256 * 1024
 _ZSTD_INPUT = 1024  # small, because a few compressed bytes may stand for very many

@@ -2,7 +2,7 @@
 
 from pathlib import PurePosixPath
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 ENDINGS = {
     ".jsonl": "jsonl",

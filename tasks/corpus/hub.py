@@ -5,10 +5,10 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from tasks.corpus.formats import format_of
-from tasks.errors import Transient, UsageError
-from tasks.job import Source
-from tasks.network import network_errors
+from nocturna.tasks.corpus.formats import format_of
+from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.job import Source
+from nocturna.tasks.network import network_errors
 
 _OWN_OPTIONS = {"csv": ("sep", "delimiter"), "json": ("field",)}
 _SHA = re.compile(r"[0-9a-f]{40}")

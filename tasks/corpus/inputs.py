@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from tasks.addresses import is_remote, redact
-from tasks.corpus.formats import (
+from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.formats import (
     compression_of,
     format_of,
     has_ending,
@@ -14,18 +14,18 @@ from tasks.corpus.formats import (
     is_hidden,
     unsupported_ending,
 )
-from tasks.corpus.hub import dataset_files
-from tasks.corpus.listing import Found, list_files, remote_file
-from tasks.corpus.records import InputFile
-from tasks.corpus.sniffing import check_encoding, is_json_lines
-from tasks.corpus.storage import (
+from nocturna.tasks.corpus.hub import dataset_files
+from nocturna.tasks.corpus.listing import Found, list_files, remote_file
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.sniffing import check_encoding, is_json_lines
+from nocturna.tasks.corpus.storage import (
     filesystem,
     fingerprint,
     storage_errors,
     with_credentials,
 )
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 log = logging.getLogger(__name__)
 

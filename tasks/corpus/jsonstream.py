@@ -5,10 +5,10 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
-from tasks.corpus.jsonrows import Ambiguous, Number, check_size, decoder
-from tasks.corpus.lines import BOM
-from tasks.corpus.records import MAX_RECORD
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.jsonrows import Ambiguous, Number, check_size, decoder
+from nocturna.tasks.corpus.lines import BOM
+from nocturna.tasks.corpus.records import MAX_RECORD
+from nocturna.tasks.errors import UsageError
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _EDGE = 16

@@ -3,10 +3,10 @@
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.corpus.columnar import is_text, plain
-from tasks.corpus.document_tables import DOCUMENT_SCHEMA
-from tasks.errors import UsageError
-from tasks.sections.listed import split_list
+from nocturna.tasks.corpus.columnar import is_text, plain
+from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.sections.listed import split_list
 
 
 def kept_values(array: pa.Array) -> pa.Array:

@@ -10,10 +10,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
 
-from tasks.addresses import is_remote, redact
-from tasks.corpus.hub import pinned
-from tasks.corpus.storage import filesystem, storage_errors
-from tasks.errors import UsageError
+from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.hub import pinned
+from nocturna.tasks.corpus.storage import filesystem, storage_errors
+from nocturna.tasks.errors import UsageError
 
 log = logging.getLogger(__name__)
 

@@ -4,11 +4,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.corpus.columnar import is_text, iter_batches, plain
-from tasks.corpus.kept import kept_values
-from tasks.corpus.records import InputFile, Slice
-from tasks.corpus.rows import Collector
-from tasks.job import Source
+from nocturna.tasks.corpus.columnar import is_text, iter_batches, plain
+from nocturna.tasks.corpus.kept import kept_values
+from nocturna.tasks.corpus.records import InputFile, Slice
+from nocturna.tasks.corpus.rows import Collector
+from nocturna.tasks.job import Source
 
 
 def read_columns(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:

@@ -3,15 +3,15 @@
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from tasks.corpus.delimited import iter_records
-from tasks.corpus.lines import iter_lines
-from tasks.corpus.records import InputFile, Slice
-from tasks.corpus.streams import byte_range, head, stream_encoding
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.corpus.delimited import iter_records
+from nocturna.tasks.corpus.lines import iter_lines
+from nocturna.tasks.corpus.records import InputFile, Slice
+from nocturna.tasks.corpus.streams import byte_range, head, stream_encoding
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 if TYPE_CHECKING:
-    from tasks.corpus.rows import Collector
+    from nocturna.tasks.corpus.rows import Collector
 
 _HEADER_BYTES = 1 << 20
 

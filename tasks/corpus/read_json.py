@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from tasks.corpus.jsonrows import Ambiguous, parse
-from tasks.corpus.jsonstream import JsonValue, iter_values
-from tasks.corpus.lines import Line, is_blank, iter_lines, not_decoded, too_long
-from tasks.corpus.records import MISSING, InputFile, Slice
-from tasks.corpus.streams import byte_range, stream_encoding
-from tasks.job import Source
+from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
+from nocturna.tasks.corpus.jsonstream import JsonValue, iter_values
+from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines, not_decoded, too_long
+from nocturna.tasks.corpus.records import MISSING, InputFile, Slice
+from nocturna.tasks.corpus.streams import byte_range, stream_encoding
+from nocturna.tasks.job import Source
 
 if TYPE_CHECKING:
-    from tasks.corpus.rows import Collector
+    from nocturna.tasks.corpus.rows import Collector
 
 
 class JsonRow(NamedTuple):

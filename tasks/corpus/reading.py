@@ -2,15 +2,15 @@
 
 from collections.abc import Sequence
 
-from tasks.corpus.document_tables import ShardRows
-from tasks.corpus.read_columns import read_columns
-from tasks.corpus.read_csv import read_csv
-from tasks.corpus.read_json import read_json
-from tasks.corpus.read_text import read_file, read_text
-from tasks.corpus.records import InputFile, Shard
-from tasks.corpus.rows import Collector
-from tasks.errors import NocturnaError
-from tasks.job import Source
+from nocturna.tasks.corpus.document_tables import ShardRows
+from nocturna.tasks.corpus.read_columns import read_columns
+from nocturna.tasks.corpus.read_csv import read_csv
+from nocturna.tasks.corpus.read_json import read_json
+from nocturna.tasks.corpus.read_text import read_file, read_text
+from nocturna.tasks.corpus.records import InputFile, Shard
+from nocturna.tasks.corpus.rows import Collector
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Source
 
 _READERS = {
     "jsonl": read_json,

@@ -5,11 +5,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.corpus.columnar import is_text
-from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
-from tasks.corpus.jsonrows import Number, to_text
-from tasks.corpus.kept import with_types
-from tasks.corpus.records import MISSING, RAW_BYTES
+from nocturna.tasks.corpus.columnar import is_text
+from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
+from nocturna.tasks.corpus.jsonrows import Number, to_text
+from nocturna.tasks.corpus.kept import with_types
+from nocturna.tasks.corpus.records import MISSING, RAW_BYTES
 
 MAX_ID = 1024
 """Longest id, in characters."""

@@ -5,16 +5,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice, pairwise
 
-from tasks.corpus.columns import check_columns
-from tasks.corpus.delimited import iter_records
-from tasks.corpus.formats import COLUMNAR
-from tasks.corpus.jsonstream import iter_values
-from tasks.corpus.lines import is_blank, iter_lines
-from tasks.corpus.records import InputFile, Shard, Slice
-from tasks.corpus.streams import byte_range, stream_encoding
-from tasks.corpus.unpacking import LEAST_ROW, Unpacked
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.corpus.columns import check_columns
+from nocturna.tasks.corpus.delimited import iter_records
+from nocturna.tasks.corpus.formats import COLUMNAR
+from nocturna.tasks.corpus.jsonstream import iter_values
+from nocturna.tasks.corpus.lines import is_blank, iter_lines
+from nocturna.tasks.corpus.records import InputFile, Shard, Slice
+from nocturna.tasks.corpus.streams import byte_range, stream_encoding
+from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 SHARD_BYTES = 64 * 1024 * 1024
 _SHARDS = 400
@@ -119,7 +119,7 @@ def _has_rows(source: Source, item: InputFile) -> bool:
     if item.format == "files":
         return True
     if item.format in COLUMNAR:
-        from tasks.corpus.columnar import has_rows
+        from nocturna.tasks.corpus.columnar import has_rows
 
         return has_rows(source, item)
     return item.size > 0 and next(_records(source, item), None) is not None
@@ -136,7 +136,7 @@ def _grains(source: Source, item: InputFile, position: int, size: int, exact: bo
     if item.format == "files":
         return [(Slice(position, 0, 1, 1, 1), item.size)]
     if item.format in COLUMNAR:
-        from tasks.corpus.columnar import row_sizes
+        from nocturna.tasks.corpus.columnar import row_sizes
 
         groups = row_sizes(source, item, (source.text, *source.keep))
         unpacked.add(sum(length for _, length in groups))

@@ -7,12 +7,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from tasks.addresses import is_remote, redact, user_of
-from tasks.corpus.records import InputFile
-from tasks.corpus.web import WebFiles, is_web
-from tasks.errors import NocturnaError, Transient, UsageError
-from tasks.job import Source
-from tasks.network import network_errors
+from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.web import WebFiles, is_web
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.job import Source
+from nocturna.tasks.network import network_errors
 
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime")

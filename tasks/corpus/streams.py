@@ -13,7 +13,7 @@ from contextlib import contextmanager
 
 import zstandard
 
-from tasks.corpus.decoding import (
+from nocturna.tasks.corpus.decoding import (
     Gzip,
     Readable,
     Transcoded,
@@ -21,11 +21,11 @@ from tasks.corpus.decoding import (
     is_ascii_based,
     is_utf8,
 )
-from tasks.corpus.records import InputFile
-from tasks.corpus.storage import open_raw, storage_errors
-from tasks.corpus.unpacking import Unpacked
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.storage import open_raw, storage_errors
+from nocturna.tasks.corpus.unpacking import Unpacked
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 BLOCK = 256 * 1024
 

@@ -1,8 +1,8 @@
 """How much an input may unpack to, so that a small file does not take a night or the memory."""
 
-from tasks.corpus.formats import COLUMNAR
-from tasks.corpus.records import InputFile
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.formats import COLUMNAR
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.errors import UsageError
 
 TIMES = 250
 """Most bytes of rows that a stored byte may stand for; texts of people reach some 20."""

@@ -16,8 +16,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
-from tasks.addresses import redact, without_secrets
-from tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.addresses import redact, without_secrets
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 
 SECONDS = 60.0
 """How long a server may say nothing."""

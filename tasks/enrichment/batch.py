@@ -4,14 +4,14 @@ import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
-from tasks.enrichment.batch_job import BatchJobs
-from tasks.enrichment.booking import Booking
-from tasks.enrichment.jobs import Job, Jobs, deadline_in
-from tasks.enrichment.online import Online
-from tasks.enrichment.prices import NANO, most_cost, price_of
-from tasks.enrichment.records import Outcome, Request
-from tasks.enrichment.tokens import answer_limit
-from tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.batch_job import BatchJobs
+from nocturna.tasks.enrichment.booking import Booking
+from nocturna.tasks.enrichment.jobs import Job, Jobs, deadline_in
+from nocturna.tasks.enrichment.online import Online
+from nocturna.tasks.enrichment.prices import NANO, most_cost, price_of
+from nocturna.tasks.enrichment.records import Outcome, Request
+from nocturna.tasks.enrichment.tokens import answer_limit
+from nocturna.tasks.enrichment.work import Work, nap
 
 LEFT_WITHOUT = frozenset({"error", "invalid_output"})
 """Statuses that the online fall-back may still mend."""

@@ -5,12 +5,12 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import TypeVar
 
-from tasks.enrichment.booking import Booking
-from tasks.enrichment.errors import ServiceError
-from tasks.enrichment.jobs import Job, Jobs
-from tasks.enrichment.providers import RemoteJob
-from tasks.enrichment.records import Outcome
-from tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.booking import Booking
+from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.jobs import Job, Jobs
+from nocturna.tasks.enrichment.providers import RemoteJob
+from nocturna.tasks.enrichment.records import Outcome
+from nocturna.tasks.enrichment.work import Work, nap
 
 T = TypeVar("T")
 

@@ -5,10 +5,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tasks.enrichment.answer import judge, read_reply
-from tasks.enrichment.jobs import Job, Jobs
-from tasks.enrichment.records import Outcome, Request
-from tasks.enrichment.work import Work
+from nocturna.tasks.enrichment.answer import judge, read_reply
+from nocturna.tasks.enrichment.jobs import Job, Jobs
+from nocturna.tasks.enrichment.records import Outcome, Request
+from nocturna.tasks.enrichment.work import Work
 
 
 class Booking:

@@ -2,8 +2,8 @@
 
 from typing import Literal
 
-from tasks.enrichment.prices import NANO, Mode
-from tasks.enrichment.state import State
+from nocturna.tasks.enrichment.prices import NANO, Mode
+from nocturna.tasks.enrichment.state import State
 
 
 class Budget:

@@ -1,10 +1,10 @@
 """What must be right before any summary is asked for."""
 
-from tasks.enrichment.prices import price_of
-from tasks.enrichment.providers import KeyProvider, key_from_environment, required_key
-from tasks.enrichment.redact import redactor_for
-from tasks.errors import UsageError
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.prices import price_of
+from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment, required_key
+from nocturna.tasks.enrichment.redact import redactor_for
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Summaries
 
 
 def check_settings(

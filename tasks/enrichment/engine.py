@@ -2,13 +2,13 @@
 
 import asyncio
 
-from tasks.enrichment.batch import Batch
-from tasks.enrichment.jobs import Jobs
-from tasks.enrichment.online import Online
-from tasks.enrichment.prices import NANO
-from tasks.enrichment.window import Window
-from tasks.enrichment.work import Work
-from tasks.errors import Stopped
+from nocturna.tasks.enrichment.batch import Batch
+from nocturna.tasks.enrichment.jobs import Jobs
+from nocturna.tasks.enrichment.online import Online
+from nocturna.tasks.enrichment.prices import NANO
+from nocturna.tasks.enrichment.window import Window
+from nocturna.tasks.enrichment.work import Work
+from nocturna.tasks.errors import Stopped
 
 JOBS_AT_ONCE = 50
 """Batch jobs under way at once; the service allows 100."""

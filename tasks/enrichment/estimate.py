@@ -5,16 +5,16 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.enrichment.cache import Cache
-from tasks.enrichment.prices import MODES, NANO, Mode, most_cost, price_of
-from tasks.enrichment.prompt import make_request
-from tasks.enrichment.providers import provider_of
-from tasks.enrichment.records import DocumentText, Request
-from tasks.enrichment.redact import redactor_for
-from tasks.enrichment.state import State
-from tasks.enrichment.tokens import likely_tokens
-from tasks.enrichment.window import first_requests
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.cache import Cache
+from nocturna.tasks.enrichment.prices import MODES, NANO, Mode, most_cost, price_of
+from nocturna.tasks.enrichment.prompt import make_request
+from nocturna.tasks.enrichment.providers import provider_of
+from nocturna.tasks.enrichment.records import DocumentText, Request
+from nocturna.tasks.enrichment.redact import redactor_for
+from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.enrichment.tokens import likely_tokens
+from nocturna.tasks.enrichment.window import first_requests
+from nocturna.tasks.job import Summaries
 
 TOKENS_A_WORD = 1.6
 TOKENS_AROUND = 40

@@ -8,10 +8,10 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Literal
 
-from tasks.enrichment.prices import Price
-from tasks.enrichment.prompt import SCHEMA, render
-from tasks.enrichment.records import Request
-from tasks.enrichment.state import State
+from nocturna.tasks.enrichment.prices import Price
+from nocturna.tasks.enrichment.prompt import SCHEMA, render
+from nocturna.tasks.enrichment.records import Request
+from nocturna.tasks.enrichment.state import State
 
 JobState = Literal["prepared", "creating", "running", "settled"]
 

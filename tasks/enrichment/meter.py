@@ -4,10 +4,10 @@ import time
 from collections import Counter
 from collections.abc import Callable
 
-from tasks.enrichment.budget import Budget
-from tasks.enrichment.limiter import Limiter
-from tasks.enrichment.prices import NANO
-from tasks.enrichment.records import Halt, Outcome, Progress
+from nocturna.tasks.enrichment.budget import Budget
+from nocturna.tasks.enrichment.limiter import Limiter
+from nocturna.tasks.enrichment.prices import NANO
+from nocturna.tasks.enrichment.records import Halt, Outcome, Progress
 
 Show = Callable[[Progress], None]
 EVERY_S = 1.0

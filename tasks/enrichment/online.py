@@ -5,13 +5,13 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from tasks.enrichment.answer import judge
-from tasks.enrichment.errors import ServiceError
-from tasks.enrichment.prices import NANO, Mode, most_cost, price_of
-from tasks.enrichment.prompt import render
-from tasks.enrichment.records import Outcome, Request
-from tasks.enrichment.tokens import likely_tokens
-from tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.answer import judge
+from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.prices import NANO, Mode, most_cost, price_of
+from nocturna.tasks.enrichment.prompt import render
+from nocturna.tasks.enrichment.records import Outcome, Request
+from nocturna.tasks.enrichment.tokens import likely_tokens
+from nocturna.tasks.enrichment.work import Work, nap
 
 MOST_PAID = 2
 """Answers paid for one request: an unusable one is asked for once more."""

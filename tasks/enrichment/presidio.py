@@ -4,8 +4,8 @@ from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
-from tasks.enrichment.redact import redact
-from tasks.errors import UsageError
+from nocturna.tasks.enrichment.redact import redact
+from nocturna.tasks.errors import UsageError
 
 SPACY_MODELS = {"es": "es_core_news_md", "en": "en_core_web_md"}
 """Models that find names; any installed spaCy model of the language will do in their place."""

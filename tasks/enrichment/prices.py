@@ -6,12 +6,12 @@ from datetime import date
 from decimal import ROUND_CEILING, Decimal
 from typing import Literal, get_args
 
-from tasks.enrichment.prompt import SCHEMA
-from tasks.enrichment.providers import model_of, provider_of
-from tasks.enrichment.records import Reply, Request
-from tasks.enrichment.tokens import answer_limit, most_tokens
-from tasks.errors import UsageError
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.prompt import SCHEMA
+from nocturna.tasks.enrichment.providers import model_of, provider_of
+from nocturna.tasks.enrichment.records import Reply, Request
+from nocturna.tasks.enrichment.tokens import answer_limit, most_tokens
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Summaries
 
 Mode = Literal["online", "flex", "batch"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from tasks.job import Summaries
+from nocturna.tasks.job import Summaries
 
 Redactor = Callable[[str], str]
 
@@ -54,7 +54,7 @@ def redactor_for(settings: Summaries, language: str) -> Redactor:
         return str
     if settings.redact == "basic":
         return redact
-    from tasks.enrichment.presidio import analyzer_for, redact_names
+    from nocturna.tasks.enrichment.presidio import analyzer_for, redact_names
 
     return partial(redact_names, analyzer=analyzer_for(language), language=language)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import IO, Self
 
-from tasks.errors import NocturnaError
+from nocturna.tasks.errors import NocturnaError
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS answers (

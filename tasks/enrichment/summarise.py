@@ -10,20 +10,20 @@ from typing import TypeVar
 
 import pyarrow as pa
 
-from tasks.enrichment.budget import Budget
-from tasks.enrichment.cache import Cache
-from tasks.enrichment.checks import check_settings
-from tasks.enrichment.engine import Engine
-from tasks.enrichment.limiter import Limiter
-from tasks.enrichment.meter import Meter, Show
-from tasks.enrichment.providers import KeyProvider, key_from_environment, provider_of
-from tasks.enrichment.records import DocumentText, Halt, Timing
-from tasks.enrichment.redact import redactor_for
-from tasks.enrichment.state import State
-from tasks.enrichment.window import Window, windows
-from tasks.enrichment.work import Work
-from tasks.errors import NocturnaError
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.budget import Budget
+from nocturna.tasks.enrichment.cache import Cache
+from nocturna.tasks.enrichment.checks import check_settings
+from nocturna.tasks.enrichment.engine import Engine
+from nocturna.tasks.enrichment.limiter import Limiter
+from nocturna.tasks.enrichment.meter import Meter, Show
+from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment, provider_of
+from nocturna.tasks.enrichment.records import DocumentText, Halt, Timing
+from nocturna.tasks.enrichment.redact import redactor_for
+from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.enrichment.window import Window, windows
+from nocturna.tasks.enrichment.work import Work
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Summaries
 
 T = TypeVar("T")
 

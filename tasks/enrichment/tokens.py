@@ -1,6 +1,6 @@
 """How many tokens a text has, without asking: a bound that holds and a guess that is near."""
 
-from tasks.job import Summaries
+from nocturna.tasks.job import Summaries
 
 OVERHEAD = 256
 """Tokens that a request may carry besides its texts: delimiters, reference, roles."""

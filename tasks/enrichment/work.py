@@ -5,14 +5,14 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.enrichment.budget import Budget
-from tasks.enrichment.cache import Cache
-from tasks.enrichment.limiter import Limiter
-from tasks.enrichment.meter import Meter
-from tasks.enrichment.providers import Client
-from tasks.enrichment.records import Halt, Timing
-from tasks.enrichment.state import State
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.budget import Budget
+from nocturna.tasks.enrichment.cache import Cache
+from nocturna.tasks.enrichment.limiter import Limiter
+from nocturna.tasks.enrichment.meter import Meter
+from nocturna.tasks.enrichment.providers import Client
+from nocturna.tasks.enrichment.records import Halt, Timing
+from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.job import Summaries
 
 
 @dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import json
 from collections.abc import Iterable, Mapping, Sequence
 
-from tasks.errors import UsageError
-from tasks.sections.listed import split_list
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.sections.listed import split_list
 
 LEFT_OUT = ""
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 N_BINS = 10
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
-from tasks.evaluation.measures import Evaluation
-from tasks.visible import visible
+from nocturna.tasks.evaluation.measures import Evaluation
+from nocturna.tasks.visible import visible
 
 
 def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.inference.batches import Backend
-from tasks.inference.models import ModelRef
-from tasks.inference.running import Running
+from nocturna.tasks.inference.batches import Backend
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.running import Running
 
 
 @dataclass(frozen=True)
@@ -45,11 +45,11 @@ def load_backend(
         UsageError: weights that are broken, incomplete, or need code of their own.
     """
     if run.backend == "openvino":
-        from tasks.inference.openvino_backend import load_openvino
+        from nocturna.tasks.inference.openvino_backend import load_openvino
 
         found = load_openvino(ref, reading, uses_types, run.precision, run.workers)
         if found is not None:
             return found
-    from tasks.inference.torch_backend import load_torch
+    from nocturna.tasks.inference.torch_backend import load_torch
 
     return load_torch(ref, reading, pad_id, run)

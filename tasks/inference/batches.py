@@ -8,9 +8,9 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import STOPPED, NocturnaError, Stopped
-from tasks.inference.frames import Ids
-from tasks.inference.running import Running
+from nocturna.tasks.errors import STOPPED, NocturnaError, Stopped
+from nocturna.tasks.inference.frames import Ids
+from nocturna.tasks.inference.running import Running
 
 LENGTH_SPREAD = 0.97
 """Shortest sequence of a padded batch as a share of its longest: padding stays below 3 %."""

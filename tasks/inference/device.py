@@ -9,9 +9,9 @@ from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 
-from tasks.cores import usable_cores
-from tasks.errors import UsageError
-from tasks.job import Compute
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Compute
 
 CPU_BATCH_TOKENS = 2048
 GPU_BATCH_TOKENS = 131_072
@@ -63,7 +63,7 @@ def usable_precisions(compute: Compute) -> tuple[str, ...]:
         return ("fp32", "bf16")
     if pick_backend(compute.backend, device, "fp32") == "torch":
         return ("fp32",)
-    from tasks.inference.openvino_backend import computes_in
+    from nocturna.tasks.inference.openvino_backend import computes_in
 
     return computes_in()
 

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.backends import Reading, load_backend
-from tasks.inference.batches import Backend, run_batches
-from tasks.inference.facts import network_facts, tokenizer_facts
-from tasks.inference.frames import Ids
-from tasks.inference.models import ModelRef
-from tasks.inference.recipe import Recipe, read_recipe
-from tasks.inference.running import Running
-from tasks.inference.sequence_model import frame_sequence
-from tasks.inference.tokens import TextTokenizer, load_tokenizer
+from nocturna.tasks.inference.backends import Reading, load_backend
+from nocturna.tasks.inference.batches import Backend, run_batches
+from nocturna.tasks.inference.facts import network_facts, tokenizer_facts
+from nocturna.tasks.inference.frames import Ids
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.recipe import Recipe, read_recipe
+from nocturna.tasks.inference.running import Running
+from nocturna.tasks.inference.sequence_model import frame_sequence
+from nocturna.tasks.inference.tokens import TextTokenizer, load_tokenizer
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,7 @@ def describe_encoder(ref: ModelRef) -> EncoderDescription:
     network = network_facts(ref, head=False)
     tokenizer = load_tokenizer(ref, False, recipe.lower, recipe.prompt)
     if any(part.kind != "Normalize" for part in recipe.projections):  # which fits anything
-        from tasks.inference.pooling import check_projections
+        from nocturna.tasks.inference.pooling import check_projections
 
         check_projections(ref, recipe.projections, len(recipe.pooling) * (network.width or 0))
     return EncoderDescription(recipe, tokenizer, network.unused)
@@ -100,14 +100,14 @@ def _embedding(ref: ModelRef) -> Reading:
     name = f"embedding {' '.join(names)}" + (f" from {skipped}" if skipped else "")
 
     def wrap(network: Any) -> Any:
-        from tasks.inference.pooling import load_projections
-        from tasks.inference.reading import Embedding
+        from nocturna.tasks.inference.pooling import load_projections
+        from nocturna.tasks.inference.reading import Embedding
 
         projections = load_projections(ref, recipe.projections)
         return Embedding(network, recipe.pooling, skipped, projections).eval()
 
     def pack(network: Any) -> Any:
-        from tasks.inference.reading import packed_encoder
+        from nocturna.tasks.inference.reading import packed_encoder
 
         return packed_encoder(network, recipe.pooling[0]) if plain else None
 

@@ -2,10 +2,10 @@
 
 from collections.abc import Iterable
 
-from tasks.errors import UsageError
-from tasks.inference.encoder import describe_encoder
-from tasks.inference.models import ModelRef
-from tasks.inference.tokens import TextTokenizer
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.encoder import describe_encoder
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.tokens import TextTokenizer
 
 
 def examine_encoder(model: ModelRef, sentences: Iterable[str]) -> list[str]:

@@ -10,9 +10,9 @@ from typing import TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.cached import cached_at, keep_cached, read_cached
-from tasks.inference.frames import Frame
-from tasks.inference.models import ModelRef
+from nocturna.tasks.cached import cached_at, keep_cached, read_cached
+from nocturna.tasks.inference.frames import Frame
+from nocturna.tasks.inference.models import ModelRef
 
 KEPT_FACTS = 2
 """Version of what is kept of a model; part of its address."""
@@ -81,7 +81,7 @@ def network_facts(ref: ModelRef, head: bool) -> NetworkFacts:
     """
 
     def read() -> NetworkFacts:
-        from tasks.inference.outline import read_network
+        from nocturna.tasks.inference.outline import read_network
 
         return read_network(ref, head)
 
@@ -103,7 +103,7 @@ def tokenizer_facts(ref: ModelRef, head: bool, lower: bool, prompt: str) -> Toke
     """
 
     def read() -> TokenizerFacts:
-        from tasks.inference.tokenizer_files import read_tokenizer
+        from nocturna.tasks.inference.tokenizer_files import read_tokenizer
 
         return read_tokenizer(ref, network_facts(ref, head), lower, prompt)
 

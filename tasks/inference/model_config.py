@@ -8,8 +8,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UsageError
-from tasks.inference.models import ModelRef
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.models import ModelRef
 
 _ENTAILS = re.compile(r"(^|[^a-z])(entail|implica|implies|implied)", re.IGNORECASE)
 _CONTRADICTS = re.compile(r"(^|[^a-z])(contradic|kontradi)", re.IGNORECASE)

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.errors import Transient, UsageError
-from tasks.network import network_errors
+from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.network import network_errors
 
 BUNDLED = "bundled"
 """Model name that stands for the small models in `data/models/`."""

@@ -12,9 +12,9 @@ from transformers import AutoConfig, AutoModel, AutoModelForSequenceClassificati
 from transformers.models.auto.auto_factory import _get_model_class
 from transformers.utils import logging as transformers_logging
 
-from tasks.errors import UsageError
-from tasks.inference.architectures import refusal
-from tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.architectures import refusal
+from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -12,14 +12,14 @@ import numpy as np
 import openvino
 from numpy.typing import NDArray
 
-from tasks.inference.architectures import LENGTH_DEPENDENT
-from tasks.inference.backends import Reading
-from tasks.inference.batches import BatchLayout, Sequence
-from tasks.inference.facts import network_facts
-from tasks.inference.models import ModelRef
-from tasks.inference.openvino_int8 import quantise_weights
-from tasks.inference.openvino_kept import conversion_at, keep_conversion, read_conversion
-from tasks.inference.openvino_prepared import read_prepared
+from nocturna.tasks.inference.architectures import LENGTH_DEPENDENT
+from nocturna.tasks.inference.backends import Reading
+from nocturna.tasks.inference.batches import BatchLayout, Sequence
+from nocturna.tasks.inference.facts import network_facts
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.openvino_int8 import quantise_weights
+from nocturna.tasks.inference.openvino_kept import conversion_at, keep_conversion, read_conversion
+from nocturna.tasks.inference.openvino_prepared import read_prepared
 
 KEPT_KERNELS = 500
 """Kernels, one a layer and shape, that a worker keeps; OpenVINO's own 5,000 take 300 MiB more."""
@@ -122,7 +122,7 @@ def _converted(
     if model is not None and not int8:
         return model
     if model is None:
-        from tasks.inference.openvino_conversion import convert
+        from nocturna.tasks.inference.openvino_conversion import convert
 
         model = convert(ref, reading, uses_types)
     if model is not None:

@@ -10,10 +10,10 @@ from openvino.frontend import FrontEndManager
 from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
 from torch import nn
 
-from tasks.inference.backends import Reading
-from tasks.inference.facts import network_facts
-from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_network
+from nocturna.tasks.inference.backends import Reading
+from nocturna.tasks.inference.facts import network_facts
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.networks import load_network
 
 logger = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import openvino
 
-from tasks.cached import cached_at, note_use
-from tasks.inference.models import ModelRef
+from nocturna.tasks.cached import cached_at, note_use
+from nocturna.tasks.inference.models import ModelRef
 
 logger = logging.getLogger(__name__)
 

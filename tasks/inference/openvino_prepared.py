@@ -15,9 +15,9 @@ import numpy as np
 import openvino
 from safetensors.numpy import load_file
 
-from tasks.cached import PREPARED
-from tasks.inference.models import ModelRef
-from tasks.inference.openvino_kept import MODEL, WEIGHTS
+from nocturna.tasks.cached import PREPARED
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.openvino_kept import MODEL, WEIGHTS
 
 _WEIGHTS_OF_MODEL = "model.safetensors"
 _OUTLINE, _CONSTANTS, _PARTS = "model.xml.gz", "constants.bin", "parts.json"

@@ -9,10 +9,10 @@ import torch
 from safetensors import safe_open
 from torch import nn
 
-from tasks.inference.architectures import landmark
-from tasks.inference.facts import NetworkFacts
-from tasks.inference.models import SAFETENSORS, ModelRef
-from tasks.inference.networks import (
+from nocturna.tasks.inference.architectures import landmark
+from nocturna.tasks.inference.facts import NetworkFacts
+from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.inference.networks import (
     load_config,
     network_class,
     refuse_incomplete,

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from tasks.inference.batches import BatchLayout, Sequence
-from tasks.inference.reading import head_logits
-from tasks.inference.torch_backend import to_device
+from nocturna.tasks.inference.batches import BatchLayout, Sequence
+from nocturna.tasks.inference.reading import head_logits
+from nocturna.tasks.inference.torch_backend import to_device
 
 ATTENTION = "nocturna_packed"
 """Name under which transformers' layers find the attention of this module."""

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tasks.errors import UsageError
-from tasks.inference.heads import heads
-from tasks.inference.models import ModelRef, Resolve, find_model, resolve_model
-from tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
-from tasks.job import Job, LongDocuments, Source, Tolerance
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.inference.models import ModelRef, Resolve, find_model, resolve_model
+from nocturna.tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
+from nocturna.tasks.job import Job, LongDocuments, Source, Tolerance
 
 _log = logging.getLogger(__name__)
 

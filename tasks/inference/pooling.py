@@ -11,9 +11,9 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 from torch.nn.functional import normalize
 
-from tasks.errors import UsageError
-from tasks.inference.models import ModelRef
-from tasks.inference.recipe import Projection
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.recipe import Projection
 
 
 class Normalize(nn.Module):

@@ -5,12 +5,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.inference.device import usable_precisions
-from tasks.inference.planned import InferencePlan
-from tasks.inference.reference import Deviation, deviation, reference_scores
-from tasks.inference.running import Running, running
-from tasks.inference.scorer import Known, Scores, score_texts
-from tasks.job import Compute, Tolerance
+from nocturna.tasks.inference.device import usable_precisions
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.reference import Deviation, deviation, reference_scores
+from nocturna.tasks.inference.running import Running, running
+from nocturna.tasks.inference.scorer import Known, Scores, score_texts
+from nocturna.tasks.job import Compute, Tolerance
 
 
 @dataclass(frozen=True)

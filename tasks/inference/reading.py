@@ -10,8 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
-from tasks.inference.architectures import MASKLESS
-from tasks.inference.pooling import pool
+from nocturna.tasks.inference.architectures import MASKLESS
+from nocturna.tasks.inference.pooling import pool
 
 FIRST_POSITION_ARCHITECTURES = {
     "BertForSequenceClassification": "bert",
@@ -118,14 +118,14 @@ def packed_classifier(network: Any) -> nn.Module | None:
     """The same for packed sequences; None where the architecture's parts are not known."""
     if not _is_known(network):
         return None
-    from tasks.inference.packing import PackedLogits
+    from nocturna.tasks.inference.packing import PackedLogits
 
     return PackedLogits(network, getattr(network, FIRST_POSITION_ARCHITECTURES[_name(network)]))
 
 
 def packed_encoder(network: Any, pooling: str) -> nn.Module | None:
     """An encoder's embeddings of packed sequences; None where its parts are not known."""
-    from tasks.inference.packing import PackedEmbedding
+    from nocturna.tasks.inference.packing import PackedEmbedding
 
     known = _name(network) in ENCODER_ARCHITECTURES and not _attends_elsewhere(network)
     known = known and pooling in {"cls", "max", "mean"}

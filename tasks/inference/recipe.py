@@ -6,8 +6,8 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tasks.errors import UsageError
-from tasks.inference.models import ModelRef
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.models import ModelRef
 
 DEFAULT_TEMPERATURE = 0.05
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")

@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import Running
-from tasks.inference.scorer import Known, Scores, score_texts
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import Running
+from nocturna.tasks.inference.scorer import Known, Scores, score_texts
 
 
 @dataclass(frozen=True)

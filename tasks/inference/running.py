@@ -3,15 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tasks.cores import usable_cores
-from tasks.inference.device import (
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.device import (
     default_batch_tokens,
     pick_backend,
     pick_device,
     scoring_processes,
     shards_at_once,
 )
-from tasks.job import Compute
+from nocturna.tasks.job import Compute
 
 
 @dataclass

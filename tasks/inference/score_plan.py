@@ -5,13 +5,13 @@ import json
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from tasks.inference.models import ModelRef
+from nocturna.tasks.inference.models import ModelRef
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tasks.inference.tokens import TextTokenizer
+    from nocturna.tasks.inference.tokens import TextTokenizer
 
 PREPROCESSING = 2
 """Version of everything between text and score that this code decides; part of every config."""

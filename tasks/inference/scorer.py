@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.heads import heads
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import Running, Tally
-from tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan
-from tasks.inference.texts import Texts
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import Running, Tally
+from nocturna.tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan
+from nocturna.tasks.inference.texts import Texts
 
 
 @dataclass(frozen=True)

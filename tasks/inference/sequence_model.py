@@ -7,25 +7,25 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import UsageError
-from tasks.inference.backends import Reading, load_backend
-from tasks.inference.batches import Backend, Sequence, run_batches
-from tasks.inference.facts import network_facts
-from tasks.inference.frames import Frame, Ids
-from tasks.inference.model_config import Outputs, classifier_outputs
-from tasks.inference.models import ModelRef
-from tasks.inference.running import Running
-from tasks.inference.tokens import TextTokenizer, check_frame, load_tokenizer
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.backends import Reading, load_backend
+from nocturna.tasks.inference.batches import Backend, Sequence, run_batches
+from nocturna.tasks.inference.facts import network_facts
+from nocturna.tasks.inference.frames import Frame, Ids
+from nocturna.tasks.inference.model_config import Outputs, classifier_outputs
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.running import Running
+from nocturna.tasks.inference.tokens import TextTokenizer, check_frame, load_tokenizer
 
 
 def _logits(network: Any) -> Any:
-    from tasks.inference.reading import classifier_reading
+    from nocturna.tasks.inference.reading import classifier_reading
 
     return classifier_reading(network)
 
 
 def _packed_logits(network: Any) -> Any:
-    from tasks.inference.reading import packed_classifier
+    from nocturna.tasks.inference.reading import packed_classifier
 
     return packed_classifier(network)
 

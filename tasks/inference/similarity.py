@@ -6,11 +6,11 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.encoder import Encoder
-from tasks.inference.running import Running
-from tasks.inference.texts import Texts
-from tasks.inference.windows import Windows, cut_windows
-from tasks.sections.compute import LongDocuments
+from nocturna.tasks.inference.encoder import Encoder
+from nocturna.tasks.inference.running import Running
+from nocturna.tasks.inference.texts import Texts
+from nocturna.tasks.inference.windows import Windows, cut_windows
+from nocturna.tasks.sections.compute import LongDocuments
 
 
 @dataclass(frozen=True, eq=False)

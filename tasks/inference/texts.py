@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.frames import Ids
-from tasks.inference.tokens import TextTokenizer
+from nocturna.tasks.inference.frames import Ids
+from nocturna.tasks.inference.tokens import TextTokenizer
 
 
 class Texts:

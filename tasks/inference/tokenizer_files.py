@@ -11,12 +11,12 @@ from tokenizers.normalizers import Lowercase
 from tokenizers.normalizers import Sequence as Normalizers
 from transformers import AutoTokenizer
 
-from tasks.errors import UsageError
-from tasks.inference.facts import NetworkFacts, TokenizerFacts
-from tasks.inference.frames import Frame, Ids, find_frame
-from tasks.inference.models import ModelRef
-from tasks.inference.networks import load_config
-from tasks.inference.tokens import check_frame
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.facts import NetworkFacts, TokenizerFacts
+from nocturna.tasks.inference.frames import Frame, Ids, find_frame
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.networks import load_config
+from nocturna.tasks.inference.tokens import check_frame
 
 _UNBOUNDED = 1_000_000
 """Tokenizers that were saved without a window claim one of about 1e30."""

@@ -9,10 +9,10 @@ from functools import lru_cache
 import numpy as np
 from tokenizers import Tokenizer
 
-from tasks.errors import UsageError
-from tasks.inference.facts import NetworkFacts, network_facts, tokenizer_facts
-from tasks.inference.frames import Frame, Ids
-from tasks.inference.models import ModelRef
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.facts import NetworkFacts, network_facts, tokenizer_facts
+from nocturna.tasks.inference.frames import Frame, Ids
+from nocturna.tasks.inference.models import ModelRef
 
 PIECE_CHARS = 200_000
 """Longer texts are tokenised in pieces cut at white space, so that memory stays flat."""
@@ -107,7 +107,7 @@ def load_tokenizer(
     """
     facts = tokenizer_facts(ref, head, lower, prompt)
     if facts.tokenizer is None:
-        from tasks.inference.tokenizer_files import slow_tokenizer
+        from nocturna.tasks.inference.tokenizer_files import slow_tokenizer
 
         plain, identity = slow_tokenizer(ref), f"{ref.revision} {ref.folder}"
     else:

@@ -9,12 +9,12 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from tasks.inference.architectures import PADDABLE, landmark
-from tasks.inference.backends import Reading
-from tasks.inference.batches import Backend, BatchLayout, Sequence
-from tasks.inference.models import ModelRef
-from tasks.inference.networks import PRECISIONS, load_network
-from tasks.inference.running import Running
+from nocturna.tasks.inference.architectures import PADDABLE, landmark
+from nocturna.tasks.inference.backends import Reading
+from nocturna.tasks.inference.batches import Backend, BatchLayout, Sequence
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.networks import PRECISIONS, load_network
+from nocturna.tasks.inference.running import Running
 
 logger = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str)
     network = load_network(ref, reading.head, precision, on)
     packed = reading.pack(network) if can_pack(device, precision) else None
     if packed is not None:
-        from tasks.inference.packing import PackedBackend
+        from nocturna.tasks.inference.packing import PackedBackend
 
         return PackedBackend(packed.eval(), device)
     return TorchBackend(

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.errors import UsageError
-from tasks.inference.frames import Ids
-from tasks.job import LongDocuments
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.frames import Ids
+from nocturna.tasks.job import LongDocuments
 
 
 @dataclass(frozen=True)

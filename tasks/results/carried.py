@@ -5,8 +5,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.results.layout import Layout
-from tasks.results.log_entries import find_snapshot
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import find_snapshot
 
 
 def rows_before(layout: Layout, base: int, wanted: pa.Table) -> pa.Table | None:

@@ -8,13 +8,13 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import NocturnaError, UsageError
-from tasks.results.delta import Delta, dead_rows
-from tasks.results.layout import Layout
-from tasks.results.log_entries import current_snapshot
-from tasks.results.parts import is_whole, schema_of, write_streamed
-from tasks.results.records import PartFile
-from tasks.results.schema import differing_columns, fitted, same_columns
+from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.results.delta import Delta, dead_rows
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import current_snapshot
+from nocturna.tasks.results.parts import is_whole, schema_of, write_streamed
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.schema import differing_columns, fitted, same_columns
 
 BATCH_ROWS = 65_536
 

@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside, tell
-from tasks.results.layout import Layout, is_run_id, number_of
-from tasks.results.log_entries import committed, logged_numbers, stored_entry
-from tasks.results.manifest import run_folders, stored_manifest
-from tasks.results.stored import Stored, read_values
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside, tell
+from nocturna.tasks.results.layout import Layout, is_run_id, number_of
+from nocturna.tasks.results.log_entries import committed, logged_numbers, stored_entry
+from nocturna.tasks.results.manifest import run_folders, stored_manifest
+from nocturna.tasks.results.stored import Stored, read_values
 
 
 def check_homes(layout: Layout) -> None:

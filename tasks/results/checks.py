@@ -10,17 +10,17 @@ from typing import Any
 
 import pyarrow as pa
 
-from tasks.errors import QualityRefused
-from tasks.inference.score_plan import ScorePlan
-from tasks.results import files
-from tasks.results.drift import label_drift
-from tasks.results.layout import Layout
-from tasks.results.limits import Check, Limits, soft_checks
-from tasks.results.measures import measure, measure_whole
-from tasks.results.parts import schema_of
-from tasks.results.records import Counts, PartFile
-from tasks.results.schema import same_columns
-from tasks.results.stored import as_record, read_record
+from nocturna.tasks.errors import QualityRefused
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results import files
+from nocturna.tasks.results.drift import label_drift
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.limits import Check, Limits, soft_checks
+from nocturna.tasks.results.measures import measure, measure_whole
+from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.records import Counts, PartFile
+from nocturna.tasks.results.schema import same_columns
+from nocturna.tasks.results.stored import as_record, read_record
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.inference.score_plan import LANGUAGE
-from tasks.results.checks import read_metrics
-from tasks.results.layout import Layout
-from tasks.results.manifest import PUBLISHED, Manifest, list_runs
+from nocturna.tasks.inference.score_plan import LANGUAGE
+from nocturna.tasks.results.checks import read_metrics
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import PUBLISHED, Manifest, list_runs
 
 COUNTS = ("read", "scored", "failed", "quarantined", "carried")
 

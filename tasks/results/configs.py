@@ -7,9 +7,9 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside
-from tasks.results.layout import Layout
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside
+from nocturna.tasks.results.layout import Layout
 
 CONFIG_SCHEMA = pa.schema(
     [

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from itertools import chain, count
 from pathlib import Path
 
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.stored import shown, why
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.stored import shown, why
 
 _log = logging.getLogger(__name__)
 

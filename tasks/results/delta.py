@@ -15,14 +15,14 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside
-from tasks.results.fates import FATES, Wanted, count_asked, make_fates, texts_list
-from tasks.results.layout import Layout
-from tasks.results.log_entries import Snapshot, current_snapshot
-from tasks.results.parts import is_whole
-from tasks.results.records import PartFile
-from tasks.results.sql import connect, literal
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside
+from nocturna.tasks.results.fates import FATES, Wanted, count_asked, make_fates, texts_list
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
+from nocturna.tasks.results.parts import is_whole
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.sql import connect, literal
 
 if TYPE_CHECKING:
     import duckdb

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.errors import UsageError
-from tasks.results.parts import schema_of
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.parts import schema_of
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import math
 from collections import Counter
 from typing import Any
 
-from tasks.inference.score_plan import LANGUAGE
-from tasks.results.layout import Layout, is_safe
-from tasks.results.log_entries import line_of
-from tasks.results.stored import read_values
+from nocturna.tasks.inference.score_plan import LANGUAGE
+from nocturna.tasks.results.layout import Layout, is_safe
+from nocturna.tasks.results.log_entries import line_of
+from nocturna.tasks.results.stored import read_values
 
 NIGHTS = 7
 Counts = dict[str, int]

@@ -4,11 +4,11 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from tasks.addresses import without_secrets
-from tasks.errors import NocturnaError, QualityRefused, RunLocked, Stopped
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.manifest import (
+from nocturna.tasks.addresses import without_secrets
+from nocturna.tasks.errors import NocturnaError, QualityRefused, RunLocked, Stopped
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import (
     FAILED,
     INTERRUPTED,
     PUBLISHED,

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.results.log_entries import Snapshot
-from tasks.results.parts import schema_of
-from tasks.results.sql import literal, quoted
+from nocturna.tasks.results.log_entries import Snapshot
+from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.sql import literal, quoted
 
 if TYPE_CHECKING:
     import duckdb

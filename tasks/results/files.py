@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from tasks.errors import NocturnaError, Transient
+from nocturna.tasks.errors import NocturnaError, Transient
 
 _NO_LINKS = {errno.EXDEV, errno.EPERM, errno.EMLINK, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOSYS}
 _MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT}

@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.results.schema import further_columns, score_columns, score_names
+from nocturna.tasks.results.schema import further_columns, score_columns, score_names
 
 KNOWN_AGAIN = 0.5
 """Share of last night's documents that tonight's must hold, texts unchanged, to be the same corpus

@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")

@@ -11,12 +11,12 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside
-from tasks.results.layout import Layout
-from tasks.results.log_entries import committed_snapshot
-from tasks.results.parts import schema_of
-from tasks.results.stored import parsed, read_regular
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import committed_snapshot
+from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.stored import parsed, read_regular
 
 SPEC = "https://openlineage.io/spec"
 NAMESPACE = "nocturna"

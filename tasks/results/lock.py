@@ -9,11 +9,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 
-from tasks.errors import RunLocked
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside
-from tasks.results.layout import Layout
-from tasks.results.stored import as_record, made_of, parsed
+from nocturna.tasks.errors import RunLocked
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.stored import as_record, made_of, parsed
 
 
 @dataclass(frozen=True)

@@ -4,11 +4,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from tasks.results import files
-from tasks.results.identity import Identity, identity_from
-from tasks.results.layout import Layout, number_of
-from tasks.results.records import PartFile
-from tasks.results.stored import Stored, as_record, read_record
+from nocturna.tasks.results import files
+from nocturna.tasks.results.identity import Identity, identity_from
+from nocturna.tasks.results.layout import Layout, number_of
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.stored import Stored, as_record, read_record
 
 
 @dataclass(frozen=True)

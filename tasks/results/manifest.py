@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from tasks.corpus.records import InputFile, Shard
-from tasks.errors import NocturnaError
-from tasks.results import files
-from tasks.results.damaged import aside
-from tasks.results.layout import Layout, is_run_id, start_of
-from tasks.results.lineage import note_event
-from tasks.results.lock import holder_of
-from tasks.results.log_entries import Snapshot, committed, current_snapshot, line_of
-from tasks.results.records import Counts, to_json
-from tasks.results.stored import Stored, as_record, read_record
+from nocturna.tasks.corpus.records import InputFile, Shard
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import aside
+from nocturna.tasks.results.layout import Layout, is_run_id, start_of
+from nocturna.tasks.results.lineage import note_event
+from nocturna.tasks.results.lock import holder_of
+from nocturna.tasks.results.log_entries import Snapshot, committed, current_snapshot, line_of
+from nocturna.tasks.results.records import Counts, to_json
+from nocturna.tasks.results.stored import Stored, as_record, read_record
 
 RUNNING, READY, PUBLISHED = "running", "ready", "published"
 REFUSED, FAILED, STOPPED, INTERRUPTED = "refused", "failed", "stopped", "interrupted"

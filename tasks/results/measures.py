@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.inference.score_plan import ScorePlan
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.records import PartFile
-from tasks.results.score_fields import has_status, label_columns
-from tasks.results.sql import connect, literal, quoted
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.score_fields import has_status, label_columns
+from nocturna.tasks.results.sql import connect, literal, quoted
 
 SUM_TOLERANCE = 1e-3
 SATURATED = 0.999

@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tasks.errors import NocturnaError
-from tasks.results import files
-from tasks.results.layout import short_run_id
-from tasks.results.records import PartFile
-from tasks.results.schema import names_label, same_columns
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import short_run_id
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.schema import names_label, same_columns
 
 ROW_GROUP = 131_072
 FEW_VALUES = frozenset(

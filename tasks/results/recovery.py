@@ -5,20 +5,26 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.results import files
-from tasks.results.checking import check_homes, check_records
-from tasks.results.damaged import Bad, aside, set_aside, tell
-from tasks.results.layout import Layout, is_run_id, number_of
-from tasks.results.log_entries import (
+from nocturna.tasks.results import files
+from nocturna.tasks.results.checking import check_homes, check_records
+from nocturna.tasks.results.damaged import Bad, aside, set_aside, tell
+from nocturna.tasks.results.layout import Layout, is_run_id, number_of
+from nocturna.tasks.results.log_entries import (
     Snapshot,
     committed,
     current_snapshot,
 )
-from tasks.results.manifest import PUBLISHED, run_folders, settled, stored_manifest, write_manifest
-from tasks.results.rebuilding import is_part_of, restore_log
-from tasks.results.snapshots import flip
-from tasks.results.sql import spill_folder
-from tasks.results.stored import why
+from nocturna.tasks.results.manifest import (
+    PUBLISHED,
+    run_folders,
+    settled,
+    stored_manifest,
+    write_manifest,
+)
+from nocturna.tasks.results.rebuilding import is_part_of, restore_log
+from nocturna.tasks.results.snapshots import flip
+from nocturna.tasks.results.sql import spill_folder
+from nocturna.tasks.results.stored import why
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
 _WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|pieces|\..*\.tmp")

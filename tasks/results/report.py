@@ -5,9 +5,9 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tasks.results.layout import Layout
-from tasks.results.manifest import Manifest
-from tasks.results.records import Counts
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import Manifest
+from nocturna.tasks.results.records import Counts
 
 
 @dataclass(frozen=True)

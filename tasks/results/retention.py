@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from tasks.results import files
-from tasks.results.layout import Layout, is_run_id, start_of
-from tasks.results.lock import holder_of
-from tasks.results.log_entries import committed, current_snapshot, is_kept
-from tasks.results.manifest import PUBLISHED, SKIPPED, Manifest, list_runs
-from tasks.results.recovery import discard_work, remove_snapshot
-from tasks.results.sql import connect, literal
-from tasks.sections.retention import Retention
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout, is_run_id, start_of
+from nocturna.tasks.results.lock import holder_of
+from nocturna.tasks.results.log_entries import committed, current_snapshot, is_kept
+from nocturna.tasks.results.manifest import PUBLISHED, SKIPPED, Manifest, list_runs
+from nocturna.tasks.results.recovery import discard_work, remove_snapshot
+from nocturna.tasks.results.sql import connect, literal
+from nocturna.tasks.sections.retention import Retention
 
 MOST_SKIPPED = 50
 """Records of nights that never began, because another still went on."""

@@ -2,12 +2,18 @@
 
 from dataclasses import dataclass
 
-from tasks.errors import UsageError
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.log_entries import Snapshot, committed, current_snapshot, is_kept, line_of
-from tasks.results.parts import is_whole
-from tasks.results.snapshots import commit
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import (
+    Snapshot,
+    committed,
+    current_snapshot,
+    is_kept,
+    line_of,
+)
+from nocturna.tasks.results.parts import is_whole
+from nocturna.tasks.results.snapshots import commit
 
 
 @dataclass(frozen=True)

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from tasks.corpus.kept import stored
-from tasks.results.schema import SCORED_AT, Columns, kept_columns, results_schema
-from tasks.results.score_arrays import NewScores, lacks_number, score_arrays
+from nocturna.tasks.corpus.kept import stored
+from nocturna.tasks.results.schema import SCORED_AT, Columns, kept_columns, results_schema
+from nocturna.tasks.results.score_arrays import NewScores, lacks_number, score_arrays
 
 
 @dataclass(frozen=True)

@@ -5,11 +5,11 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from tasks.corpus.kept import stored_type
-from tasks.enrichment.records import SUMMARY_SCHEMA
-from tasks.errors import UsageError
-from tasks.inference.score_plan import ScorePlan
-from tasks.results.score_fields import columns_of_score, make_field, score_fields
+from nocturna.tasks.corpus.kept import stored_type
+from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results.score_fields import columns_of_score, make_field, score_fields
 
 FORMAT = 2
 """Version of the results format, in the schema metadata."""

@@ -9,8 +9,8 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.inference.score_plan import ScorePlan
-from tasks.results.score_fields import columns_of_score, has_status, label_columns
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results.score_fields import columns_of_score, has_status, label_columns
 
 NOT_ASKED = "not asked"
 

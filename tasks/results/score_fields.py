@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 import pyarrow as pa
 
-from tasks.inference.score_plan import ScorePlan
-from tasks.naming import column_names
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.naming import column_names
 
 
 def label_columns(score: str, labels: Iterable[str]) -> dict[str, str]:

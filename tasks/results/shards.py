@@ -5,12 +5,12 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.parts import has_rows, is_whole, schema_of, write_tables
-from tasks.results.records import ScoredShard, total
-from tasks.results.schema import same_columns
-from tasks.results.stored import as_record, read_record
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.parts import has_rows, is_whole, schema_of, write_tables
+from nocturna.tasks.results.records import ScoredShard, total
+from nocturna.tasks.results.schema import same_columns
+from nocturna.tasks.results.stored import as_record, read_record
 
 
 def write_rejects(table: pa.Table, layout: Layout, run_id: str, shard: int) -> Path | None:

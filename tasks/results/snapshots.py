@@ -13,21 +13,21 @@ from pathlib import Path
 
 import pyarrow as pa
 
-from tasks.errors import NocturnaError
-from tasks.results import files
-from tasks.results.damaged import Bad, set_aside
-from tasks.results.identity import Identity
-from tasks.results.layout import Layout, name_in_snapshot
-from tasks.results.log_entries import (
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.damaged import Bad, set_aside
+from nocturna.tasks.results.identity import Identity
+from nocturna.tasks.results.layout import Layout, name_in_snapshot
+from nocturna.tasks.results.log_entries import (
     Snapshot,
     committed_snapshot,
     current_snapshot,
     last_number,
     prepare_entry,
 )
-from tasks.results.parts import is_sound, is_whole, schema_of, write_part
-from tasks.results.records import PartFile
-from tasks.results.schema import same_columns
+from nocturna.tasks.results.parts import is_sound, is_whole, schema_of, write_part
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.schema import same_columns
 
 __all__ = ["Snapshot", "commit", "committed_snapshot", "current_snapshot", "flip", "publish"]
 

@@ -3,8 +3,8 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tasks.cores import usable_cores
-from tasks.results.layout import Layout
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.results.layout import Layout
 
 if TYPE_CHECKING:
     import duckdb

@@ -14,11 +14,11 @@ from urllib.parse import unquote, urlsplit
 
 import pyarrow.fs as pafs
 
-from tasks.errors import NocturnaError, Transient, UsageError
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.parts import is_whole
-from tasks.results.records import PartFile
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.parts import is_whole
+from nocturna.tasks.results.records import PartFile
 
 OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"}
 """A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""

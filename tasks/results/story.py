@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from tasks.results.checks import read_checked
-from tasks.results.layout import Layout
-from tasks.results.limits import Check
-from tasks.results.lock import holder_of
-from tasks.results.manifest import (
+from nocturna.tasks.results.checks import read_checked
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.limits import Check
+from nocturna.tasks.results.lock import holder_of
+from nocturna.tasks.results.manifest import (
     FAILED,
     INTERRUPTED,
     PUBLISHED,

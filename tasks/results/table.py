@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.errors import NocturnaError, Transient, UsageError
-from tasks.results.layout import Layout, bare_name
-from tasks.results.log_entries import Snapshot, committed
-from tasks.results.parts import schema_of
-from tasks.results.records import PartFile
-from tasks.results.store import (
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.results.layout import Layout, bare_name
+from nocturna.tasks.results.log_entries import Snapshot, committed
+from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.store import (
     OPTIONS,
     damaged,
     open_store,
@@ -28,7 +28,7 @@ from tasks.results.store import (
     store_errors,
     table_uri,
 )
-from tasks.results.table_columns import same_table_columns, table_schema
+from nocturna.tasks.results.table_columns import same_table_columns, table_schema
 
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable, Schema

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from tasks.errors import UsageError
+from nocturna.tasks.errors import UsageError
 
 if TYPE_CHECKING:
     from deltalake import Schema

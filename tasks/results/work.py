@@ -1,8 +1,8 @@
 """What a plan stands on in its run's work folder, and whether that is still what was written."""
 
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.parts import sha256_of
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.parts import sha256_of
 
 _FOLDERS = ("index", "delta")
 

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from tasks.addresses import redact
+from nocturna.tasks.addresses import redact
 
 
 class Section(BaseModel):

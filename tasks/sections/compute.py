@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from tasks.sections.base import Section, option
+from nocturna.tasks.sections.base import Section, option
 
 
 class LongDocuments(Section):

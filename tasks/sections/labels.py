@@ -5,8 +5,8 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator
 
-from tasks.naming import RESERVED_SLUGS, slug
-from tasks.sections.listed import listed, shown_list
+from nocturna.tasks.naming import RESERVED_SLUGS, slug
+from nocturna.tasks.sections.listed import listed, shown_list
 
 
 def _given(labels: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 from pydantic import BeforeValidator
 
-from tasks.visible import visible
+from nocturna.tasks.visible import visible
 
 COMMAS, SEMICOLONS, LINES = ",，、،", ";；؛", "\n\r\t\v\f\u2028\u2029"
 _QUOTES = {'"': '"', "'": "'", "“": "”", "‘": "’"}

@@ -6,8 +6,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.sections.base import Section
-from tasks.sections.listed import listed
+from nocturna.tasks.sections.base import Section
+from nocturna.tasks.sections.listed import listed
 
 Event = Literal["failure", "refusal", "recovery", "success"]
 _NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_]*$")

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tasks.sections.base import Section, option
+from nocturna.tasks.sections.base import Section, option
 
 
 class Once(Section):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from tasks.sections.base import Section, option, refuse_secrets
+from nocturna.tasks.sections.base import Section, option, refuse_secrets
 
 TABLE_SCHEMES = ("s3", "s3a", "gs", "file")
 

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 
 from pydantic import Field
 
-from tasks.sections.base import Section, option
-from tasks.sections.listed import Texts
+from nocturna.tasks.sections.base import Section, option
+from nocturna.tasks.sections.listed import Texts
 
 SOFT_CHECKS = (
     "max_quarantined",

@@ -2,7 +2,7 @@
 
 from pydantic import Field
 
-from tasks.sections.base import Section
+from nocturna.tasks.sections.base import Section
 
 
 class Retention(Section):

@@ -4,8 +4,8 @@ from typing import Annotated, Any, Union
 
 from pydantic import BeforeValidator, Discriminator, Field
 
-from tasks.errors import UsageError
-from tasks.inference.heads import heads
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.heads import heads
 
 DEFAULT_SCORES: dict[str, dict[str, Any]] = {"sentiment": {}}
 """What a job without `scores` asks for: sentiment by the bundled model."""

@@ -4,9 +4,9 @@ from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from tasks.addresses import note_secrets, recall, redact, remember
-from tasks.sections.base import Section, option, refuse_secrets
-from tasks.sections.listed import Texts
+from nocturna.tasks.addresses import note_secrets, recall, redact, remember
+from nocturna.tasks.sections.base import Section, option, refuse_secrets
+from nocturna.tasks.sections.listed import Texts
 
 
 class Source(Section):

@@ -4,7 +4,7 @@ from typing import Literal, Self
 
 from pydantic import Field, model_validator
 
-from tasks.sections.base import Section, option
+from nocturna.tasks.sections.base import Section, option
 
 
 class Summaries(Section):

@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from tasks.addresses import is_remote
-from tasks.errors import UsageError
-from tasks.inference.score_plan import ScorePlan
-from tasks.job import Job, Source
-from tasks.results.identity import Accident, Identity, accidents, identity_of
-from tasks.results.layout import Layout
-from tasks.results.log_entries import Snapshot, current_snapshot
-from tasks.results.parts import schema_of
-from tasks.results.schema import Columns, results_schema
-from tasks.sections.base import ScoreOptions
+from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.job import Job, Source
+from nocturna.tasks.results.identity import Accident, Identity, accidents, identity_of
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
+from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.schema import Columns, results_schema
+from nocturna.tasks.sections.base import ScoreOptions
 
 if TYPE_CHECKING:
-    from tasks.results.delta import Delta
+    from nocturna.tasks.results.delta import Delta
 
 
 def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:

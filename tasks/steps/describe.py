@@ -4,19 +4,19 @@ from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
-from tasks.inference.device import device_name, pick_device
-from tasks.inference.score_plan import ScorePlan
-from tasks.results import manifest as manifests
-from tasks.results.layout import Layout
-from tasks.results.machine import machine_facts, package_versions
-from tasks.results.manifest import (
+from nocturna.tasks.inference.device import device_name, pick_device
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results import manifest as manifests
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import machine_facts, package_versions
+from nocturna.tasks.results.manifest import (
     InputUsed,
     Manifest,
     read_manifest,
     write_manifest,
 )
-from tasks.results.score_fields import label_columns
-from tasks.steps.run import Plan, running_of
+from nocturna.tasks.results.score_fields import label_columns
+from nocturna.tasks.steps.run import Plan, running_of
 
 
 def planned_manifest(plan: Plan) -> Manifest:

@@ -11,12 +11,12 @@ from time import monotonic
 
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.cached import cached_at, keep_cached, read_cached
-from tasks.cores import usable_cores
-from tasks.inference.reference import Deviation, measure_deviation
-from tasks.results.layout import Layout
-from tasks.steps.precision import machine_of, sample_of
-from tasks.steps.run import Plan, running_of, utc_now
+from nocturna.tasks.cached import cached_at, keep_cached, read_cached
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.reference import Deviation, measure_deviation
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.steps.precision import machine_of, sample_of
+from nocturna.tasks.steps.run import Plan, running_of, utc_now
 
 MOST, LEAST, FEWEST = 200, 64, 16
 """Documents to measure on: at most, at first at least, and later not fewer than."""

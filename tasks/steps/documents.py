@@ -7,16 +7,16 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tasks.corpus.document_tables import ShardRows
-from tasks.corpus.index import open_shard
-from tasks.corpus.kept import label_lists
-from tasks.corpus.language import languages_of
-from tasks.inference.planned import reading_source
-from tasks.inference.scorer import Known
-from tasks.results.carried import rows_before
-from tasks.results.delta import wanted_documents
-from tasks.results.layout import Layout
-from tasks.steps.run import Plan, results_columns, wanted_of
+from nocturna.tasks.corpus.document_tables import ShardRows
+from nocturna.tasks.corpus.index import open_shard
+from nocturna.tasks.corpus.kept import label_lists
+from nocturna.tasks.corpus.language import languages_of
+from nocturna.tasks.inference.planned import reading_source
+from nocturna.tasks.inference.scorer import Known
+from nocturna.tasks.results.carried import rows_before
+from nocturna.tasks.results.delta import wanted_documents
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.steps.run import Plan, results_columns, wanted_of
 
 
 @dataclass(frozen=True)

@@ -2,14 +2,14 @@
 
 from dataclasses import asdict, replace
 
-from tasks.errors import NocturnaError
-from tasks.job import Job
-from tasks.results.layout import Layout
-from tasks.results.manifest import read_manifest, write_manifest
-from tasks.results.report import Summary, table_line
-from tasks.results.snapshots import committed_snapshot
-from tasks.results.store import check_table
-from tasks.results.table import mirror
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import read_manifest, write_manifest
+from nocturna.tasks.results.report import Summary, table_line
+from nocturna.tasks.results.snapshots import committed_snapshot
+from nocturna.tasks.results.store import check_table
+from nocturna.tasks.results.table import mirror
 
 
 def mirror_run(layout: Layout, job: Job, summary: Summary) -> Summary:

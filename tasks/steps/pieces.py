@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import Running, Tally
-from tasks.inference.scorer import Known, Scored, Scores, score_texts
-from tasks.results import files
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import Running, Tally
+from nocturna.tasks.inference.scorer import Known, Scored, Scores, score_texts
+from nocturna.tasks.results import files
 
 FIRST = 32
 """Distinct texts of the first piece, when nothing is known of the speed."""

@@ -8,31 +8,31 @@ from functools import partial
 
 import pyarrow as pa
 
-from tasks.corpus.index import build_index, kept_schema, read_rejects
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.records import InputFile
-from tasks.corpus.shards import cut_shards
-from tasks.enrichment.estimate import Estimate, estimate
-from tasks.enrichment.providers import KeyProvider, required_key
-from tasks.enrichment.records import DocumentText
-from tasks.errors import NocturnaError, QualityRefused, UsageError
-from tasks.inference.device import shards_at_once
-from tasks.inference.facts import was_used
-from tasks.inference.planned import InferencePlan, plan_inference, reading_source
-from tasks.job import Job
-from tasks.results import files
-from tasks.results.delta import Delta, base_is_whole, find_delta
-from tasks.results.layout import Layout
-from tasks.results.manifest import resumable_runs, write_manifest
-from tasks.results.schema import results_schema
-from tasks.results.shards import write_rejects
-from tasks.results.table_columns import table_schema
-from tasks.results.work import digests_of, is_whole_work
-from tasks.steps.accidents import described_identity, identity_for, refuse_accidents
-from tasks.steps.describe import planned_manifest
-from tasks.steps.documents import Planned, read_planned
-from tasks.steps.precision import choose_precision
-from tasks.steps.run import (
+from nocturna.tasks.corpus.index import build_index, kept_schema, read_rejects
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.enrichment.estimate import Estimate, estimate
+from nocturna.tasks.enrichment.providers import KeyProvider, required_key
+from nocturna.tasks.enrichment.records import DocumentText
+from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
+from nocturna.tasks.inference.device import shards_at_once
+from nocturna.tasks.inference.facts import was_used
+from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
+from nocturna.tasks.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.delta import Delta, base_is_whole, find_delta
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import resumable_runs, write_manifest
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.shards import write_rejects
+from nocturna.tasks.results.table_columns import table_schema
+from nocturna.tasks.results.work import digests_of, is_whole_work
+from nocturna.tasks.steps.accidents import described_identity, identity_for, refuse_accidents
+from nocturna.tasks.steps.describe import planned_manifest
+from nocturna.tasks.steps.documents import Planned, read_planned
+from nocturna.tasks.steps.precision import choose_precision
+from nocturna.tasks.steps.run import (
     SUMMARY,
     Plan,
     columns_of,
@@ -44,9 +44,9 @@ from tasks.steps.run import (
     wanted_of,
     work_of,
 )
-from tasks.steps.soundness import check_settings
-from tasks.steps.summarising import state_folder
-from tasks.version import code_version
+from nocturna.tasks.steps.soundness import check_settings
+from nocturna.tasks.steps.summarising import state_folder
+from nocturna.tasks.version import code_version
 
 FEW_DOCUMENTS = 200
 

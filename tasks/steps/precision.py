@@ -3,16 +3,16 @@
 import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
-from tasks.errors import NocturnaError
-from tasks.inference.device import device_name, pick_device
-from tasks.inference.precision import Choice, fastest, measure_precisions
-from tasks.inference.scorer import Known
-from tasks.results.layout import Layout
-from tasks.results.machine import machine_facts, package_versions
-from tasks.results.manifest import read_manifest
-from tasks.results.snapshots import current_snapshot
-from tasks.steps.documents import read_planned, to_score
-from tasks.steps.run import Plan
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.inference.device import device_name, pick_device
+from nocturna.tasks.inference.precision import Choice, fastest, measure_precisions
+from nocturna.tasks.inference.scorer import Known
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import machine_facts, package_versions
+from nocturna.tasks.results.manifest import read_manifest
+from nocturna.tasks.results.snapshots import current_snapshot
+from nocturna.tasks.steps.documents import read_planned, to_score
+from nocturna.tasks.steps.run import Plan
 
 _LEAST, _SHARE = 64, 20
 _CHOICE = TypeAdapter(Choice)

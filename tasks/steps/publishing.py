@@ -2,27 +2,27 @@
 
 from dataclasses import asdict, replace
 
-from tasks.errors import NocturnaError, UsageError
-from tasks.results import manifest as manifests
-from tasks.results.carry import next_parts
-from tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
-from tasks.results.configs import note_configs
-from tasks.results.delta import set_damaged_aside
-from tasks.results.layout import Layout
-from tasks.results.machine import peak_rss_bytes
-from tasks.results.manifest import Manifest, read_manifest, write_manifest
-from tasks.results.records import ScoredShard, total, total_timings
-from tasks.results.recovery import close_run
-from tasks.results.report import Summary, summarise
-from tasks.results.schema import results_schema
-from tasks.results.shards import load_shard
-from tasks.results.snapshots import committed_snapshot, flip, publish
-from tasks.steps.accidents import identity_for
-from tasks.steps.describe import planned_manifest
-from tasks.steps.deviation import standing_deviation
-from tasks.steps.mirroring import mirror_run
-from tasks.steps.run import load_plan, results_columns, utc_now
-from tasks.steps.summarising import Summarised
+from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.results import manifest as manifests
+from nocturna.tasks.results.carry import next_parts
+from nocturna.tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from nocturna.tasks.results.configs import note_configs
+from nocturna.tasks.results.delta import set_damaged_aside
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import peak_rss_bytes
+from nocturna.tasks.results.manifest import Manifest, read_manifest, write_manifest
+from nocturna.tasks.results.records import ScoredShard, total, total_timings
+from nocturna.tasks.results.recovery import close_run
+from nocturna.tasks.results.report import Summary, summarise
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.shards import load_shard
+from nocturna.tasks.results.snapshots import committed_snapshot, flip, publish
+from nocturna.tasks.steps.accidents import identity_for
+from nocturna.tasks.steps.describe import planned_manifest
+from nocturna.tasks.steps.deviation import standing_deviation
+from nocturna.tasks.steps.mirroring import mirror_run
+from nocturna.tasks.steps.run import load_plan, results_columns, utc_now
+from nocturna.tasks.steps.summarising import Summarised
 
 
 def publish_run(

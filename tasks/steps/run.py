@@ -9,21 +9,21 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from tasks.corpus.index import IndexSummary, kept_schema
-from tasks.corpus.records import InputFile, Shard
-from tasks.enrichment.providers import model_of
-from tasks.enrichment.records import WORTH_ASKING_AGAIN
-from tasks.errors import NocturnaError
-from tasks.inference.planned import InferencePlan
-from tasks.inference.precision import Choice
-from tasks.inference.running import Running, running
-from tasks.job import Job
-from tasks.results import files
-from tasks.results.delta import Delta
-from tasks.results.fates import Answer, Wanted
-from tasks.results.layout import Layout, layout_of
-from tasks.results.schema import Columns, kept_columns, results_schema
-from tasks.results.stored import FORMAT, read_regular
+from nocturna.tasks.corpus.index import IndexSummary, kept_schema
+from nocturna.tasks.corpus.records import InputFile, Shard
+from nocturna.tasks.enrichment.providers import model_of
+from nocturna.tasks.enrichment.records import WORTH_ASKING_AGAIN
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.precision import Choice
+from nocturna.tasks.inference.running import Running, running
+from nocturna.tasks.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.delta import Delta
+from nocturna.tasks.results.fates import Answer, Wanted
+from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.schema import Columns, kept_columns, results_schema
+from nocturna.tasks.results.stored import FORMAT, read_regular
 
 
 @dataclass(frozen=True)

@@ -12,22 +12,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from tasks.corpus.kept import label_lists
-from tasks.errors import STOPPED, Stopped
-from tasks.inference.scorer import Scores
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.results.machine import give_memory_back
-from tasks.results.parts import write_part
-from tasks.results.records import ScoredShard
-from tasks.results.rows import ShardScores, Trace, result_rows
-from tasks.results.schema import results_schema
-from tasks.results.score_arrays import NewScores
-from tasks.results.shards import load_shard, save_shard, write_rejects
-from tasks.steps.documents import Planned, ToScore, read_planned, to_score
-from tasks.steps.pieces import score_in_pieces
-from tasks.steps.run import Plan, load_plan, results_columns, running_of
-from tasks.steps.summarising import with_summaries
+from nocturna.tasks.corpus.kept import label_lists
+from nocturna.tasks.errors import STOPPED, Stopped
+from nocturna.tasks.inference.scorer import Scores
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import give_memory_back
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.records import ScoredShard
+from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.score_arrays import NewScores
+from nocturna.tasks.results.shards import load_shard, save_shard, write_rejects
+from nocturna.tasks.steps.documents import Planned, ToScore, read_planned, to_score
+from nocturna.tasks.steps.pieces import score_in_pieces
+from nocturna.tasks.steps.run import Plan, load_plan, results_columns, running_of
+from nocturna.tasks.steps.summarising import with_summaries
 
 
 @dataclass(frozen=True)

@@ -9,16 +9,16 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
-from tasks.corpus.hub import refuse_offline
-from tasks.corpus.inputs import find_inputs
-from tasks.corpus.shards import check_head
-from tasks.corpus.storage import forget_listings, is_remote
-from tasks.errors import Transient, UsageError
-from tasks.inference.planned import check_models, reading_source
-from tasks.inference.running import running
-from tasks.inference.score_plan import ScorePlan
-from tasks.job import Job, Source
-from tasks.results.layout import Layout, layout_of
+from nocturna.tasks.corpus.hub import refuse_offline
+from nocturna.tasks.corpus.inputs import find_inputs
+from nocturna.tasks.corpus.shards import check_head
+from nocturna.tasks.corpus.storage import forget_listings, is_remote
+from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.inference.planned import check_models, reading_source
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.job import Job, Source
+from nocturna.tasks.results.layout import Layout, layout_of
 
 LOOKED_AT = 16
 """Inputs whose columns are looked at; every further one is checked when it is read."""
@@ -69,13 +69,13 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
     layout = layout_of(job.output.dir, job.name)
     _check_folder(layout)
     if job.output.table:
-        from tasks.results.store import check_table
+        from nocturna.tasks.results.store import check_table
 
         check_table(job.output.table, layout)
     running(job.compute, job.compute.precision)
     if job.summaries.enabled and not rehearsal:
-        from tasks.enrichment.checks import check_settings as check_summaries
-        from tasks.enrichment.providers import key_from_environment
+        from nocturna.tasks.enrichment.checks import check_settings as check_summaries
+        from nocturna.tasks.enrichment.providers import key_from_environment
 
         # only the engine knows what a Secret block holds; the plan asks it
         named = job.summaries.secret
@@ -114,7 +114,7 @@ def _check_published(job: Job, scores: Mapping[str, ScorePlan | None]) -> None:
     layout = layout_of(job.output.dir, job.name)
     if not layout.log.is_dir():
         return
-    from tasks.steps.accidents import described_identity, refuse_accidents
+    from nocturna.tasks.steps.accidents import described_identity, refuse_accidents
 
     refuse_accidents(layout, job, described_identity(job, scores))
 
@@ -134,7 +134,7 @@ def _check_folder(layout: Layout) -> None:
 @contextmanager
 def _unsaid() -> Iterator[None]:
     """Keeps the warnings of reading back: the plan reads again and says them."""
-    logger = logging.getLogger("tasks.corpus")
+    logger = logging.getLogger("nocturna.tasks.corpus")
     before = logger.level
     logger.setLevel(logging.ERROR)
     try:

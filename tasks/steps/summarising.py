@@ -9,14 +9,14 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from tasks.enrichment.providers import KeyProvider
-from tasks.enrichment.records import SUMMARY_SCHEMA, DocumentText, Progress
-from tasks.enrichment.summarise import summarise
-from tasks.job import Job
-from tasks.results import files
-from tasks.results.layout import Layout
-from tasks.steps.documents import Planned, read_planned
-from tasks.steps.run import SUMMARY, Plan, load_plan
+from nocturna.tasks.enrichment.providers import KeyProvider
+from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA, DocumentText, Progress
+from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.steps.documents import Planned, read_planned
+from nocturna.tasks.steps.run import SUMMARY, Plan, load_plan
 
 
 @dataclass(frozen=True)

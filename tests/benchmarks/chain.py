@@ -26,17 +26,17 @@ from unittest import mock
 import numpy as np
 import torch
 
-import tasks.settings  # noqa: F401  before the packages that it sets
-from tasks.cores import usable_cores
-from tasks.inference.batches import BatchLayout, Sequence
-from tasks.job import Job
-from tasks.job_file import make_job
-from tasks.results.layout import Layout, new_run_id
-from tasks.results.records import ScoredShard
-from tasks.steps.planning import plan_run
-from tasks.steps.publishing import publish_run
-from tasks.steps.run import job_layout
-from tasks.steps.scoring import Signals, score_shard
+import nocturna.tasks.settings  # noqa: F401  before the packages that it sets
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.batches import BatchLayout, Sequence
+from nocturna.tasks.job import Job
+from nocturna.tasks.job_file import make_job
+from nocturna.tasks.results.layout import Layout, new_run_id
+from nocturna.tasks.results.records import ScoredShard
+from nocturna.tasks.steps.planning import plan_run
+from nocturna.tasks.steps.publishing import publish_run
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.steps.scoring import Signals, score_shard
 from tests.benchmarks.base_model import bert_base, documents
 
 GPU_BUDGET = 131_072
@@ -154,13 +154,15 @@ def write_corpus(path: Path, count: int) -> Path:
 
 def become_free() -> None:
     """Puts the free model in the place of every other in this process."""
-    mock.patch("tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()).start()
+    mock.patch(
+        "nocturna.tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()
+    ).start()
 
 
 @contextmanager
 def free_model() -> Iterator[None]:
     """Puts the free model in the place of every other."""
-    with mock.patch("tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()):
+    with mock.patch("nocturna.tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()):
         yield
 
 

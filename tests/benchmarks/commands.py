@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from tasks.cores import usable_cores
-from tasks.inference.device import usable_precisions
-from tasks.job import Compute
-from tasks.results.machine import machine_facts
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.device import usable_precisions
+from nocturna.tasks.job import Compute
+from nocturna.tasks.results.machine import machine_facts
 from tests.benchmarks.base_model import bert_base, documents, excerpt
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,9 @@ def score(room: Path, path: Path, model: Path, precision: str, home: str) -> Cos
 
 def nocturna(room: Path, home: str, *arguments: object) -> Cost:
     """Runs the command with a cache and an engine of its own, named by `home`."""
-    return run(room, home, [sys.executable, "-c", "from flows.cli import main; main()", *arguments])
+    return run(
+        room, home, [sys.executable, "-c", "from nocturna.cli import main; main()", *arguments]
+    )
 
 
 def script(room: Path, path: Path, model: Path) -> Cost:

@@ -30,16 +30,16 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from tasks.corpus.document_tables import DOCUMENT_SCHEMA
-from tasks.results.carry import next_parts
-from tasks.results.delta import Delta, dead_rows, find_delta, wanted_documents
-from tasks.results.fates import Answer, Wanted
-from tasks.results.layout import Layout, layout_of
-from tasks.results.parts import write_part, write_streamed
-from tasks.results.records import PartFile
-from tasks.results.rows import ShardScores, Trace, result_rows
-from tasks.results.schema import Columns, results_schema
-from tasks.results.snapshots import current_snapshot, publish
+from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
+from nocturna.tasks.results.carry import next_parts
+from nocturna.tasks.results.delta import Delta, dead_rows, find_delta, wanted_documents
+from nocturna.tasks.results.fates import Answer, Wanted
+from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.parts import write_part, write_streamed
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.schema import Columns, results_schema
+from nocturna.tasks.results.snapshots import current_snapshot, publish
 from tests.results.examples import SENTIMENT, TOPIC, new_scores
 from tests.results.test_delta import index
 

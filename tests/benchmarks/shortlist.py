@@ -25,16 +25,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.inference.encoder import load_encoder
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import Running, running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.similarity import similarities
+from nocturna.tasks.inference.texts import Texts
+from nocturna.tasks.inference.windows import aggregate
+from nocturna.tasks.job import BUNDLED, Compute, LongDocuments
 from recipes.bundled.measure import SPANISH_TOPICS
-from tasks.inference.encoder import load_encoder
-from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import Running, running
-from tasks.inference.scorer import score_texts
-from tasks.inference.similarity import similarities
-from tasks.inference.texts import Texts
-from tasks.inference.windows import aggregate
-from tasks.job import BUNDLED, Compute, LongDocuments
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
 from tests.inference.plans import plan_scores, values

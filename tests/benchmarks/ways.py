@@ -55,11 +55,11 @@ class Found:
 
 def ours(model: str, topics: Sequence[str], backend: str, precision: str, workers: int) -> Score:
     """Our scorer as a run uses it: a worker of one thread a core, each with its own shard."""
-    from tasks.inference.planned import plan_inference
-    from tasks.inference.running import running
-    from tasks.inference.scorer import score_texts
-    from tasks.job import Compute
-    from tasks.job_file import make_job
+    from nocturna.tasks.inference.planned import plan_inference
+    from nocturna.tasks.inference.running import running
+    from nocturna.tasks.inference.scorer import score_texts
+    from nocturna.tasks.job import Compute
+    from nocturna.tasks.job_file import make_job
 
     labels = {"labels": list(topics)} if topics else {}
     parts: dict[str, Any] = {"scores": {"score": {"model": model, **labels}}}
@@ -85,7 +85,7 @@ def by_pipeline(model: str, topics: Sequence[str], batch_size: int) -> Score:
     import torch
     from transformers import pipeline
 
-    from tasks.cores import usable_cores
+    from nocturna.tasks.cores import usable_cores
 
     torch.set_num_threads(usable_cores())
     task = "zero-shot-classification" if topics else "text-classification"

@@ -12,11 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import zstandard
 
-from tasks.corpus.index import build_index, open_shard
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.reading import read_shard
-from tasks.corpus.shards import cut_shards
-from tasks.job import Source
+from nocturna.tasks.corpus.index import build_index, open_shard
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.job import Source
 
 Row = dict[str, Any]
 

@@ -9,13 +9,13 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 
-from tasks.corpus import unpacking
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.jsonrows import Ambiguous, parse
-from tasks.corpus.lines import iter_lines
-from tasks.corpus.records import InputFile
-from tasks.corpus.shards import cut_shards
-from tasks.errors import UsageError
+from nocturna.tasks.corpus import unpacking
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
+from nocturna.tasks.corpus.lines import iter_lines
+from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import compressed, jsonl, read_all, reasons, source, texts, write
 
 MIB = 1 << 20
@@ -25,11 +25,11 @@ BLANK = 64
 READ = """
 import json, sys, tempfile
 from pathlib import Path
-from tasks.corpus.index import build_index, open_shard
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.errors import UsageError
-from tasks.job import Source
+from nocturna.tasks.corpus.index import build_index, open_shard
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job import Source
 
 def read(path, folder):
     source = Source(path=path)

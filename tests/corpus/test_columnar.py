@@ -4,10 +4,10 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.reading import read_shard
-from tasks.corpus.shards import cut_shards
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import arrow, parquet, read_all, reasons, source, texts, write
 
 TEXTS = ["uno", None, "", "NA", "2024-01-01", "x" * 30, "nul\x00", "🙂"]

@@ -6,10 +6,10 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.reading import read_shard
-from tasks.corpus.shards import cut_shards
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import delimited, read_all, reasons, source, texts, write
 
 AWKWARD = Path(__file__).parents[3] / "shared" / "data" / "awkward" / "embedded-newlines.csv.gz"
@@ -146,7 +146,7 @@ def test_a_missing_column_names_those_that_exist(tmp_path):
 
 
 def test_a_quote_that_never_ends_is_given_up_at_the_limit(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.corpus.delimited.MAX_RECORD", 1000)
+    monkeypatch.setattr("nocturna.tasks.corpus.delimited.MAX_RECORD", 1000)
     lines = "\n".join(f"{i},fila" for i in range(2, 400))
     path = write(tmp_path / "c.csv", f'id,text\n1,"abierta\n{lines}\n')
     documents, rejects = read_all(source(path, id="id"), 50)
@@ -155,7 +155,7 @@ def test_a_quote_that_never_ends_is_given_up_at_the_limit(tmp_path, monkeypatch)
 
 
 def test_a_line_over_the_limit_is_rejected(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.corpus.lines.MAX_RECORD", 1000)
+    monkeypatch.setattr("nocturna.tasks.corpus.lines.MAX_RECORD", 1000)
     path = write(tmp_path / "c.csv", f'id,text\n1,{"x" * 2000}\n2,b\n3,"{"y" * 2000}"\n4,d\n')
     documents, rejects = read_all(source(path, id="id"), 1)
     assert [row["doc_id"] for row in documents] == ["2", "4"]

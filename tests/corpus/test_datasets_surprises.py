@@ -8,10 +8,10 @@ import sys
 import pyarrow as pa
 import pytest
 
-from tasks.corpus.index import build_index, open_shard
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.corpus.index import build_index, open_shard
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import NocturnaError, UsageError
 from tests.corpus.corpora import compressed, jsonl, parquet, read_all, reasons, source, texts, write
 
 
@@ -116,10 +116,10 @@ def test_inputs_without_rows_are_no_error(tmp_path):
 
 PEAK = """
 import resource, sys
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.reading import read_shard
-from tasks.corpus.shards import cut_shards
-from tasks.job import Source
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.job import Source
 source = Source(path=sys.argv[1])
 inputs = freeze_inputs(source)
 rows = sum(read_shard(source, inputs, s).documents.num_rows for s in cut_shards(source, inputs))

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,

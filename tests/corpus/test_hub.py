@@ -45,9 +45,9 @@ BRANCHES = {"main": OLD, "v2": NEW, "raro": ODD, "refs/pr/1": NEW}
 
 READ = """
 import json, sys
-from tasks.corpus.inputs import freeze_inputs
-from tasks.errors import NocturnaError
-from tasks.job import Source
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job import Source
 from tests.corpus.corpora import read_all, texts
 for values in json.loads(sys.argv[1]):
     source = Source(**values)

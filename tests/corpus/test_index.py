@@ -4,11 +4,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA
-from tasks.corpus.index import build_index, kept_schema, open_shard
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA
+from nocturna.tasks.corpus.index import build_index, kept_schema, open_shard
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import NocturnaError, UsageError
 from tests.corpus.corpora import (
     delimited,
     jsonl,

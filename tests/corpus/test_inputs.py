@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import compressed, jsonl, parquet, read_all, source, texts, write
 
 ONE = jsonl([{"text": "uno"}])

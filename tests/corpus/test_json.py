@@ -3,9 +3,9 @@ import random
 
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.jsonstream import iter_values
-from tasks.errors import UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.jsonstream import iter_values
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import jsonl, read_all, reasons, source, texts, write
 
 
@@ -168,7 +168,7 @@ def test_control_characters_inside_strings_are_read_as_they_are(tmp_path):
 
 
 def test_a_line_over_the_limit_is_rejected(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.corpus.lines.MAX_RECORD", 600_000)
+    monkeypatch.setattr("nocturna.tasks.corpus.lines.MAX_RECORD", 600_000)
     rows = [{"text": "a"}, {"text": "x" * 3_000_000}, {"text": "b"}, {"text": "y" * 599_000}]
     path = write(tmp_path / "c.jsonl", jsonl(rows))
     for size in (1, 10):

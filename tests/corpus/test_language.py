@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tasks.corpus.language import READ, languages_of
+from nocturna.tasks.corpus.language import READ, languages_of
 from tests.conftest import SAMPLES
 
 SPANISH = "El ayuntamiento aprobó anoche el presupuesto para las nuevas escuelas del barrio."
@@ -66,7 +66,7 @@ def test_the_model_is_loaded_when_it_is_needed_and_from_no_network():
 import sys
 calls = []
 sys.addaudithook(lambda name, args: calls.append(name) if name.startswith("socket.") else None)
-from tasks.corpus.language import languages_of
+from nocturna.tasks.corpus.language import languages_of
 assert "py3langid" not in sys.modules
 assert languages_of([{ENGLISH!r}]) == ["en"]
 assert "py3langid" in sys.modules

@@ -14,10 +14,10 @@ SPEECHES = Path(__file__).parents[3] / "shared" / "data" / "load" / "speeches-es
 READ = """
 import resource, sys, tempfile
 from pathlib import Path
-from tasks.corpus.index import build_index, open_shard
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.job import Source
+from nocturna.tasks.corpus.index import build_index, open_shard
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.job import Source
 source = Source(path=sys.argv[1], id=sys.argv[2] if len(sys.argv) > 2 else None)
 with tempfile.TemporaryDirectory() as folder:
     inputs = freeze_inputs(source)

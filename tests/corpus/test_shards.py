@@ -5,11 +5,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.reading import read_shard
-from tasks.corpus.records import Shard, Slice
-from tasks.corpus.shards import cut_shards
-from tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.records import Shard, Slice
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import NocturnaError, UsageError
 from tests.corpus.corpora import (
     ENCODERS,
     compressed,
@@ -97,7 +97,7 @@ def test_without_a_size_a_run_has_few_shards(tmp_path, rows):
 
 
 def test_a_very_long_input_is_planned_with_few_counts(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.corpus.shards._GRAINS", 8)
+    monkeypatch.setattr("nocturna.tasks.corpus.shards._GRAINS", 8)
     data = jsonl([{"text": f"{i}"} for i in range(30_000)])
     origin = source(write(tmp_path / "c.jsonl", data))
     inputs = freeze_inputs(origin)
@@ -109,8 +109,8 @@ def test_a_very_long_input_is_planned_with_few_counts(tmp_path, monkeypatch):
 
 
 def test_the_bytes_of_a_shard_are_bounded(tmp_path, monkeypatch):
-    monkeypatch.setattr("tasks.corpus.shards.SHARD_BYTES", 100_000)
-    monkeypatch.setattr("tasks.corpus.shards._GRAIN_BYTES", 10_000)
+    monkeypatch.setattr("nocturna.tasks.corpus.shards.SHARD_BYTES", 100_000)
+    monkeypatch.setattr("nocturna.tasks.corpus.shards._GRAIN_BYTES", 10_000)
     rows = [{"text": f"{i:03000}"} for i in range(200)] + [{"text": "y" * 300_000}]
     for name, data in (("c.jsonl", jsonl(rows)), ("c.parquet", parquet(rows, 50))):
         origin = source(write(tmp_path / name, data))

@@ -6,9 +6,9 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.errors import Transient, UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import Transient, UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,

@@ -4,13 +4,13 @@ import random
 import pytest
 import zstandard
 
-from tasks.corpus import streams
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.lines import Line, iter_lines, one_by_one
-from tasks.corpus.reading import read_shard
-from tasks.corpus.shards import cut_shards
-from tasks.corpus.streams import byte_range
-from tasks.errors import UsageError
+from nocturna.tasks.corpus import streams
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.lines import Line, iter_lines, one_by_one
+from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus.streams import byte_range
+from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import compressed, jsonl, read_all, source, texts, write
 
 ROWS = [{"text": f"texto {random.Random(i).random()} {i}"} for i in range(20_000)]
@@ -96,7 +96,7 @@ def test_lines_are_the_same_wherever_the_blocks_are_cut():
 
 
 def test_a_line_over_the_limit_is_not_held(monkeypatch):
-    monkeypatch.setattr("tasks.corpus.lines.MAX_RECORD", 10_000)
+    monkeypatch.setattr("nocturna.tasks.corpus.lines.MAX_RECORD", 10_000)
     dice = random.Random(6)
     lengths = [5, 10_000, 10_001, 50_000, 0, 3, 20_000]
     data = b"".join(bytes([65 + i]) * n + b"\n" for i, n in enumerate(lengths))

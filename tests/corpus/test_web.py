@@ -5,9 +5,9 @@ import threading
 
 import pytest
 
-from tasks.corpus.inputs import freeze_inputs
-from tasks.corpus.shards import cut_shards
-from tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,

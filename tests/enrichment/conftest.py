@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from tasks.enrichment.records import DocumentText, Progress, Timing
-from tasks.enrichment.summarise import summarise
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.records import DocumentText, Progress, Timing
+from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.job import Summaries
 from tests.enrichment.fake_gemini import KEY, FakeGemini
 
 Rows = list[dict[str, Any]]

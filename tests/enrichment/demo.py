@@ -11,10 +11,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from tasks.enrichment.estimate import estimate
-from tasks.enrichment.records import DocumentText
-from tasks.enrichment.summarise import summarise
-from tasks.job import Summaries
+from nocturna.tasks.enrichment.estimate import estimate
+from nocturna.tasks.enrichment.records import DocumentText
+from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.job import Summaries
 from tests.enrichment.fake_gemini import KEY, FakeGemini
 
 SAMPLE = Path("data/samples/opiniones.jsonl")

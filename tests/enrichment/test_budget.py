@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tasks.enrichment.budget import Budget
-from tasks.enrichment.prices import price_of
-from tasks.enrichment.records import Progress
-from tasks.enrichment.state import State
+from nocturna.tasks.enrichment.budget import Budget
+from nocturna.tasks.enrichment.prices import price_of
+from nocturna.tasks.enrichment.records import Progress
+from nocturna.tasks.enrichment.state import State
 from tests.enrichment.conftest import (
     Run,
     Worker,

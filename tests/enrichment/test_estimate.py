@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.enrichment.estimate import estimate
+from nocturna.tasks.enrichment.estimate import estimate
 from tests.enrichment.conftest import Run, documents, make_settings, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 

@@ -5,8 +5,8 @@ from itertools import pairwise
 
 import pytest
 
-from tasks.enrichment.limiter import Limiter
-from tasks.enrichment.records import Progress, Timing
+from nocturna.tasks.enrichment.limiter import Limiter
+from nocturna.tasks.enrichment.records import Progress, Timing
 from tests.enrichment.conftest import Run, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 

@@ -7,8 +7,8 @@ import httpx2
 import pytest
 from google.genai.errors import APIError
 
-from tasks.enrichment.providers._gemini_failures import failure_of
-from tasks.enrichment.records import Progress
+from nocturna.tasks.enrichment.providers._gemini_failures import failure_of
+from nocturna.tasks.enrichment.records import Progress
 from tests.enrichment.conftest import Run, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 

@@ -4,8 +4,8 @@ import importlib.util
 
 import pytest
 
-from tasks.enrichment.redact import redact, redactor_for
-from tasks.errors import UsageError
+from nocturna.tasks.enrichment.redact import redact, redactor_for
+from nocturna.tasks.errors import UsageError
 from tests.enrichment.conftest import make_settings
 
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.enrichment.errors import ServiceError
-from tasks.enrichment.prompt import make_request, render
-from tasks.enrichment.providers.gemini import Client
-from tasks.enrichment.records import Progress
-from tasks.enrichment.summarise import summarise
-from tasks.errors import NocturnaError
+from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.prompt import make_request, render
+from nocturna.tasks.enrichment.providers.gemini import Client
+from nocturna.tasks.enrichment.records import Progress
+from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.errors import NocturnaError
 from tests.enrichment.conftest import QUICK, documents, make_settings, opinions
 from tests.enrichment.fake_gemini import KEY, FakeGemini
 

@@ -7,8 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from tasks.enrichment.summarise import summarise
-from tasks.errors import Stopped
+from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.errors import Stopped
 from tests.enrichment.conftest import QUICK, documents, make_settings
 
 

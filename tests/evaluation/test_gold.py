@@ -2,8 +2,8 @@
 
 import pytest
 
-from tasks.errors import UsageError
-from tasks.evaluation.gold import LEFT_OUT, map_labels, parse_map
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels, parse_map
 
 LABELS = ("NEG", "NEU", "POS")
 

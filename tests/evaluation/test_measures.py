@@ -6,9 +6,9 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
-from tasks.errors import UsageError
-from tasks.evaluation.measures import evaluate_labels
-from tasks.evaluation.tables import as_text
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.evaluation.measures import evaluate_labels
+from nocturna.tasks.evaluation.tables import as_text
 
 LABELS = ("NEG", "NEU", "POS")
 GOLD = ["NEG", "NEG", "NEU", "POS"]

@@ -24,7 +24,7 @@ def note():
         json.dump(sorted(sys.modules), out)
 
 atexit.register(note)
-from flows.cli import main
+from nocturna.cli import main
 main()
 """
 

@@ -9,10 +9,10 @@ import duckdb
 import pandas as pd
 import pytest
 
-from flows.score import score_corpus
-from tasks.errors import UsageError
-from tasks.inference.heads import heads
-from tasks.job_file import make_job
+from nocturna.score import score_corpus
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.job_file import make_job
 from tests.models import NLI, SENTIMENT, bert_classifier, sentence_encoder
 
 pytestmark = pytest.mark.usefixtures("engine")

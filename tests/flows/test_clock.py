@@ -7,13 +7,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from flows.clock import Clock, Rules, Turn
-from flows.schedule import make_schedule
-from flows.served_night import Due, Night
-from flows.stamp import read_stamp, write_stamp
-from tasks.errors import NocturnaError, RunLocked
-from tasks.job import Job
-from tasks.steps.run import job_layout
+from nocturna.clock import Clock, Rules, Turn
+from nocturna.schedule import make_schedule
+from nocturna.served_night import Due, Night
+from nocturna.stamp import read_stamp, write_stamp
+from nocturna.tasks.errors import NocturnaError, RunLocked
+from nocturna.tasks.job import Job
+from nocturna.tasks.steps.run import job_layout
 
 TWO = datetime(2026, 11, 20, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

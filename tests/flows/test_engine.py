@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.engine import Engine, start_engine
-from flows.engine_database import schema_version
+from nocturna.engine import Engine, start_engine
+from nocturna.engine_database import schema_version
 from tests.flows.engine_schema import migrated
 from tests.flows.leftovers import left, nothing_left
 
@@ -71,7 +71,7 @@ def test_signals_that_ask_to_stop_are_not_for_it(running):
 START = """
 import sys, time
 from pathlib import Path
-from flows.engine import start_engine
+from nocturna.engine import start_engine
 engine = start_engine(Path(sys.argv[1]), Path(sys.argv[1]) / "engine.log")
 print("started", flush=True)
 time.sleep(60)
@@ -103,7 +103,7 @@ def reason(home: Path, **more) -> str:
 
 
 def made_database(home: Path) -> sqlite3.Connection:
-    from flows import engine_database
+    from nocturna import engine_database
 
     home.mkdir()
     engine_database._make(home / "prefect.db")

@@ -7,7 +7,7 @@ from collections import Counter
 
 import pytest
 
-from flows.engine import start_engine
+from nocturna.engine import start_engine
 
 
 @pytest.fixture

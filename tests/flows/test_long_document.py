@@ -19,7 +19,7 @@ def scored(text: str, folder: Path, models: list[str]) -> tuple[pd.Series, int]:
     folder.mkdir()
     (folder / "documento.txt").write_text(text, encoding="utf-8")
     command = ["score", str(folder / "documento.txt"), "--format", "files", *models]
-    code = "import sys; from flows.cli import main; sys.exit(main())"
+    code = "import sys; from nocturna.cli import main; sys.exit(main())"
     done = subprocess.run(
         [sys.executable, "-c", code, *command, "--name", "ley", "--out", str(folder / "out")],
         capture_output=True,

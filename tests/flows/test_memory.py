@@ -18,7 +18,7 @@ ALLOWED = 200 * 10**6
 def peak_of(corpus: Path, model: Path, out: Path) -> tuple[int, int]:
     """Documents and peak RSS in bytes of `nocturna score` over a corpus."""
     options = ["--id", "id", "--long-documents", "truncate", "--json", "--name", "memoria"]
-    code = "from flows.cli import main; main()"
+    code = "from nocturna.cli import main; main()"
     command = [sys.executable, "-c", code, "score", str(corpus), *options, "--out", str(out)]
     done = subprocess.run(
         [*command, "--sentiment-model", str(model)], capture_output=True, text=True, check=False

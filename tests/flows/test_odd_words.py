@@ -76,7 +76,7 @@ def test_escape_in_text(nocturna, encoder, tmp_path, monkeypatch):
     assert list(frame[ODD]) == ["x"] * len(ids)
 
     monkeypatch.setenv("NOCTURNA_DEBUG", "1")
-    monkeypatch.setattr("flows.cli.app", lambda **_: 1 / len(ODD[:0]) or ODD)
+    monkeypatch.setattr("nocturna.cli.app", lambda **_: 1 / len(ODD[:0]) or ODD)
     trace = nocturna("runs")
     assert trace.code == 1 and "Traceback" in trace.err
     assert not OBEYED & set(trace.err)

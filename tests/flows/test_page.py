@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from flows.engine import start_engine
+from nocturna.engine import start_engine
 from tests.browser import browser, chromium
 from tests.models import TEXTS
 

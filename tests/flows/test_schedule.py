@@ -6,8 +6,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from flows.schedule import make_schedule
-from tasks.errors import UsageError
+from nocturna.schedule import make_schedule
+from nocturna.tasks.errors import UsageError
 
 START, END = datetime(2026, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
 ZONES = ("UTC", "Europe/Madrid", "America/New_York", "America/Santiago", "Australia/Lord_Howe",

@@ -313,8 +313,8 @@ def test_bad_usage_is_one_line_and_exit_code_2(nocturna, models, tmp_path, argum
 
 
 def test_a_locked_output_is_exit_code_75(nocturna, models, tmp_path):
-    from tasks.results.layout import layout_of
-    from tasks.results.lock import hold_lock
+    from nocturna.tasks.results.layout import layout_of
+    from nocturna.tasks.results.lock import hold_lock
 
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     with hold_lock(layout_of("out", "prensa"), "20260101T000000-0123abcd"):
@@ -325,17 +325,17 @@ def test_a_locked_output_is_exit_code_75(nocturna, models, tmp_path):
 
 
 def test_a_changed_input_stops_the_run_in_one_line(nocturna, models, tmp_path, monkeypatch):
-    import tasks.plan
+    import nocturna.tasks.plan
 
     corpus = write_corpus(tmp_path / "prensa.jsonl")
-    real = tasks.plan.plan_run
+    real = nocturna.tasks.plan.plan_run
 
     def plan_then_change(*args):
         planned = real(*args)
         write_corpus(corpus, [text.upper() for text in TEXTS])
         return planned
 
-    monkeypatch.setattr(tasks.plan, "plan_run", plan_then_change)
+    monkeypatch.setattr(nocturna.tasks.plan, "plan_run", plan_then_change)
     done = nocturna("score", corpus, *models)
     assert done.code == 1
     assert "changed while the run was going on" in done.err
@@ -344,8 +344,8 @@ def test_a_changed_input_stops_the_run_in_one_line(nocturna, models, tmp_path, m
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(nocturna, models, tmp_path, monkeypatch):
-    from tasks.control import request_stop
-    from tasks.steps import scoring
+    from nocturna.tasks.control import request_stop
+    from nocturna.tasks.steps import scoring
 
     corpus = write_corpus(tmp_path / "prensa.jsonl", TEXTS * 3)
     arguments = ["score", corpus, *models, "--id", "id", "--shard-size", 5, "--json"]

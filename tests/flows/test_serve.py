@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from flows.schedule import make_schedule
-from tasks.results.layout import layout_of
-from tasks.results.lock import hold_lock
+from nocturna.schedule import make_schedule
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.lock import hold_lock
 from tests.flows.leftovers import left, nothing_left
 from tests.flows.serving import call, runs_of, write_job
 from tests.models import TEXTS

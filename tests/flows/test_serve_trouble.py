@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tasks.results.layout import layout_of
-from tasks.results.lock import hold_lock
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.lock import hold_lock
 from tests.flows.leftovers import left, nothing_left
 from tests.flows.serving import runs_of, write_job
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from flows.schedule import make_schedule
-from tasks.results.layout import layout_of
+from nocturna.schedule import make_schedule
+from nocturna.tasks.results.layout import layout_of
 from tests.flows.leftovers import nothing_left
 from tests.flows.serving import Serving, call, write_job
 

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from flows.cli.given import described_job
-from flows.telling import tell_aside
-from tasks.errors import NocturnaError
-from tasks.results.layout import layout_of
-from tasks.results.lock import hold_lock
+from nocturna.cli.given import described_job
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.lock import hold_lock
+from nocturna.telling import tell_aside
 from tests.listeners import silent_server, web_hook
 from tests.models import TEXTS
 

@@ -8,9 +8,9 @@ import sys
 
 from rich.table import Table
 
-from flows.console import person_console
-from flows.guard import guard_output
-from flows.terminal import say, say_warnings, show_progress
+from nocturna.console import person_console
+from nocturna.guard import guard_output
+from nocturna.terminal import say, say_warnings, show_progress
 
 ODD = "\x1b]0;hola\x07\x9b31m[red]a[/b] :smile: \u202eb"
 SHOWN = "\\x1b]0;hola\\x07\\u009b31m[red]a[/b] :smile: \\u202eb"
@@ -21,7 +21,7 @@ def test_all_that_python_prints_passes_the_guard(capsys):
     print(ODD)
     say(f"{ODD}\n{ODD}")
     say_warnings()
-    logging.getLogger("tasks.corpus.inputs").warning("left out: %s", ODD)
+    logging.getLogger("nocturna.tasks.corpus.inputs").warning("left out: %s", ODD)
     said = capsys.readouterr()
     assert said.out == f"{SHOWN}\n"
     lines = said.err.splitlines()
@@ -88,7 +88,7 @@ def test_usage_errors_are_one_line_that_shows_the_argument(nocturna):
 
 
 def test_a_terminal_of_few_letters_gets_escapes_and_no_crash(tmp_path):
-    code = "from flows.guard import guard_output; guard_output(); print('política 日本 \\udcff')"
+    code = "from nocturna.guard import guard_output; guard_output(); print('política 日本 \\udcff')"
     done = subprocess.run(
         [sys.executable, "-c", code],
         capture_output=True,

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import tasks.plan
-from tasks.errors import NocturnaError, Transient, UsageError
-from tasks.job import Job
-from tasks.plan import plan_corpus
+import nocturna.tasks.plan
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.job import Job
+from nocturna.tasks.plan import plan_corpus
 
 ROOT = Path(__file__).parents[2]
 JOB = Job.model_validate({"name": "j", "source": {"path": "a"}})
@@ -39,7 +39,7 @@ def test_only_what_can_pass_is_tried_again(monkeypatch, error, tries):
         seen.append(args)
         raise error
 
-    monkeypatch.setattr(tasks.plan, "plan_run", fail)
+    monkeypatch.setattr(nocturna.tasks.plan, "plan_run", fail)
 
     @flow
     def once():
@@ -63,9 +63,8 @@ def test_the_deployment_runs_a_flow_that_exists_with_a_job_that_is_valid():
 def test_the_command_answers_before_anything_heavy_is_imported():
     heavy = ["torch", "transformers", "prefect", "pyarrow", "datasets", "duckdb", "google.genai"]
     heavy += ["py3langid", "numpy"]
-    code = (
-        f"import flows.cli, sys, json; print(json.dumps([m for m in {heavy} if m in sys.modules]))"
-    )
+    told = f"print(json.dumps([m for m in {heavy} if m in sys.modules]))"
+    code = f"import nocturna.cli, sys, json; {told}"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert json.loads(done.stdout) == []
 

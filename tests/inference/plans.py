@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.inference.planned import InferencePlan, plan_inference
-from tasks.inference.scorer import Scores
-from tasks.job_file import make_job
+from nocturna.tasks.inference.planned import InferencePlan, plan_inference
+from nocturna.tasks.inference.scorer import Scores
+from nocturna.tasks.job_file import make_job
 
 
 def plan_scores(

@@ -26,11 +26,11 @@ from transformers.models.auto.modeling_auto import (
     MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES as ARCHITECTURES,
 )
 
-from tasks.errors import UsageError
-from tasks.inference.architectures import REFUSED
-from tasks.inference.running import running
-from tasks.inference.scorer import Scores, score_texts
-from tasks.job import Compute
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.architectures import REFUSED
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import Scores, score_texts
+from nocturna.tasks.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import SENTIMENT, TEXTS, wordpiece
 

@@ -16,21 +16,21 @@ from transformers import (
     DistilBertForSequenceClassification,
 )
 
-from tasks.errors import UsageError
-from tasks.inference import openvino_backend, openvino_conversion
-from tasks.inference.backends import Reading, load_backend
-from tasks.inference.batches import Sequence
-from tasks.inference.models import resolve_model
-from tasks.inference.openvino_backend import OpenVinoBackend, computes_in
-from tasks.inference.openvino_kept import read_conversion
-from tasks.inference.planned import InferencePlan
-from tasks.inference.precision import fastest, measure_precisions
-from tasks.inference.reading import FirstPosition, Logits, classifier_reading
-from tasks.inference.reference import reference_scores
-from tasks.inference.running import running
-from tasks.inference.scorer import score_texts
-from tasks.inference.torch_backend import TorchBackend
-from tasks.job import Compute, Tolerance
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference import openvino_backend, openvino_conversion
+from nocturna.tasks.inference.backends import Reading, load_backend
+from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.openvino_backend import OpenVinoBackend, computes_in
+from nocturna.tasks.inference.openvino_kept import read_conversion
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.precision import fastest, measure_precisions
+from nocturna.tasks.inference.reading import FirstPosition, Logits, classifier_reading
+from nocturna.tasks.inference.reference import reference_scores
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.torch_backend import TorchBackend
+from nocturna.tasks.job import Compute, Tolerance
 from tests.inference.plans import plan_scores
 from tests.models import (
     NLI,
@@ -241,11 +241,11 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 import numpy as np
-from tasks.inference.batches import Sequence
-from tasks.inference.sequence_model import load_classifier
-from tasks.inference.models import resolve_model
-from tasks.inference.running import running
-from tasks.job import Compute
+from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference.sequence_model import load_classifier
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.job import Compute
 
 run = running(Compute(device="cpu", backend="openvino", workers=4), "fp32")
 together = Barrier(4)

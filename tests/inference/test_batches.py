@@ -10,15 +10,15 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.errors import NocturnaError, Stopped, UsageError
-from tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
-from tasks.inference.planned import InferencePlan
-from tasks.inference.reference import measure_deviation
-from tasks.inference.running import Tally, running
-from tasks.inference.scorer import score_texts
-from tasks.inference.tokens import PIECE_CHARS, split_text
-from tasks.inference.windows import aggregate, cut_windows
-from tasks.job import Compute, LongDocuments
+from nocturna.tasks.errors import NocturnaError, Stopped, UsageError
+from nocturna.tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.reference import measure_deviation
+from nocturna.tasks.inference.running import Tally, running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.tokens import PIECE_CHARS, split_text
+from nocturna.tasks.inference.windows import aggregate, cut_windows
+from nocturna.tasks.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 
@@ -262,7 +262,7 @@ def test_bf16_states_how_far_it_is_from_fp32(plan):
 
 
 def test_the_tokens_of_a_text_are_made_once_for_models_that_share_a_tokenizer(plan, monkeypatch):
-    from tasks.inference.tokens import TextTokenizer
+    from nocturna.tasks.inference.tokens import TextTokenizer
 
     model = plan.scores[1].model.folder
     topic = {"labels": ["a", "b"], "model": model}

@@ -15,13 +15,13 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoTokenizer, pipeline
 
-from tasks.errors import UsageError
-from tasks.inference.models import resolve_model
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import running
-from tasks.inference.scorer import score_texts
-from tasks.inference.sequence_model import load_classifier
-from tasks.job import Compute
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.sequence_model import load_classifier
+from nocturna.tasks.job import Compute
 from tests.inference.plans import plan_scores
 from tests.inference.plans import values as of
 from tests.inference.sweep import tiny_classifier
@@ -127,7 +127,7 @@ def test_weights_that_are_not_used_are_said_in_one_line(tmp_path, caplog):
         return {**weights, "bert.encoder.extra": torch.zeros(2), "cls.extra": torch.zeros(2)}
 
     folder = edit_weights(bert_classifier(tmp_path / "m"), more)
-    with caplog.at_level(logging.WARNING, "tasks"):
+    with caplog.at_level(logging.WARNING, "nocturna.tasks"):
         planned(folder)
     assert [r.getMessage() for r in caplog.records] == [
         f"model {folder}: 2 weights of its file are not used, such as bert.encoder.extra"
@@ -238,7 +238,7 @@ def test_repeated_id2label(tmp_path, names, part):
 
 def test_labels_without_names_are_said_in_one_line(tmp_path, caplog):
     folder = bert_classifier(tmp_path / "m", labels=("LABEL_0", "LABEL_1"))
-    with caplog.at_level(logging.WARNING, "tasks"):
+    with caplog.at_level(logging.WARNING, "nocturna.tasks"):
         planned(folder)
     (said,) = caplog.records
     assert "does not name its labels" in said.getMessage()

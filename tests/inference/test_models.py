@@ -8,22 +8,22 @@ from pathlib import Path
 import pytest
 import torch
 
-from tasks.errors import UsageError
-from tasks.inference.encoder import load_encoder
-from tasks.inference.model_config import (
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.encoder import load_encoder
+from nocturna.tasks.inference.model_config import (
     Outputs,
     classifier_labels,
     classifier_outputs,
     nli_verdicts,
 )
-from tasks.inference.models import SAFETENSORS, TORCH, resolve_model
-from tasks.inference.planned import plan_inference
-from tasks.inference.recipe import read_recipe
-from tasks.inference.running import running
-from tasks.inference.sequence_model import load_classifier
-from tasks.inference.tokens import load_tokenizer
-from tasks.job import Compute
-from tasks.job_file import make_job
+from nocturna.tasks.inference.models import SAFETENSORS, TORCH, resolve_model
+from nocturna.tasks.inference.planned import plan_inference
+from nocturna.tasks.inference.recipe import read_recipe
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.sequence_model import load_classifier
+from nocturna.tasks.inference.tokens import load_tokenizer
+from nocturna.tasks.job import Compute
+from nocturna.tasks.job_file import make_job
 from tests.models import SENTIMENT, bert_classifier, roberta_classifier, sentence_encoder
 
 RUN = running(Compute(device="cpu", workers=2), "fp32")

@@ -12,22 +12,22 @@ from transformers import (
     DistilBertForSequenceClassification,
 )
 
-from tasks.inference import torch_backend
-from tasks.inference.batches import Sequence
-from tasks.inference.packing import PackedBackend, pack
-from tasks.inference.planned import InferencePlan
-from tasks.inference.reading import (
+from nocturna.tasks.inference import torch_backend
+from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference.packing import PackedBackend, pack
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.reading import (
     Embedding,
     Logits,
     packed_classifier,
     packed_encoder,
 )
-from tasks.inference.reference import deviation, reference_scores
-from tasks.inference.running import Tally, running
-from tasks.inference.scorer import score_texts
-from tasks.inference.sequence_model import load_classifier
-from tasks.inference.torch_backend import can_pack
-from tasks.job import Compute
+from nocturna.tasks.inference.reference import deviation, reference_scores
+from nocturna.tasks.inference.running import Tally, running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.sequence_model import load_classifier
+from nocturna.tasks.inference.torch_backend import can_pack
+from nocturna.tasks.job import Compute
 from tests.inference.plans import plan_scores
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece
 

@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.errors import Stopped
-from tasks.inference.planned import InferencePlan
-from tasks.inference.running import running
-from tasks.inference.scorer import Known, score_texts
-from tasks.job import Compute
-from tasks.steps import pieces
+from nocturna.tasks.errors import Stopped
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import Known, score_texts
+from nocturna.tasks.job import Compute
+from nocturna.tasks.steps import pieces
 from tests.inference.plans import plan_scores
 from tests.models import bert_classifier, sentence_encoder
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from transformers import pipeline
 
-from tasks.inference.running import running
-from tasks.inference.scorer import score_texts
-from tasks.job import Compute
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
 

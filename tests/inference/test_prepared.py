@@ -10,17 +10,17 @@ import numpy as np
 import openvino
 import pytest
 
-import tasks.cached
-import tasks.inference.openvino_prepared as prepared
-from tasks.inference.encoder import _embedding
-from tasks.inference.models import resolve_model
-from tasks.inference.openvino_conversion import _Examples, convert
-from tasks.inference.openvino_kept import conversion_at, keep_conversion
+import nocturna.tasks.cached
+import nocturna.tasks.inference.openvino_prepared as prepared
+from nocturna.tasks.inference.encoder import _embedding
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.openvino_conversion import _Examples, convert
+from nocturna.tasks.inference.openvino_kept import conversion_at, keep_conversion
 from tests.models import TEXTS
 
 FIRST = """
 import sys
-from flows.cli import main
+from nocturna.cli import main
 try:
     main()
 except SystemExit as ended:
@@ -51,7 +51,7 @@ def test_a_first_run_makes_nothing_and_imports_no_model_library(tmp_path):
 
 @pytest.mark.parametrize("kind", ["sentiment", "encoder"])
 def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, monkeypatch):
-    from tasks.inference.sequence_model import LOGITS
+    from nocturna.tasks.inference.sequence_model import LOGITS
 
     ref = resolve_model("bundled", None, kind)
     reading = LOGITS if kind == "sentiment" else _embedding(ref)
@@ -76,8 +76,8 @@ def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, mo
 
 
 def test_what_is_prepared_is_used_only_whole(tmp_path, monkeypatch):
-    monkeypatch.setattr(tasks.cached, "PREPARED", tmp_path / "prepared")
-    tasks.cached.keep_cached(tmp_path / "prepared" / "kind" / "name", b"told")
-    assert tasks.cached.read_cached(tmp_path / "cache" / "kind" / "name") == b"told"
+    monkeypatch.setattr(nocturna.tasks.cached, "PREPARED", tmp_path / "prepared")
+    nocturna.tasks.cached.keep_cached(tmp_path / "prepared" / "kind" / "name", b"told")
+    assert nocturna.tasks.cached.read_cached(tmp_path / "cache" / "kind" / "name") == b"told"
     (tmp_path / "prepared" / "kind" / "name").write_bytes(b"damaged")
-    assert tasks.cached.read_cached(tmp_path / "cache" / "kind" / "name") is None
+    assert nocturna.tasks.cached.read_cached(tmp_path / "cache" / "kind" / "name") is None

@@ -11,20 +11,20 @@ import torch
 from torch.nn.modules.module import register_module_forward_hook
 from transformers import pipeline
 
-from tasks.errors import UsageError
-from tasks.inference.encoder import load_encoder
-from tasks.inference.heads import nli
-from tasks.inference.models import ModelRef, resolve_model
-from tasks.inference.planned import InferencePlan
-from tasks.inference.reference import measure_deviation
-from tasks.inference.running import running
-from tasks.inference.score_plan import ScorePlan, config_of
-from tasks.inference.scorer import score_texts
-from tasks.inference.sequence_model import load_classifier
-from tasks.inference.similarity import similarities
-from tasks.inference.texts import Texts
-from tasks.inference.windows import cut_windows
-from tasks.job import Compute, LongDocuments
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.encoder import load_encoder
+from nocturna.tasks.inference.heads import nli
+from nocturna.tasks.inference.models import ModelRef, resolve_model
+from nocturna.tasks.inference.planned import InferencePlan
+from nocturna.tasks.inference.reference import measure_deviation
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.score_plan import ScorePlan, config_of
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.sequence_model import load_classifier
+from nocturna.tasks.inference.similarity import similarities
+from nocturna.tasks.inference.texts import Texts
+from nocturna.tasks.inference.windows import cut_windows
+from nocturna.tasks.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 

@@ -5,15 +5,15 @@ import subprocess
 
 import pytest
 
-from tasks.errors import UsageError
-from tasks.inference.architectures import PADDABLE, REFUSED
-from tasks.inference.backends import load_backend
-from tasks.inference.models import resolve_model
-from tasks.inference.networks import load_config
-from tasks.inference.running import running
-from tasks.inference.sequence_model import LOGITS, describe_classifier, frame_sequence
-from tasks.inference.torch_backend import TorchBackend
-from tasks.job import Compute
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.architectures import PADDABLE, REFUSED
+from nocturna.tasks.inference.backends import load_backend
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.networks import load_config
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.sequence_model import LOGITS, describe_classifier, frame_sequence
+from nocturna.tasks.inference.torch_backend import TorchBackend
+from nocturna.tasks.job import Compute
 from tests.inference.sweep import SAMPLE, TOLERANCE, sweep, tiny_classifier
 
 EQUAL = (

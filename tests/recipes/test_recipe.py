@@ -9,6 +9,7 @@ import torch
 from torch.nn.functional import normalize
 from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
+from nocturna.tasks.errors import UsageError
 from recipes.bundled.bundle import (
     ENCODER_FOLDER,
     SENTIMENT_FOLDER,
@@ -30,7 +31,6 @@ from recipes.bundled.recipe import (
 )
 from recipes.bundled.sources import read_sources
 from recipes.bundled.teacher import Teacher, embed, load_teacher
-from tasks.errors import UsageError
 from tests.recipes.made_up import write_data, write_pairs
 
 ENCODER = EncoderRecipe(

@@ -15,10 +15,10 @@ from transformers import (
     pipeline,
 )
 
+from nocturna.tasks.evaluation.file import evaluate_file
 from recipes.bundled.bundle import ENCODER_FOLDER, SENTIMENT_FOLDER, load_encoder
 from recipes.bundled.measure import SPANISH_TOPICS, similarity_spearman, topic_accuracy
 from recipes.bundled.teacher import embed
-from tasks.evaluation.file import evaluate_file
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "data" / "models"

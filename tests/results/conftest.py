@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.layout import Layout, layout_of
 from tests.results.examples import JOB
 
 

@@ -7,17 +7,17 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 
-from tasks.corpus.document_tables import DOCUMENT_SCHEMA
-from tasks.inference.models import ModelRef
-from tasks.inference.score_plan import ScorePlan
-from tasks.results.layout import Layout
-from tasks.results.manifest import Manifest
-from tasks.results.parts import write_part
-from tasks.results.records import PartFile
-from tasks.results.rows import ShardScores, Trace, result_rows
-from tasks.results.schema import Columns, results_schema
-from tasks.results.score_arrays import NewScores
-from tasks.results.snapshots import Snapshot, publish
+from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import Manifest
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.schema import Columns, results_schema
+from nocturna.tasks.results.score_arrays import NewScores
+from nocturna.tasks.results.snapshots import Snapshot, publish
 
 JOB = "prensa"
 MODEL = ModelRef("model", "sha256:" + "0" * 40, "/model", "safetensors")

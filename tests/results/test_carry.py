@@ -5,13 +5,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import NocturnaError, UsageError
-from tasks.results.carry import Sizes, next_parts
-from tasks.results.delta import find_delta
-from tasks.results.parts import ROW_GROUP, write_part
-from tasks.results.rows import Trace, result_rows
-from tasks.results.schema import results_schema, same_columns
-from tasks.results.snapshots import publish
+from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.results.carry import Sizes, next_parts
+from nocturna.tasks.results.delta import find_delta
+from nocturna.tasks.results.parts import ROW_GROUP, write_part
+from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.schema import results_schema, same_columns
+from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import (
     COLUMNS,
     JOB,

@@ -5,8 +5,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.errors import QualityRefused
-from tasks.results.checks import (
+from nocturna.tasks.errors import QualityRefused
+from nocturna.tasks.results.checks import (
     Checked,
     Limits,
     check_run,
@@ -15,9 +15,9 @@ from tasks.results.checks import (
     refuse,
     write_metrics,
 )
-from tasks.results.parts import write_part
-from tasks.results.records import Counts
-from tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.rows import Trace, result_rows
 from tests.results.examples import (
     COLUMNS,
     JOB,

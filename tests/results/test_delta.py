@@ -6,18 +6,18 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.corpus.index import INDEX_SCHEMA
-from tasks.results.delta import (
+from nocturna.tasks.corpus.index import INDEX_SCHEMA
+from nocturna.tasks.results.delta import (
     Delta,
     dead_rows,
     describe,
     find_delta,
     wanted_documents,
 )
-from tasks.results.fates import Answer, Wanted
-from tasks.results.parts import write_part
-from tasks.results.rows import ShardScores
-from tasks.results.snapshots import publish
+from nocturna.tasks.results.fates import Answer, Wanted
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.rows import ShardScores
+from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, part_of, rows_of, scores_of
 
 CONFIG = Wanted(

@@ -1,7 +1,7 @@
 import pytest
 
-from tasks.errors import UsageError
-from tasks.results.dictionary import data_dictionary
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.dictionary import data_dictionary
 from tests.results.examples import SCHEMA, publish_ids
 
 

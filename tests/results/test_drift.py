@@ -5,12 +5,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tasks.errors import QualityRefused
-from tasks.results.checks import Limits, check_run, refuse, write_metrics
-from tasks.results.drift import label_drift
-from tasks.results.parts import write_part
-from tasks.results.records import Counts
-from tasks.results.snapshots import publish
+from nocturna.tasks.errors import QualityRefused
+from nocturna.tasks.results.checks import Limits, check_run, refuse, write_metrics
+from nocturna.tasks.results.drift import label_drift
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
 
 LIMITS = Limits(shift_documents=10)

@@ -4,8 +4,8 @@ import os
 import duckdb
 import pytest
 
-from tasks.errors import NocturnaError, Transient
-from tasks.results import files
+from nocturna.tasks.errors import NocturnaError, Transient
+from nocturna.tasks.results import files
 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path, monkeypatch):

@@ -4,7 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.results.identity import Identity, accidents, identity_from, identity_of, same_source
+from nocturna.tasks.results.identity import (
+    Identity,
+    accidents,
+    identity_from,
+    identity_of,
+    same_source,
+)
 from tests.results.examples import SCHEMA
 
 LAST = Identity(

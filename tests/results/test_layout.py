@@ -2,8 +2,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tasks.errors import UsageError
-from tasks.results.layout import (
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.layout import (
     bare_name,
     layout_of,
     name_in_snapshot,

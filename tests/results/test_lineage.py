@@ -6,10 +6,10 @@ from uuid import UUID
 
 import pytest
 
-from tasks.results import files
-from tasks.results.manifest import InputUsed, write_manifest
-from tasks.results.recovery import close_run
-from tasks.results.snapshots import current_snapshot
+from nocturna.tasks.results import files
+from nocturna.tasks.results.manifest import InputUsed, write_manifest
+from nocturna.tasks.results.recovery import close_run
+from nocturna.tasks.results.snapshots import current_snapshot
 from tests.results.examples import SCHEMA, manifest_of, publish_ids, run_of
 
 INPUTS = (

@@ -6,16 +6,16 @@ from contextlib import contextmanager
 
 import pytest
 
-from tasks.errors import RunLocked
-from tasks.results import lock
-from tasks.results.lock import hold_lock, holder_of
+from nocturna.tasks.errors import RunLocked
+from nocturna.tasks.results import lock
+from nocturna.tasks.results.lock import hold_lock, holder_of
 
 HOLD = """
 import sys
 from pathlib import Path
-from tasks.results.layout import Layout
-from tasks.results import lock
-from tasks.results.lock import hold_lock
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results import lock
+from nocturna.tasks.results.lock import hold_lock
 with hold_lock(Layout(Path(sys.argv[1])), "run-of-the-night"):
     print("held", flush=True)
     sys.stdin.read()

@@ -3,11 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from tasks.corpus.records import InputFile, Shard, Slice
-from tasks.errors import NocturnaError
-from tasks.results.lock import hold_lock
-from tasks.results.machine import machine_facts, package_versions, peak_rss_bytes
-from tasks.results.manifest import (
+from nocturna.tasks.corpus.records import InputFile, Shard, Slice
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results.lock import hold_lock
+from nocturna.tasks.results.machine import machine_facts, package_versions, peak_rss_bytes
+from nocturna.tasks.results.manifest import (
     InputUsed,
     inputs_used,
     list_runs,
@@ -15,8 +15,8 @@ from tasks.results.manifest import (
     resumable_runs,
     write_manifest,
 )
-from tasks.results.records import Counts
-from tasks.steps.describe import described
+from nocturna.tasks.results.records import Counts
+from nocturna.tasks.steps.describe import described
 from tests.results.examples import TOPIC, manifest_of, publish_ids, run_of
 
 

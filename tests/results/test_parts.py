@@ -4,9 +4,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import NocturnaError
-from tasks.results import files, parts
-from tasks.results.parts import is_whole, write_part
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files, parts
+from nocturna.tasks.results.parts import is_whole, write_part
 from tests.results.examples import documents, part_of, rows_of
 
 RUN = "20261123T020000-1a2b3c4d"

@@ -5,11 +5,11 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 
-from tasks.results.checks import Limits, check_run
-from tasks.results.layout import layout_of
-from tasks.results.records import Counts, to_json
-from tasks.results.report import as_dict, reading_lines, summarise, table_rows
-from tasks.results.snapshots import publish
+from nocturna.tasks.results.checks import Limits, check_run
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.records import Counts, to_json
+from nocturna.tasks.results.report import as_dict, reading_lines, summarise, table_rows
+from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, manifest_of, part_of
 
 

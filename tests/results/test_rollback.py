@@ -4,13 +4,13 @@ import shutil
 
 import pytest
 
-from tasks.errors import UsageError
-from tasks.results.drift import label_drift
-from tasks.results.log_entries import logged_numbers
-from tasks.results.manifest import list_runs, write_manifest
-from tasks.results.recovery import Recovery, recover
-from tasks.results.rollback import earlier_snapshots, roll_back
-from tasks.results.snapshots import committed_snapshot, current_snapshot
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.drift import label_drift
+from nocturna.tasks.results.log_entries import logged_numbers
+from nocturna.tasks.results.manifest import list_runs, write_manifest
+from nocturna.tasks.results.recovery import Recovery, recover
+from nocturna.tasks.results.rollback import earlier_snapshots, roll_back
+from nocturna.tasks.results.snapshots import committed_snapshot, current_snapshot
 from tests.results.examples import manifest_of, publish_ids, run_of
 from tests.results.readers import with_pandas
 

@@ -5,9 +5,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from tasks.results.rows import Trace, result_rows
-from tasks.results.schema import Columns
-from tasks.results.score_arrays import NewScores
+from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.schema import Columns
+from nocturna.tasks.results.score_arrays import NewScores
 from tests.results.examples import (
     COLUMNS,
     JOB,

@@ -4,9 +4,9 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from tasks.enrichment.records import SUMMARY_SCHEMA
-from tasks.errors import UsageError
-from tasks.results.schema import (
+from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.schema import (
     OUR_NAMES,
     Columns,
     further_columns,
@@ -16,7 +16,7 @@ from tasks.results.schema import (
     score_columns,
     score_names,
 )
-from tasks.results.score_fields import label_columns
+from nocturna.tasks.results.score_fields import label_columns
 from tests.results.examples import COLUMNS, JOB, SCHEMA, SENTIMENT, TOPIC, with_topic
 
 

@@ -4,15 +4,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.corpus.document_tables import REJECT_SCHEMA
-from tasks.results.records import (
+from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
+from nocturna.tasks.results.records import (
     Counts,
     ScoredShard,
     total,
     total_timings,
 )
-from tasks.results.schema import results_schema
-from tasks.results.shards import load_shard, save_shard, write_rejects
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.shards import load_shard, save_shard, write_rejects
 from tests.results.examples import JOB, SCHEMA, documents, part_of, with_topic
 
 RUN = "20261123T020000-1a2b3c4d"

@@ -5,19 +5,19 @@ from pathlib import Path
 
 import pytest
 
-from tasks.errors import NocturnaError
-from tasks.results import files
-from tasks.results.layout import name_in_snapshot
-from tasks.results.log_entries import logged_numbers
-from tasks.results.parts import write_part
-from tasks.results.retention import clean
-from tasks.results.rows import Trace, result_rows
-from tasks.results.snapshots import (
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import name_in_snapshot
+from nocturna.tasks.results.log_entries import logged_numbers
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.retention import clean
+from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.snapshots import (
     committed_snapshot,
     current_snapshot,
     publish,
 )
-from tasks.sections.retention import Retention
+from nocturna.tasks.sections.retention import Retention
 from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, part_of, publish_ids, scores_of
 from tests.results.readers import READERS, with_pandas
 

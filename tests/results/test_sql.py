@@ -1,20 +1,20 @@
 import subprocess
 import sys
 
-from tasks.results.sql import THREADS, connect
+from nocturna.tasks.results.sql import THREADS, connect
 
 PROGRAM = """
 import sys
 from pathlib import Path
-from tasks.results.layout import Layout
-from tasks.results.sql import connect
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.sql import connect
 with connect(Layout(Path(sys.argv[1]))) as database:
     print(database.execute("SELECT current_setting('enable_progress_bar')").fetchone()[0])
 """
 
 
 def test_the_threads_stay_few_where_there_are_many_cores(layout, monkeypatch):
-    monkeypatch.setattr("tasks.results.sql.usable_cores", lambda: 64)
+    monkeypatch.setattr("nocturna.tasks.results.sql.usable_cores", lambda: 64)
     with connect(layout) as database:
         assert database.execute("SELECT current_setting('threads')").fetchone() == (THREADS,)
 

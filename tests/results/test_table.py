@@ -19,16 +19,16 @@ import pytest
 from deltalake import DeltaTable, write_deltalake
 from deltalake.fs import DeltaStorageHandler
 
-from tasks.errors import NocturnaError, Transient, UsageError
-from tasks.results import store
-from tasks.results import table as tables
-from tasks.results.layout import Layout, layout_of
-from tasks.results.parts import sha256_of, write_part
-from tasks.results.records import PartFile
-from tasks.results.schema import Columns, fitted, results_schema
-from tasks.results.snapshots import Snapshot, current_snapshot, publish
-from tasks.results.table import mirror
-from tasks.results.table_columns import table_schema
+from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.results import store
+from nocturna.tasks.results import table as tables
+from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.parts import sha256_of, write_part
+from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.schema import Columns, fitted, results_schema
+from nocturna.tasks.results.snapshots import Snapshot, current_snapshot, publish
+from nocturna.tasks.results.table import mirror
+from nocturna.tasks.results.table_columns import table_schema
 from tests.gcs import gcs_server
 from tests.results.examples import (
     COLUMNS,
@@ -47,9 +47,9 @@ MORE_LABELS = with_topic(labels=(*TOPIC.labels, "salud"))
 
 KILLED = """
 import os, signal, sys
-from tasks.results import table
-from tasks.results.layout import layout_of
-from tasks.results.snapshots import current_snapshot
+from nocturna.tasks.results import table
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.snapshots import current_snapshot
 
 point, out, uri = sys.argv[1:]
 name = "put_part" if point == "after the first file" else "_commit"

@@ -17,12 +17,12 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-from tasks.errors import UsageError
-from tasks.registry import registered
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.registry import registered
 
 if TYPE_CHECKING:
-    from tasks.enrichment.records import Reply
-    from tasks.job import Summaries
+    from nocturna.tasks.enrichment.records import Reply
+    from nocturna.tasks.job import Summaries
 
 GROUP = "nocturna.providers"
 KeyProvider = Callable[[], str | None]

@@ -18,15 +18,15 @@ Only `compute` loads a network; importing a head and planning a score must be ch
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from tasks.registry import registered
+from nocturna.tasks.registry import registered
 
 if TYPE_CHECKING:
-    from tasks.inference.models import Resolve
-    from tasks.inference.running import Running
-    from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-    from tasks.inference.texts import Texts
-    from tasks.sections.base import ScoreOptions
-    from tasks.sections.compute import LongDocuments
+    from nocturna.tasks.inference.models import Resolve
+    from nocturna.tasks.inference.running import Running
+    from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+    from nocturna.tasks.inference.texts import Texts
+    from nocturna.tasks.sections.base import ScoreOptions
+    from nocturna.tasks.sections.compute import LongDocuments
 
 GROUP = "nocturna.heads"
 

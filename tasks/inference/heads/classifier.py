@@ -5,17 +5,17 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, field_validator
 
-from tasks.errors import UsageError
-from tasks.inference.model_config import classifier_outputs, unnamed
-from tasks.inference.models import BUNDLED, Resolve
-from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from tasks.sections.base import ScoreOptions, option, refuse_secrets
-from tasks.sections.labels import zero_shot
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.model_config import classifier_outputs, unnamed
+from nocturna.tasks.inference.models import BUNDLED, Resolve
+from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
+from nocturna.tasks.sections.labels import zero_shot
 
 if TYPE_CHECKING:
-    from tasks.inference.running import Running
-    from tasks.inference.texts import Texts
-    from tasks.sections.compute import LongDocuments
+    from nocturna.tasks.inference.running import Running
+    from nocturna.tasks.inference.texts import Texts
+    from nocturna.tasks.sections.compute import LongDocuments
 
 
 class Options(ScoreOptions):
@@ -73,8 +73,8 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
 
 def examine(plan: ScorePlan) -> list[str]:
     """Refuses a model whose parts do not belong together; says what is odd about another."""
-    from tasks.inference.examined import unused_note
-    from tasks.inference.sequence_model import describe_classifier
+    from nocturna.tasks.inference.examined import unused_note
+    from nocturna.tasks.inference.sequence_model import describe_classifier
 
     notes = unused_note(plan.model, describe_classifier(plan.model).unused)
     own = classifier_outputs(plan.model).labels
@@ -88,7 +88,7 @@ def examine(plan: ScorePlan) -> list[str]:
 
 def readers(plan: ScorePlan) -> list[Reader]:
     """The model reads each text."""
-    from tasks.inference.sequence_model import describe_classifier
+    from nocturna.tasks.inference.sequence_model import describe_classifier
 
     return [Reader(plan.model.name, describe_classifier(plan.model).tokenizer)]
 
@@ -102,9 +102,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     """
     import numpy as np
 
-    from tasks.inference.probabilities import sigmoid, softmax
-    from tasks.inference.sequence_model import load_classifier
-    from tasks.inference.windows import aggregate, cut_windows
+    from nocturna.tasks.inference.probabilities import sigmoid, softmax
+    from nocturna.tasks.inference.sequence_model import load_classifier
+    from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     def read() -> HeadScores:
         model = load_classifier(plan.model, run)

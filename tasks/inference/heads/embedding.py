@@ -5,16 +5,16 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.inference.models import BUNDLED, Resolve
-from tasks.inference.recipe import read_recipe
-from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from tasks.sections.base import ScoreOptions, option, refuse_secrets
-from tasks.sections.labels import Labels, one_slot, several, zero_shot
+from nocturna.tasks.inference.models import BUNDLED, Resolve
+from nocturna.tasks.inference.recipe import read_recipe
+from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
+from nocturna.tasks.sections.labels import Labels, one_slot, several, zero_shot
 
 if TYPE_CHECKING:
-    from tasks.inference.running import Running
-    from tasks.inference.texts import Texts
-    from tasks.sections.compute import LongDocuments
+    from nocturna.tasks.inference.running import Running
+    from nocturna.tasks.inference.texts import Texts
+    from nocturna.tasks.sections.compute import LongDocuments
 
 
 class Options(ScoreOptions):
@@ -111,25 +111,25 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
 
 def examine(plan: ScorePlan) -> list[str]:
     """Refuses an encoder whose parts do not belong together; says what is odd about another."""
-    from tasks.inference.examined import examine_encoder
+    from nocturna.tasks.inference.examined import examine_encoder
 
     return examine_encoder(plan.model, sentences(plan, plan.labels))
 
 
 def readers(plan: ScorePlan) -> list[Reader]:
     """The encoder reads each text."""
-    from tasks.inference.encoder import describe_encoder
+    from nocturna.tasks.inference.encoder import describe_encoder
 
     return [Reader(plan.model.name, describe_encoder(plan.model).tokenizer)]
 
 
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
     """Softmax over the labels of the cosine similarity divided by a temperature."""
-    from tasks.inference.choices import spread_choices
-    from tasks.inference.encoder import load_encoder
-    from tasks.inference.probabilities import softmax
-    from tasks.inference.similarity import similarities
-    from tasks.inference.windows import aggregate
+    from nocturna.tasks.inference.choices import spread_choices
+    from nocturna.tasks.inference.encoder import load_encoder
+    from nocturna.tasks.inference.probabilities import softmax
+    from nocturna.tasks.inference.similarity import similarities
+    from nocturna.tasks.inference.windows import aggregate
 
     model = load_encoder(plan.model, run)
     labels, asked = spread_choices(plan.labels, texts.choices)

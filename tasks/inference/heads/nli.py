@@ -11,22 +11,22 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from tasks.errors import UsageError
-from tasks.inference.model_config import Verdicts, nli_verdicts
-from tasks.inference.models import BUNDLED, Resolve
-from tasks.inference.recipe import read_recipe
-from tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from tasks.sections.base import ScoreOptions, option, refuse_secrets
-from tasks.sections.labels import Labels, one_slot, several, zero_shot
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.model_config import Verdicts, nli_verdicts
+from nocturna.tasks.inference.models import BUNDLED, Resolve
+from nocturna.tasks.inference.recipe import read_recipe
+from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
+from nocturna.tasks.sections.labels import Labels, one_slot, several, zero_shot
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from tasks.inference.choices import Asked
-    from tasks.inference.running import Running
-    from tasks.inference.texts import Texts
-    from tasks.sections.compute import LongDocuments
+    from nocturna.tasks.inference.choices import Asked
+    from nocturna.tasks.inference.running import Running
+    from nocturna.tasks.inference.texts import Texts
+    from nocturna.tasks.sections.compute import LongDocuments
 
 DEFAULT_TEMPLATES = {"es": "Este ejemplo es {}.", "en": "This example is {}."}
 
@@ -151,8 +151,8 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
 
 def examine(plan: ScorePlan) -> list[str]:
     """Refuses models whose parts do not belong together; says what is odd about the others."""
-    from tasks.inference.examined import check_readable, examine_encoder, unused_note
-    from tasks.inference.sequence_model import describe_classifier
+    from nocturna.tasks.inference.examined import check_readable, examine_encoder, unused_note
+    from nocturna.tasks.inference.sequence_model import describe_classifier
 
     found = describe_classifier(plan.model, pairs=True)
     check_readable(plan.model, found.tokenizer, sentences(plan, plan.labels))
@@ -164,8 +164,8 @@ def examine(plan: ScorePlan) -> list[str]:
 
 def readers(plan: ScorePlan) -> list[Reader]:
     """The model reads each text with each label, after the encoder that draws up shortlists."""
-    from tasks.inference.encoder import describe_encoder
-    from tasks.inference.sequence_model import describe_classifier
+    from nocturna.tasks.inference.encoder import describe_encoder
+    from nocturna.tasks.inference.sequence_model import describe_classifier
 
     found = [Reader(plan.model.name, describe_classifier(plan.model).tokenizer)]
     if "shortlist" in plan.models:
@@ -183,10 +183,10 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     """
     import numpy as np
 
-    from tasks.inference.choices import spread_choices
-    from tasks.inference.probabilities import softmax
-    from tasks.inference.sequence_model import load_classifier, pair_frame
-    from tasks.inference.windows import aggregate, cut_windows
+    from nocturna.tasks.inference.choices import spread_choices
+    from nocturna.tasks.inference.probabilities import softmax
+    from nocturna.tasks.inference.sequence_model import load_classifier, pair_frame
+    from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     labels, asked = spread_choices(plan.labels, texts.choices)
     counts, truncated = np.ones(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
@@ -241,7 +241,7 @@ def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np
     """Entailment against contradiction (of two classes, the other) for each label by itself."""
     import numpy as np
 
-    from tasks.inference.probabilities import softmax
+    from nocturna.tasks.inference.probabilities import softmax
 
     two = logits[..., [verdicts.against, verdicts.entailment]]
     return softmax(np.nan_to_num(two, neginf=0.0))[..., 1]
@@ -260,10 +260,10 @@ def _shortlist(
     """
     import numpy as np
 
-    from tasks.inference.choices import Asked
-    from tasks.inference.encoder import load_encoder
-    from tasks.inference.similarity import similarities
-    from tasks.inference.windows import aggregate
+    from nocturna.tasks.inference.choices import Asked
+    from nocturna.tasks.inference.encoder import load_encoder
+    from nocturna.tasks.inference.similarity import similarities
+    from nocturna.tasks.inference.windows import aggregate
 
     assert plan.asked is not None
     exact = replace(run, precision="fp32", on_share=None)

@@ -12,8 +12,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tasks.errors import NocturnaError
-from tasks.results.layout import layout_of
+from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results.layout import layout_of
 from tests.results.crash.night import job_of, run_night, write_corpus
 from tests.results.crash.trials import different, left_over, rows_of, set_back
 

@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import tasks.score
-from flows.observer import Observer
-from flows.recorded import observed
-from flows.score import score_corpus
-from tasks.control import request_stop
-from tasks.job import Compute, Job, Output, Quality, Source
-from tasks.steps import pieces
+import nocturna.tasks.score
+from nocturna.observer import Observer
+from nocturna.recorded import observed
+from nocturna.score import score_corpus
+from nocturna.tasks.control import request_stop
+from nocturna.tasks.job import Compute, Job, Output, Quality, Source
+from nocturna.tasks.steps import pieces
 
 TOPICS = ("política", "ciencia")
 
@@ -86,7 +86,7 @@ def run_night(job: Job, stop_after: int | None = None) -> str:
     """
     observer = _Nobody(None, "", lambda line: None)
     observer.lose("nothing is recorded here")
-    with mock.patch.object(tasks.score, "score", _stopping(stop_after)):
+    with mock.patch.object(nocturna.tasks.score, "score", _stopping(stop_after)):
         return str(observed(score_corpus, observer, job=job).run_id)
 
 
@@ -100,7 +100,7 @@ class _Nobody(Observer):
 
 def _stopping(shards: int | None) -> Callable[..., Any]:
     """Scores a shard, and asks the run to stop once so many are done."""
-    real, done = tasks.score.score, itertools.count(1)
+    real, done = nocturna.tasks.score.score, itertools.count(1)
 
     def score(*given: Any) -> Any:
         ended = real(*given)

@@ -14,12 +14,12 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from tasks.cores import usable_cores
-from tasks.corpus.language import languages_of
-from tasks.inference.planned import plan_inference
-from tasks.inference.running import running
-from tasks.inference.scorer import score_texts
-from tasks.results import files
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.corpus.language import languages_of
+from nocturna.tasks.inference.planned import plan_inference
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.results import files
 from tests.results.crash.night import count_texts, job_of, models, run_night, write_corpus
 
 OPERATIONS = ("fsync", "rename", "link", "symlink", "unlink")

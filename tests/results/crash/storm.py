@@ -12,8 +12,8 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.results.layout import layout_of
-from tasks.results.log_entries import last_number
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.log_entries import last_number
 from tests.results.crash.reading import KINDS
 from tests.results.crash.trials import Server, rows_of, serving
 

@@ -9,12 +9,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from tasks.errors import NocturnaError, QualityRefused, Stopped
-from tasks.job import Job
-from tasks.results.layout import Layout, layout_of
-from tasks.results.manifest import list_runs
-from tasks.results.rollback import roll_back
-from tasks.results.snapshots import current_snapshot
+from nocturna.tasks.errors import NocturnaError, QualityRefused, Stopped
+from nocturna.tasks.job import Job
+from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.manifest import list_runs
+from nocturna.tasks.results.rollback import roll_back
+from nocturna.tasks.results.snapshots import current_snapshot
 from tests.results.crash.night import count_texts, job_of, run_night, write_corpus
 from tests.results.crash.trials import rows_of
 

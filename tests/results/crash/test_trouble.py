@@ -6,10 +6,10 @@ import sys
 
 import pytest
 
-from tasks.errors import RunLocked, Stopped
-from tasks.results.layout import layout_of
-from tasks.results.lock import hold_lock
-from tasks.results.manifest import list_runs
+from nocturna.tasks.errors import RunLocked, Stopped
+from nocturna.tasks.results.layout import layout_of
+from nocturna.tasks.results.lock import hold_lock
+from nocturna.tasks.results.manifest import list_runs
 from tests.results.crash.night import count_texts, job_of, run_night, write_corpus
 from tests.results.crash.trials import (
     SHARD,

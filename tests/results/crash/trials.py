@@ -15,8 +15,8 @@ from typing import Any
 
 import pandas as pd
 
-from tasks.results.layout import Layout, layout_of
-from tasks.results.log_entries import current_snapshot, logged_numbers
+from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.log_entries import current_snapshot, logged_numbers
 from tests.results.crash.night import models, write_corpus
 from tests.results.readers import READERS
 
