@@ -1,8 +1,8 @@
 """Fifty nights in one `nocturna serve`: does anything grow that should not?
 
-Each night the corpus changes: documents come, change and leave; it grows for the first nights and
-keeps its size from then on. Once as many nights have passed as the job's retention keeps, memory,
-descriptors, threads, files, disk and the engine's database have to stay as they are.
+Each night the corpus changes: documents come, change and leave, the oldest first; it grows for the
+first nights and keeps its size from then on. Once as many nights have passed as the job's retention
+keeps, memory, descriptors, threads, files, disk and the engine's database have to stay as they are.
 
     python -m tests.benchmarks.soak --nights 50
 
@@ -81,7 +81,7 @@ class Corpus:
         grows = night <= GROWING_NIGHTS
         coming = START if night == 1 else GROWTH if grows else LEAVING
         leaving = 0 if grows else LEAVING
-        for name in self._random.sample(sorted(self._texts), leaving):
+        for name in sorted(self._texts)[:leaving]:  # the oldest: records of runs go with their rows
             del self._texts[name]
         for name in self._random.sample(sorted(self._texts), CHANGING if self._texts else 0):
             self._texts[name] += f" Cambió la noche {night}."
