@@ -5,7 +5,7 @@ from typing import Any
 
 from nocturna.tasks.enrichment.estimate import Estimate
 from nocturna.tasks.job import Job
-from nocturna.tasks.results.delta import describe
+from nocturna.tasks.results.difference import describe
 from nocturna.tasks.results.layout import new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.recovery import recover

@@ -67,9 +67,13 @@ def _snapshot(story: Story) -> list[str]:
     lines = [f"{run.snapshot}: {where}"]
     if run.base:
         lines.append(f"planned against snapshot {run.base}")
-    if run.table:
-        lines.append(f"version {run.table.get('version')} of the table {run.table.get('uri')}")
+    lines += [_place(name, place) for name, place in run.sinks.items()]
     return lines
+
+
+def _place(name: str, place: dict[str, Any]) -> str:
+    version = place.get("version")
+    return f"{name}: {place.get('uri')}" + (f", version {version}" if version is not None else "")
 
 
 def _score(name: str, score: dict[str, Any]) -> str:

@@ -15,6 +15,7 @@ from nocturna.tasks.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results, report
 from nocturna.tasks.results.report import Summary
+from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.score import score_shard
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
@@ -44,7 +45,7 @@ def score_corpus(job: Job) -> Summary:
             shards = all_scored(scored)
         spent = time.monotonic() - start
         summary = do(publish_results, job, plan.run_id, shards, summaries, spent)
-        if job.output.table:
+        if asked_for(job.output):
             summary = do(mirror_results, job, summary)
         if is_recorded():
             report(job, summary)

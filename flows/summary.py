@@ -22,8 +22,9 @@ def print_summary(summary: Summary) -> None:
     console.print(table)
     console.print()
     plain(console, f"results     {summary.results}")
-    if summary.table:
-        plain(console, f"table       {summary.table['uri']}")
+    for name, place in summary.sinks.items():
+        known = "table" if place == summary.table else name
+        plain(console, f"{known:<11} {place['uri']}")
     if summary.quarantine:
         plain(console, f"quarantine  {summary.quarantine}")
     for library, line in summary.reading.items():

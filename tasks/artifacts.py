@@ -129,8 +129,8 @@ def as_markdown(summary: Summary) -> str:
     lines += ["", f"Rows for readers: `{_code(summary.results)}`"]
     if summary.quarantine:
         lines += ["", f"Rows that could not be read: `{_code(summary.quarantine)}`"]
-    if summary.table:
-        lines += ["", f"The same rows as a table: `{_code(str(summary.table['uri']))}`"]
+    for place in summary.sinks.values():
+        lines += ["", f"The same rows elsewhere: `{_code(str(place['uri']))}`"]
     lines += ["", f"The whole story: `nocturna runs show {summary.run_id}`"]
     return "\n".join(lines)
 

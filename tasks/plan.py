@@ -6,7 +6,7 @@ from prefect import task
 
 from nocturna.tasks.engine import RETRIES
 from nocturna.tasks.job import Job
-from nocturna.tasks.results.delta import describe
+from nocturna.tasks.results.difference import describe
 from nocturna.tasks.steps.planning import plan_run
 from nocturna.tasks.steps.run import job_layout
 from nocturna.tasks.summarise import key_of

@@ -1,4 +1,4 @@
-"""The tasks that publish a run, mirror it and report on it."""
+"""The tasks that publish a run, send it on and report on it."""
 
 from prefect import task
 
@@ -8,7 +8,7 @@ from nocturna.tasks.job import Job
 from nocturna.tasks.results.comparison import compared
 from nocturna.tasks.results.records import ScoredShard
 from nocturna.tasks.results.report import Summary
-from nocturna.tasks.steps.mirroring import mirror_run
+from nocturna.tasks.results.sending import send
 from nocturna.tasks.steps.publishing import publish_run
 from nocturna.tasks.steps.run import job_layout
 from nocturna.tasks.steps.summarising import Summarised
@@ -28,8 +28,8 @@ def publish_results(
 
 @task(name="mirror", **RETRIES)
 def mirror_results(job: Job, summary: Summary) -> Summary:
-    """Makes the job's Delta table hold what the run has published."""
-    return mirror_run(job_layout(job), job, summary)
+    """Makes the further places that the job wants hold what the run has published."""
+    return send(job_layout(job), job.output, summary)
 
 
 def report(job: Job, summary: Summary) -> None:

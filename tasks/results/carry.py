@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nocturna.tasks.errors import NocturnaError, UsageError
-from nocturna.tasks.results.delta import Delta, dead_rows
+from nocturna.tasks.results.difference import Delta, dead_rows
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import is_whole, schema_of, write_streamed

@@ -11,10 +11,10 @@ from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import aside
 from nocturna.tasks.results.layout import Layout, is_run_id, start_of
-from nocturna.tasks.results.lineage import note_event
 from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.log_entries import Snapshot, committed, current_snapshot, line_of
 from nocturna.tasks.results.records import Counts, to_json
+from nocturna.tasks.results.sinks import tell_followers
 from nocturna.tasks.results.stored import Stored, as_record, read_record
 
 RUNNING, READY, PUBLISHED = "running", "ready", "published"
@@ -58,7 +58,8 @@ class Manifest:
             against fp32, on how many documents since when, and of these `tonight`: the run's own.
         base: number of the snapshot that it was planned against, 0 for none.
         unrecorded: why the engine recorded nothing of the run, or not all of it.
-        table: `uri` and `version` of the Delta table that shows the snapshot too.
+        sinks: `uri` and `version` of the further places that show the snapshot too, by sink.
+        table: the one of them that is a table with versions.
         job: the job as it was given, defaults filled in.
         inputs: the files that were read.
         scores: what each score is, by its name: kind, config, exact models, the column of each
@@ -99,6 +100,7 @@ class Manifest:
     deviation: dict[str, Any] | None = None
     base: int | None = None
     table: dict[str, Any] | None = None
+    sinks: dict[str, dict[str, Any]] = field(default_factory=dict)
     unrecorded: str | None = None
     problem: str | None = None
 
@@ -122,7 +124,7 @@ def inputs_used(inputs: Sequence[InputFile], shards: Sequence[Shard]) -> tuple[I
 def write_manifest(layout: Layout, manifest: Manifest) -> None:
     """Writes `runs/<run_id>/manifest.json`; readers find the old one or the new, never a part.
 
-    The lineage event of a new status is written first.
+    The sinks that follow runs are told first.
     """
     rates = {
         "documents_per_second": round(manifest.documents_per_second, 3),
@@ -132,7 +134,7 @@ def write_manifest(layout: Layout, manifest: Manifest) -> None:
     values = json.loads(to_json(manifest)) | rates
     del values["problem"]
     with files.clear_errors(layout.root):
-        note_event(layout, values)
+        tell_followers(layout, values)
         files.write_whole(layout.manifest(manifest.run_id), as_record(values))
 
 

@@ -1,13 +1,14 @@
 """What a run did, for the terminal and for scripts."""
 
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import Manifest
 from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.sinks import Received
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,8 @@ class Summary:
         reading: lines of code that read it, by library.
         warnings: what a person should look at, a line each.
         summaries: documents by summary status, what they cost, and why they stopped early.
-        table: `uri` and `version` of the Delta table that shows the same rows.
+        sinks: `uri` and `version` of the further places that show the same rows, by sink.
+        table: the one of them that is a table with versions.
         quarantine: folder of the rows that could not be read, if there are any.
     """
 
@@ -53,6 +55,7 @@ class Summary:
     warnings: tuple[str, ...] = ()
     summaries: dict[str, Any] | None = None
     table: dict[str, Any] | None = None
+    sinks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
 def summarise(
@@ -105,9 +108,13 @@ def reading_lines(results: Path) -> dict[str, str]:
     }
 
 
-def table_line(uri: str) -> str:
-    """One line of Python that reads a Delta table."""
-    return f"DeltaTable({uri!r}).to_pandas()"
+def with_places(summary: Summary, reached: Mapping[str, Received]) -> Summary:
+    """The summary of a run with the places that show its rows too."""
+    sinks = {name: {"uri": r.uri, "version": r.version} for name, r in reached.items()}
+    tables = (place for place in sinks.values() if place["version"] is not None)
+    reading = {library: line for r in reached.values() for library, line in r.reading.items()}
+    reading = {**summary.reading, **reading}
+    return replace(summary, sinks=sinks, table=next(tables, None), reading=reading)
 
 
 def as_dict(summary: Summary) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.log_entries import committed, current_snapshot, is_kept
 from nocturna.tasks.results.manifest import PUBLISHED, SKIPPED, Manifest, list_runs
 from nocturna.tasks.results.recovery import discard_work, remove_snapshot
+from nocturna.tasks.results.sinks import followers
 from nocturna.tasks.results.sql import connect, literal
 from nocturna.tasks.sections.retention import Retention
 
@@ -162,8 +163,9 @@ def _remove(layout: Layout, item: Surplus) -> None:
     elif item.kind == "quarantine":
         _remove_files(item.path, [p for p in files.listed(item.path) if p.suffix == ".parquet"])
     elif item.kind == "run":
-        own = (layout.plan, layout.metrics, layout.lineage, layout.manifest)
-        _remove_files(item.path, [path(item.name) for path in own])
+        own = [path(item.name) for path in (layout.plan, layout.metrics, layout.manifest)]
+        noted = [item.path / sink.FILE for sink in followers().values()]
+        _remove_files(item.path, [*own, *noted])
     else:
         files.unlink(item.path)
 

@@ -1,27 +1,21 @@
 """Where results go."""
 
-from typing import Literal
+from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
-from nocturna.tasks.sections.base import Section, option, refuse_secrets
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results.sinks import output_options
+from nocturna.tasks.sections.base import Section, option
 
-TABLE_SCHEMES = ("s3", "s3a", "gs", "file")
 
-
-class Output(Section):
-    """Where results go and what a row carries."""
+class Own(Section):
+    """What every job can say of its results, whatever the sinks add."""
 
     dir: str = Field(
         "out",
         description="Folder that holds one output folder a job.",
         json_schema_extra=option("--out"),
-    )
-    table: str | None = Field(
-        None,
-        min_length=1,
-        description="Delta table that shows the same rows: s3://, gs://, file:// or a path.",
-        json_schema_extra=option("--table"),
     )
     keep_text: bool = Field(
         False,
@@ -39,12 +33,13 @@ class Output(Section):
         "lack with nulls, or refuse to publish.",
     )
 
-    @field_validator("table")
-    @classmethod
-    def _is_address(cls, table: str | None) -> str | None:
-        scheme, found, place = (table or "").partition("://")
-        if found and scheme not in TABLE_SCHEMES:
-            raise ValueError(f"{scheme}:// is no place for a table; give s3://, gs:// or a path")
-        if found and "?" in place:
-            raise ValueError("a table's address has no query string")
-        return refuse_secrets(table)
+
+def _sinks() -> Any:
+    try:
+        return output_options(Own)
+    except UsageError as error:
+        raise SystemExit(f"nocturna: {error}") from None
+
+
+class Output(*_sinks(), Own):  # type: ignore[misc]
+    """Where results go and what a row carries; each sink adds the keys that ask for it."""

@@ -20,7 +20,7 @@ from nocturna.tasks.results.schema import Columns, results_schema
 from nocturna.tasks.sections.base import ScoreOptions
 
 if TYPE_CHECKING:
-    from nocturna.tasks.results.delta import Delta
+    from nocturna.tasks.results.difference import Delta
 
 
 def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:

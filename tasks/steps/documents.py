@@ -14,7 +14,7 @@ from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.inference.planned import reading_source
 from nocturna.tasks.inference.scorer import Known
 from nocturna.tasks.results.carried import rows_before
-from nocturna.tasks.results.delta import wanted_documents
+from nocturna.tasks.results.difference import wanted_documents
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.steps.run import Plan, results_columns, wanted_of
 

@@ -21,12 +21,12 @@ from nocturna.tasks.inference.facts import was_used
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job import Job
 from nocturna.tasks.results import files
-from nocturna.tasks.results.delta import Delta, base_is_whole, find_delta
+from nocturna.tasks.results.difference import Delta, base_is_whole, find_delta
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
 from nocturna.tasks.results.schema import results_schema
 from nocturna.tasks.results.shards import write_rejects
-from nocturna.tasks.results.table_columns import table_schema
+from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.results.work import digests_of, is_whole_work
 from nocturna.tasks.steps.accidents import described_identity, identity_for, refuse_accidents
 from nocturna.tasks.steps.describe import planned_manifest
@@ -140,8 +140,8 @@ def _new_plan(
         files.put_folder(building, layout.index(run_id))
     columns = columns_of(job, inference, kept_schema(layout.index(run_id)))
     schema = results_schema(columns, job.name)
-    if job.output.table:
-        table_schema(schema)
+    for sink in asked_for(job.output).values():
+        sink.check_columns(job.output, schema)
     summary_config = summary_config_of(job)
     answers = wanted_of(columns, summary_config, job.name)
     compare = partial(find_delta, layout, run_id, answers, full=job.full)

@@ -7,7 +7,7 @@ from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.carry import next_parts
 from nocturna.tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
 from nocturna.tasks.results.configs import note_configs
-from nocturna.tasks.results.delta import set_damaged_aside
+from nocturna.tasks.results.difference import set_damaged_aside
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.machine import peak_rss_bytes
 from nocturna.tasks.results.manifest import Manifest, read_manifest, write_manifest
@@ -15,12 +15,12 @@ from nocturna.tasks.results.records import ScoredShard, total, total_timings
 from nocturna.tasks.results.recovery import close_run
 from nocturna.tasks.results.report import Summary, summarise
 from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.sending import send
 from nocturna.tasks.results.shards import load_shard
 from nocturna.tasks.results.snapshots import committed_snapshot, flip, publish
 from nocturna.tasks.steps.accidents import identity_for
 from nocturna.tasks.steps.describe import planned_manifest
 from nocturna.tasks.steps.deviation import standing_deviation
-from nocturna.tasks.steps.mirroring import mirror_run
 from nocturna.tasks.steps.run import load_plan, results_columns, utc_now
 from nocturna.tasks.steps.summarising import Summarised
 
@@ -131,7 +131,7 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
     set_damaged_aside(layout, plan.delta)
-    return mirror_run(layout, plan.job, _published(layout, run_id))
+    return send(layout, plan.job.output, _published(layout, run_id))
 
 
 def _note_configs(layout: Layout, manifest: Manifest) -> None:

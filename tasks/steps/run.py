@@ -19,7 +19,7 @@ from nocturna.tasks.inference.precision import Choice
 from nocturna.tasks.inference.running import Running, running
 from nocturna.tasks.job import Job
 from nocturna.tasks.results import files
-from nocturna.tasks.results.delta import Delta
+from nocturna.tasks.results.difference import Delta
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.schema import Columns, kept_columns, results_schema

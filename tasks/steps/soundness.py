@@ -19,6 +19,7 @@ from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job import Job, Source
 from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.sinks import asked_for
 
 LOOKED_AT = 16
 """Inputs whose columns are looked at; every further one is checked when it is read."""
@@ -61,17 +62,15 @@ def check_served(job: Job) -> str | None:
 
 
 def check_settings(job: Job, *, rehearsal: bool = False) -> None:
-    """Checks what a job says of this machine: output folder, table, device, backend, summaries.
+    """Checks what a job says of this machine: output folder, sinks, device, backend, summaries.
 
     Raises:
         UsageError: naming the key.
     """
     layout = layout_of(job.output.dir, job.name)
     _check_folder(layout)
-    if job.output.table:
-        from nocturna.tasks.results.store import check_table
-
-        check_table(job.output.table, layout)
+    for sink in asked_for(job.output).values():
+        sink.check(job.output, layout)
     running(job.compute, job.compute.precision)
     if job.summaries.enabled and not rehearsal:
         from nocturna.tasks.enrichment.checks import check_settings as check_summaries

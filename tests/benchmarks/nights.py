@@ -32,7 +32,7 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from nocturna.tasks.results.carry import next_parts
-from nocturna.tasks.results.delta import Delta, dead_rows, find_delta, wanted_documents
+from nocturna.tasks.results.difference import Delta, dead_rows, find_delta, wanted_documents
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.parts import write_part, write_streamed

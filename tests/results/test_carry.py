@@ -7,7 +7,7 @@ import pytest
 
 from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results.carry import Sizes, next_parts
-from nocturna.tasks.results.delta import find_delta
+from nocturna.tasks.results.difference import find_delta
 from nocturna.tasks.results.parts import ROW_GROUP, write_part
 from nocturna.tasks.results.rows import Trace, result_rows
 from nocturna.tasks.results.schema import results_schema, same_columns

@@ -22,7 +22,6 @@ def test_the_paths_are_those_of_the_design(tmp_path):
         layout.plan("r1"): "runs/r1/plan.json",
         layout.manifest("r1"): "runs/r1/manifest.json",
         layout.metrics("r1"): "runs/r1/metrics.json",
-        layout.lineage("r1"): "runs/r1/openlineage.ndjson",
         layout.quarantine("r1"): "quarantine/r1",
         layout.work("r1"): "work/r1",
         layout.index("r1"): "work/r1/index",

@@ -14,12 +14,11 @@ from uuid import NAMESPACE_URL, uuid5
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import Bad, set_aside
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.log_entries import committed_snapshot
-from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.stored import parsed, read_regular
 
 SPEC = "https://openlineage.io/spec"
 NAMESPACE = "nocturna"
+FILE = "openlineage.ndjson"
 _KINDS = {
     "running": "START",
     "ready": "RUNNING",
@@ -31,7 +30,7 @@ _KINDS = {
 }
 
 
-def note_event(layout: Layout, manifest: dict[str, Any], now: datetime | None = None) -> None:
+def note(layout: Layout, manifest: dict[str, Any], now: datetime | None = None) -> None:
     """Adds the event that a run's status stands for, unless it is the last one already.
 
     A run that goes on after it was stopped starts again.
@@ -40,7 +39,7 @@ def note_event(layout: Layout, manifest: dict[str, Any], now: datetime | None = 
         manifest: the values of the run's manifest, as its file has them.
         now: time of the event; the present by default.
     """
-    path = layout.lineage(manifest["run_id"])
+    path = layout.run(manifest["run_id"]) / FILE
     before, last = _events(layout, path)
     event = lineage_event(layout, manifest, now or datetime.now(UTC))
     if last.get("eventType") == event["eventType"]:
@@ -122,6 +121,9 @@ def _input(used: dict[str, Any]) -> dict[str, Any]:
 
 
 def _output(layout: Layout, manifest: dict[str, Any]) -> dict[str, Any]:
+    from nocturna.tasks.results.log_entries import committed_snapshot
+    from nocturna.tasks.results.parts import schema_of
+
     output: dict[str, Any] = _named(str(layout.results))
     snapshot = committed_snapshot(layout, manifest["run_id"])
     if snapshot is None or not snapshot.parts[0].path.exists():

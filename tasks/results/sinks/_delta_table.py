@@ -19,7 +19,8 @@ from nocturna.tasks.results.layout import Layout, bare_name
 from nocturna.tasks.results.log_entries import Snapshot, committed
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.records import PartFile
-from nocturna.tasks.results.store import (
+from nocturna.tasks.results.sinks._delta_columns import same_table_columns, table_schema
+from nocturna.tasks.results.sinks._delta_store import (
     OPTIONS,
     damaged,
     open_store,
@@ -28,7 +29,6 @@ from nocturna.tasks.results.store import (
     store_errors,
     table_uri,
 )
-from nocturna.tasks.results.table_columns import same_table_columns, table_schema
 
 if TYPE_CHECKING:
     from deltalake import CommitProperties, DeltaTable, Schema

@@ -7,7 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.corpus.index import INDEX_SCHEMA
-from nocturna.tasks.results.delta import (
+from nocturna.tasks.results.difference import (
     Delta,
     dead_rows,
     describe,

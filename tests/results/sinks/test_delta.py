@@ -20,15 +20,15 @@ from deltalake import DeltaTable, write_deltalake
 from deltalake.fs import DeltaStorageHandler
 
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
-from nocturna.tasks.results import store
-from nocturna.tasks.results import table as tables
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.parts import sha256_of, write_part
 from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.schema import Columns, fitted, results_schema
+from nocturna.tasks.results.sinks import _delta_store as store
+from nocturna.tasks.results.sinks import _delta_table as tables
+from nocturna.tasks.results.sinks._delta_columns import table_schema
+from nocturna.tasks.results.sinks._delta_table import mirror
 from nocturna.tasks.results.snapshots import Snapshot, current_snapshot, publish
-from nocturna.tasks.results.table import mirror
-from nocturna.tasks.results.table_columns import table_schema
 from tests.gcs import gcs_server
 from tests.results.examples import (
     COLUMNS,
@@ -47,7 +47,7 @@ MORE_LABELS = with_topic(labels=(*TOPIC.labels, "salud"))
 
 KILLED = """
 import os, signal, sys
-from nocturna.tasks.results import table
+from nocturna.tasks.results.sinks import _delta_table as table
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.snapshots import current_snapshot
 

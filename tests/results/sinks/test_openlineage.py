@@ -20,7 +20,8 @@ VERSIONS = {"nocturna": "0.1.0", "code": "0.1.0+abc", "python": "3.11"}
 
 
 def events(layout, number=1):
-    return [json.loads(line) for line in layout.lineage(run_of(number)).read_text().splitlines()]
+    path = layout.run(run_of(number)) / "openlineage.ndjson"
+    return [json.loads(line) for line in path.read_text().splitlines()]
 
 
 def kinds(layout):
