@@ -1,11 +1,15 @@
 """One face for the three modes: a window of requests is started, and later finished."""
 
 import asyncio
+from collections.abc import Coroutine, Sequence
+from typing import Any
 
 from nocturna.tasks.enrichment.batch import Batch
 from nocturna.tasks.enrichment.jobs import Jobs
 from nocturna.tasks.enrichment.online import Online
 from nocturna.tasks.enrichment.prices import NANO
+from nocturna.tasks.enrichment.providers import provider_of
+from nocturna.tasks.enrichment.records import Outcome, Request
 from nocturna.tasks.enrichment.window import Window
 from nocturna.tasks.enrichment.work import Work
 from nocturna.tasks.errors import Stopped
@@ -23,17 +27,18 @@ class Engine:
 
     def __init__(self, work: Work, runner: asyncio.Runner) -> None:
         self._work, self._runner = work, runner
-        self._batch = Batch(work)
+        has_batch = "batch" in provider_of(work.settings).PRICES.share_of_online
+        self._batch = Batch(work) if has_batch else None
         self._online = None if work.settings.mode == "batch" else Online(work, work.settings.mode)
         self.windows_ahead = JOBS_AT_ONCE - 1 if self._online is None else 0
         jobs = Jobs(work.state)
         jobs.sweep()
-        if jobs.any():
+        if self._batch is not None and jobs.any():
             runner.run(self._batch.collect())
 
     def started(self, window: Window) -> Window:
         """Sends what a batch window asks for; online there is nothing to do ahead."""
-        if self._online is None:
+        if self._online is None and self._batch is not None:
             self._runner.run(self._batch.start(window.requests()))
         return window
 
@@ -43,9 +48,8 @@ class Engine:
         Raises:
             Stopped: if there was a request to stop, after the calls in hand were answered.
         """
-        engine = self._batch.finish if self._online is None else self._online.answer
         requests = window.requests()
-        outcomes = self._runner.run(engine(requests)) if requests else {}
+        outcomes = self._runner.run(self._answers(requests)) if requests else {}
         if any(request.key not in outcomes for request in requests):
             self._work.meter.show()
             spent = self._work.budget.committed / NANO
@@ -55,6 +59,12 @@ class Engine:
             )
         window.take(outcomes)
         return window
+
+    def _answers(self, requests: Sequence[Request]) -> Coroutine[Any, Any, dict[str, Outcome]]:
+        if self._online is not None:
+            return self._online.answer(requests)
+        assert self._batch is not None, "settings are checked before any work"
+        return self._batch.finish(requests)
 
     def close(self) -> None:
         """Closes the connections to the service."""
