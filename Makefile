@@ -47,13 +47,15 @@ crash-report: .venv/installed ## kill runs at every file operation and at random
 soak: .venv/installed ## fifty nights in one `nocturna serve`: does anything grow that should not (an hour)
 	$(BIN)/python -m tests.benchmarks.soak
 
-check: .venv/installed ## format, lint and types
+check: .venv/installed ## format, lint, types, dependencies and dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@# mypy finds packages by folders: the package `nocturna` is flows/ with tasks/ in it
 	@rm -rf .venv/typed && mkdir -p .venv/typed/nocturna
 	@ln -s $(CURDIR)/flows/* .venv/typed/nocturna && ln -s $(CURDIR)/tasks .venv/typed/nocturna/tasks
 	MYPYPATH=.venv/typed $(BIN)/mypy
+	$(BIN)/deptry flows tasks
+	$(BIN)/vulture
 
 clean:           ## remove .venv and caches; results in out/ stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache *.egg-info

@@ -19,12 +19,12 @@ def jobs(
     as_json: AsJson = False,
 ) -> None:
     """List job files and say which of them are valid."""
-    from nocturna.summary import print_jobs
-
     found = [_check(path) for path in _job_files(files)]
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     else:
+        from nocturna.summary import print_jobs
+
         print_jobs(found)
     if any(entry["error"] for entry in found):
         raise typer.Exit(2)

@@ -28,7 +28,7 @@ class Record(NamedTuple):
 
     Attributes:
         offset, end: where it starts and where the next one does, in bytes of the stream.
-        number, end_number: number of its first line, and of the line after its last one.
+        number: of its first line.
         fields: its values; bytes that cannot be decoded are in them as lone surrogates. Empty
             where the record is broken.
         raw: its first line.
@@ -38,7 +38,6 @@ class Record(NamedTuple):
     offset: int
     end: int
     number: int
-    end_number: int
     fields: list[str]
     raw: bytes
     problem: tuple[str, str] | None
@@ -69,7 +68,7 @@ def iter_records(lines: Iterable[Line], format: str, encoding: str) -> Iterator[
         assert first is not None
         if problem:
             feed.give_back()
-        yield Record(first.offset, feed.end, first.number, feed.next, fields, first.data, problem)
+        yield Record(first.offset, feed.end, first.number, fields, first.data, problem)
 
 
 class _Feed:

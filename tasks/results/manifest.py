@@ -1,12 +1,9 @@
 """The manifest of a run: what it did and with what, readable without Nocturna."""
 
 import json
-from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from nocturna.tasks.corpus.records import InputFile, Shard
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import aside
@@ -111,14 +108,6 @@ class Manifest:
     @property
     def tokens_per_second(self) -> float:
         return self.counts.tokens / self.seconds if self.seconds else 0.0
-
-
-def inputs_used(inputs: Sequence[InputFile], shards: Sequence[Shard]) -> tuple[InputUsed, ...]:
-    """The inputs of a plan with the rows that its shards take from each."""
-    rows = Counter[int]()
-    for part in (part for shard in shards for part in shard.slices):
-        rows[part.input] += part.rows
-    return tuple(InputUsed(i.uri, i.size, i.fingerprint, rows[n]) for n, i in enumerate(inputs))
 
 
 def write_manifest(layout: Layout, manifest: Manifest) -> None:

@@ -104,7 +104,8 @@ def small(room: Path, rounds: int) -> None:
     }
     print("\n| command | CPU seconds |\n|---|---|")
     for name, arguments in tell.items():
-        taken = [nocturna(room, "small", *arguments).cpu for _ in range(rounds)]
+        ends = 2 if "not there" in name else 0
+        taken = [nocturna(room, "small", *arguments, ends=ends).cpu for _ in range(rounds)]
         print(f"| {name} | {', '.join(f'{s:.2f}' for s in taken)} |")
     for turn in range(rounds):
         first = nocturna(room, f"first-{turn}", "score", path, "--id", "id", *labels)
@@ -136,8 +137,8 @@ def script(room: Path, path: Path, model: Path) -> Cost:
     return run(room, "script", [*command, room / "script.parquet"])
 
 
-def run(room: Path, home: str, command: Sequence[object]) -> Cost:
-    """What a command costs; its output is thrown away."""
+def run(room: Path, home: str, command: Sequence[object], ends: int = 0) -> Cost:
+    """What a command costs that ends with a code; its output is thrown away."""
     own = {
         "NOCTURNA_CACHE": str(room / home / "cache"),
         "PREFECT_HOME": str(room / home / "engine"),
@@ -146,15 +147,18 @@ def run(room: Path, home: str, command: Sequence[object]) -> Cost:
     environment = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | own
     (room / home).mkdir(exist_ok=True)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(
+    done = subprocess.run(
         [str(part) for part in command],
         cwd=room,
         env=environment,
         stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
         check=False,
+        text=True,
     )
     wall, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
+    if done.returncode != ends:
+        raise RuntimeError(f"{command} ended with {done.returncode}: {done.stderr}")
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return Cost(wall, cpu)
 

@@ -26,7 +26,7 @@ def notebook(corpus: str, model: str, out: str) -> None:
 
     pipe: Any = pipeline("text-classification", model=model, device="cpu", top_k=None)
     texts = texts_of(corpus)
-    scored = [pipe(text, truncation=True) for text in texts]
+    scored = [pipe(text, truncation=True)[0] for text in texts]
     rows = [{cell["label"]: cell["score"] for cell in cells} for cells in scored]
     pd.DataFrame(rows).assign(text=texts).to_parquet(out)
 

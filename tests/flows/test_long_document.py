@@ -33,6 +33,7 @@ def scored(text: str, folder: Path, models: list[str]) -> tuple[pd.Series, int]:
     return row, peak
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not LONG.exists(), reason=f"needs {LONG}, which is not part of the project")
 def test_a_document_of_a_megabyte_is_read_whole(tmp_path, models):
     text = LONG.read_text(encoding="utf-8")

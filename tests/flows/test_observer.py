@@ -17,7 +17,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-import nocturna.observer
+from nocturna import observer
 from nocturna.engine import Engine, start_engine
 from tests.models import TEXTS
 
@@ -52,7 +52,7 @@ def started(monkeypatch) -> list[Engine]:
         found.append(start_engine(*args, **kwargs))
         return found[-1]
 
-    monkeypatch.setattr(nocturna.observer, "start_engine", start)
+    monkeypatch.setattr(observer, "start_engine", start)
     return found
 
 
@@ -101,14 +101,14 @@ class _trouble:
 
     def slow(self) -> str:
         self.monkeypatch.setenv("PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "2")
-        start = nocturna.observer.start_engine
+        start = observer.start_engine
 
         def stopped(*args, **kwargs) -> Engine:
             engine = start(*args, **kwargs)
             os.kill(_pid(engine), signal.SIGSTOP)
             return engine
 
-        self.monkeypatch.setattr(nocturna.observer, "start_engine", stopped)
+        self.monkeypatch.setattr(observer, "start_engine", stopped)
         return "not ready after"
 
     def other_version(self) -> str:
@@ -197,7 +197,7 @@ def test_a_night_does_without_its_engine(nocturna, models, trouble, tmp_path, mo
     begun = time.monotonic()
     assert nocturna(*arguments, "--name", "alone").code == 0
     alone = time.monotonic() - begun
-    assert took < 3 * alone + nocturna.observer.MOST_SECONDS
+    assert took < 3 * alone + observer.MOST_SECONDS
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_model
 
 
 def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path, monkeypatch):
-    monkeypatch.setattr(nocturna.observer, "_FLUSH_SECONDS", 30.0)  # many tests run at once
+    monkeypatch.setattr(observer, "_FLUSH_SECONDS", 30.0)  # many tests run at once
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
     done = nocturna("score", corpus, *models, "--json")

@@ -325,17 +325,17 @@ def test_a_locked_output_is_exit_code_75(nocturna, models, tmp_path):
 
 
 def test_a_changed_input_stops_the_run_in_one_line(nocturna, models, tmp_path, monkeypatch):
-    import nocturna.tasks.plan
+    from nocturna.tasks import plan
 
     corpus = write_corpus(tmp_path / "prensa.jsonl")
-    real = nocturna.tasks.plan.plan_run
+    real = plan.plan_run
 
     def plan_then_change(*args):
         planned = real(*args)
         write_corpus(corpus, [text.upper() for text in TEXTS])
         return planned
 
-    monkeypatch.setattr(nocturna.tasks.plan, "plan_run", plan_then_change)
+    monkeypatch.setattr(plan, "plan_run", plan_then_change)
     done = nocturna("score", corpus, *models)
     assert done.code == 1
     assert "changed while the run was going on" in done.err

@@ -153,9 +153,9 @@ def test_the_key_may_come_from_a_secret_block_of_the_engine(
 def test_a_log_says_where_the_summaries_stand_and_what_they_cost(
     nocturna, fake, arguments, monkeypatch
 ):
-    import nocturna.terminal
+    from nocturna import terminal
 
-    monkeypatch.setattr(nocturna.terminal, "LINE_SECONDS", 0.0)
+    monkeypatch.setattr(terminal, "LINE_SECONDS", 0.0)
     done = nocturna(*arguments, "--max-usd", 0.1)
     assert "summaries: 11 of 11 documents, 0.0" in done.err
     assert "USD spent" in done.err and "expected" in done.err

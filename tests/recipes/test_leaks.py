@@ -77,6 +77,7 @@ def test_made_up_leaks_never_reach_a_lesson_or_an_opinion(tmp_path: Path) -> Non
         assert fingerprint(text) not in measured
 
 
+@pytest.mark.slow
 def test_the_real_sets_share_no_text() -> None:
     if not DATA.is_dir():
         pytest.skip(f"the training data is not at {DATA}")

@@ -97,6 +97,7 @@ def test_the_course_is_about_computing_or_statistics() -> None:
     assert labels[best] in ("computación", "estadística")
 
 
+@pytest.mark.slow
 @with_data
 def test_encoder_figures_of_the_card() -> None:
     encoder = load_encoder(ENCODER)

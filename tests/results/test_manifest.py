@@ -3,13 +3,11 @@ from dataclasses import replace
 
 import pytest
 
-from nocturna.tasks.corpus.records import InputFile, Shard, Slice
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.machine import machine_facts, package_versions, peak_rss_bytes
 from nocturna.tasks.results.manifest import (
     InputUsed,
-    inputs_used,
     list_runs,
     read_manifest,
     resumable_runs,
@@ -52,21 +50,6 @@ def test_a_manifest_can_be_read_without_us(layout):
     assert values["scores"]["topic"]["config"] == TOPIC.config
     assert values["counts"]["quarantined"] == 2
     assert "política" in layout.manifest(run_of(1)).read_text(encoding="utf-8")
-
-
-def test_inputs_carry_the_rows_that_were_read_from_them():
-    inputs = [
-        InputFile(f"{n}.csv", "csv", None, 10, f"sha256:{n}", f"{n}.csv") for n in ("a", "b", "c")
-    ]
-    shards = [
-        Shard(0, (Slice(0, 0, 9, 1, 4), Slice(1, 0, 5, 1, 2)), 6),
-        Shard(1, (Slice(1, 5, 9, 3, 3),), 3),
-    ]
-    assert inputs_used(inputs, shards) == (
-        InputUsed("a.csv", 10, "sha256:a", 4),
-        InputUsed("b.csv", 10, "sha256:b", 5),
-        InputUsed("c.csv", 10, "sha256:c", 0),
-    )
 
 
 def test_versions_and_machine_say_what_decides_results():
