@@ -25,9 +25,9 @@ def preview(job: Job) -> tuple[list[str], dict[str, Any]]:
     layout, run_id = job_layout(job), new_run_id()
     with hold_lock(layout, run_id):
         recover(layout)
-        delta, cost = outlook(job, layout, run_id)
-    lines = [describe(delta)]
-    values: dict[str, Any] = {"documents": asdict(delta) | {"to_score": delta.to_score}}
+        difference, cost = outlook(job, layout, run_id)
+    lines = [describe(difference)]
+    values: dict[str, Any] = {"documents": asdict(difference) | {"to_score": difference.to_score}}
     if cost is not None:
         lines += _cost_lines(cost)
         values["summaries"] = asdict(cost)

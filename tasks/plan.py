@@ -31,4 +31,6 @@ class Planned:
 def plan_corpus(job: Job, run_id: str) -> Planned:
     """Freezes inputs, models and shards, or finds the stopped run that is about the same work."""
     plan = plan_run(job, job_layout(job), run_id, key_of(job))
-    return Planned(plan.run_id, len(plan.shards), plan.delta.to_score, describe(plan.delta))
+    return Planned(
+        plan.run_id, len(plan.shards), plan.difference.to_score, describe(plan.difference)
+    )

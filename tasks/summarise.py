@@ -5,7 +5,7 @@ from prefect.blocks.system import Secret
 
 from nocturna.tasks.control import control
 from nocturna.tasks.engine import RETRIES
-from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment
+from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment, provider_of
 from nocturna.tasks.enrichment.records import Progress
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job import Job
@@ -16,7 +16,9 @@ from nocturna.tasks.steps.summarising import Summarised, summarise_run
 def key_of(job: Job) -> KeyProvider:
     """Where the key comes from: the environment, or a Secret block; asked when it is needed."""
     name = job.summaries.secret
-    return key_from_environment(job.summaries) if name is None else lambda: _secret(name)
+    if name is None:
+        return key_from_environment(job.summaries)
+    return lambda: _secret(name, provider_of(job.summaries).KEY_VARIABLE)
 
 
 @task(name="summarise", **RETRIES)
@@ -28,13 +30,13 @@ def summarise_documents(job: Job, run_id: str) -> Summarised:
     )
 
 
-def _secret(name: str) -> str:
+def _secret(name: str, variable: str) -> str:
     try:
         return str(Secret.load(name).get())  # type: ignore[union-attr]
     except ValueError:
         raise UsageError(
             f"summaries.secret: the engine has no Secret block named {name!r}; make one, or set "
-            "GEMINI_API_KEY and leave `secret` out"
+            f"{variable} and leave `secret` out"
         ) from None
 
 

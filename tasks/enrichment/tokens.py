@@ -17,5 +17,5 @@ def answer_limit(settings: Summaries) -> int:
 
 
 def likely_tokens(*texts: str) -> int:
-    """About four characters a token, as Google states for Gemini."""
+    """About four characters a token, as services state for theirs."""
     return sum(len(text) for text in texts) // 4 + 1

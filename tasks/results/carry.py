@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from nocturna.tasks.errors import NocturnaError, UsageError
-from nocturna.tasks.results.difference import Delta, dead_rows
+from nocturna.tasks.results.difference import Difference, dead_rows
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import is_whole, schema_of, write_streamed
@@ -53,14 +53,14 @@ class _Source:
 def next_parts(
     layout: Layout,
     run_id: str,
-    delta: Delta,
+    difference: Difference,
     new: Sequence[PartFile],
     schema: pa.Schema,
     first_number: int,
     fill: bool = True,
     sizes: Sizes | None = None,
 ) -> list[PartFile]:
-    """The parts of the snapshot that follows `delta.base`, ready to be published.
+    """The parts of the snapshot that follows `difference.base`, ready to be published.
 
     Parts of which every row stays are carried as they are. Those with superseded or dropped rows
     are written anew without them, those with other columns with null in the columns that they
@@ -76,7 +76,7 @@ def next_parts(
         UsageError: rows with other columns would be carried and `fill` is off.
     """
     snapshot = current_snapshot(layout)
-    if delta.base != (snapshot.number if snapshot else 0):
+    if difference.base != (snapshot.number if snapshot else 0):
         raise NocturnaError(
             f"{layout.root}: another run published since this one was planned; "
             "run the same command again"
@@ -84,7 +84,9 @@ def next_parts(
     sizes = sizes or Sizes()
     dead = dead_rows(layout, run_id)
     nothing = np.array([], dtype=np.int64)
-    base = [part for part in (snapshot.parts if snapshot else ()) if part.name not in delta.damaged]
+    base = [
+        part for part in (snapshot.parts if snapshot else ()) if part.name not in difference.damaged
+    ]
     sources = [
         *(_source(part, dead.get(part.name, nothing), schema) for part in base),
         *(_Source(part, nothing, True) for part in new),

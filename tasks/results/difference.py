@@ -34,7 +34,7 @@ BUCKET_ROWS = 5_000_000
 
 
 @dataclass(frozen=True)
-class Delta:
+class Difference:
     """How a corpus differs from the snapshot that it was compared with.
 
     Attributes:
@@ -75,14 +75,14 @@ class Delta:
         return self.unchanged + (0 if self.drop_vanished else self.vanished)
 
 
-def find_delta(
+def find_difference(
     layout: Layout,
     run_id: str,
     wanted: Wanted,
     full: bool = False,
     drop_vanished: bool = False,
     bucket_rows: int = BUCKET_ROWS,
-) -> Delta:
+) -> Difference:
     """Compares a run's documents with the current snapshot, on disk where memory is short.
 
     A row is carried over if its document has the same id and text, if every answer of it has
@@ -129,7 +129,7 @@ def find_delta(
             )
     touched = sum(counts.values()) - counts.get("new", 0)
     counts["unchanged"] = (snapshot.rows if snapshot else 0) - touched
-    return Delta(
+    return Difference(
         base=snapshot.number if snapshot else 0,
         drop_vanished=drop_vanished,
         damaged=tuple(part.name for part in damaged),
@@ -138,45 +138,49 @@ def find_delta(
     )
 
 
-def base_is_whole(layout: Layout, delta: Delta) -> bool:
+def base_is_whole(layout: Layout, difference: Difference) -> bool:
     """Whether what a run was compared with, some time ago, is still what is published."""
     snapshot = current_snapshot(layout)
     if snapshot is None:
-        return delta.base == 0
-    parts = [part for part in snapshot.parts if part.name not in delta.damaged]
-    return delta.base == snapshot.number and all(map(is_whole, parts))
+        return difference.base == 0
+    parts = [part for part in snapshot.parts if part.name not in difference.damaged]
+    return difference.base == snapshot.number and all(map(is_whole, parts))
 
 
-def set_damaged_aside(layout: Layout, delta: Delta) -> None:
+def set_damaged_aside(layout: Layout, difference: Difference) -> None:
     """Moves the damaged parts of the snapshot before to `damaged/`, once another took its place."""
-    folder = layout.snapshot(delta.base)
-    bad = [Bad(folder / name, "was damaged and is replaced") for name in delta.damaged]
+    folder = layout.snapshot(difference.base)
+    bad = [Bad(folder / name, "was damaged and is replaced") for name in difference.damaged]
     set_aside(layout, "parts", [one for one in bad if files.is_there(one.path)])
 
 
-def describe(delta: Delta) -> str:
+def describe(difference: Difference) -> str:
     """One line that says what a night has to do, before it does it."""
     fates = {
-        "new": delta.new,
-        "changed": delta.changed,
-        _other_configs(delta): delta.reconfigured,
-        "to be tried again": delta.retried,
+        "new": difference.new,
+        "changed": difference.changed,
+        _other_configs(difference): difference.reconfigured,
+        "to be tried again": difference.retried,
     }
     why = ", ".join(f"{count:,} {fate}" for fate, count in fates.items() if count)
-    gone = "dropped" if delta.drop_vanished else "kept"
-    vanished = f"; {delta.vanished:,} rows of vanished documents {gone}" if delta.vanished else ""
-    kept = f"; {delta.rewritten:,} with other kept columns" if delta.rewritten else ""
-    total = delta.to_score + delta.rewritten + delta.unchanged
+    gone = "dropped" if difference.drop_vanished else "kept"
+    vanished = (
+        f"; {difference.vanished:,} rows of vanished documents {gone}"
+        if difference.vanished
+        else ""
+    )
+    kept = f"; {difference.rewritten:,} with other kept columns" if difference.rewritten else ""
+    total = difference.to_score + difference.rewritten + difference.unchanged
     return (
-        f"{delta.to_score:,} of {total:,} documents to score{f': {why}' if why else ''}"
+        f"{difference.to_score:,} of {total:,} documents to score{f': {why}' if why else ''}"
         f"{kept}{vanished}"
     )
 
 
-def _other_configs(delta: Delta) -> str:
+def _other_configs(difference: Difference) -> str:
     """Says which answers are asked anew of documents that did not change."""
-    anew = delta.new + delta.changed + delta.retried
-    names = [name for name, count in delta.asked.items() if count > anew]
+    anew = difference.new + difference.changed + difference.retried
+    names = [name for name, count in difference.asked.items() if count > anew]
     return f"for {', '.join(names)} anew" if names else "with another configuration"
 
 
@@ -228,7 +232,7 @@ def _tell_damaged(layout: Layout, damaged: list[PartFile]) -> None:
 
 
 def _files(layout: Layout, run_id: str) -> tuple[Path, Path]:
-    folder = layout.work(run_id) / "delta"
+    folder = layout.work(run_id) / "difference"
     return folder / "documents.parquet", folder / "dead.parquet"
 
 

@@ -27,8 +27,10 @@ from nocturna.tasks.results.sql import spill_folder
 from nocturna.tasks.results.stored import why
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
-_WORK = re.compile(r"part-.*\.parquet|shard-[0-9]+\.json|index|delta|summaries|pieces|\..*\.tmp")
-"""What a run puts into its work folder."""
+_WORK = re.compile(
+    r"part-.*\.parquet|shard-[0-9]+\.json|index|difference|delta|summaries|pieces|\..*\.tmp"
+)
+"""What a run puts into its work folder; `delta` is what earlier versions called `difference`."""
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ class Summaries(Section):
 
     enabled: bool = Field(
         False,
-        description="Summarise each document (Gemini).",
+        description="Summarise each document by a service.",
         json_schema_extra=option("--summaries"),
     )
     max_usd: float | None = Field(
@@ -29,7 +29,7 @@ class Summaries(Section):
         json_schema_extra=option("--summary-mode"),
     )
     provider: str = Field(
-        "gemini", description="Service that summarises: gemini, or one that a package brings along."
+        "gemini", description="Service that summarises: ours, or one that a package brings along."
     )
     model: str | None = Field(
         None,
@@ -80,7 +80,8 @@ class Summaries(Section):
         json_schema_extra=option("--redact"),
     )
     secret: str | None = Field(
-        None, description="Prefect Secret block that holds the key; GEMINI_API_KEY if none."
+        None,
+        description="Prefect Secret block that holds the key; the environment variable of the provider if none.",
     )
     concurrency: int = Field(32, ge=1, description="Calls under way at once (online and flex).")
     requests_per_minute: float = Field(

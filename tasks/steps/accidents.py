@@ -20,7 +20,7 @@ from nocturna.tasks.results.schema import Columns, results_schema
 from nocturna.tasks.sections.base import ScoreOptions
 
 if TYPE_CHECKING:
-    from nocturna.tasks.results.difference import Delta
+    from nocturna.tasks.results.difference import Difference
 
 
 def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:
@@ -66,13 +66,13 @@ def _labels_of(options: ScoreOptions) -> tuple[str, ...] | None:
 
 
 def refuse_accidents(
-    layout: Layout, job: Job, tonight: Identity, delta: "Delta | None" = None
+    layout: Layout, job: Job, tonight: Identity, difference: "Difference | None" = None
 ) -> list[Accident]:
     """Compares a job with what is published, as far as tonight's identity is known.
 
     Args:
-        delta: how the corpus differs from the snapshot; before that is known, nothing is said of
-            the source and its size.
+        difference: how the corpus differs from the snapshot; before that is known, nothing is said
+            of the source and its size.
 
     Returns:
         what would be lost and is allowed.
@@ -84,7 +84,7 @@ def refuse_accidents(
     published = _published(snapshot)
     if published is None:
         return []
-    known_again = None if delta is None else _known_again(published, delta)
+    known_again = None if difference is None else _known_again(published, difference)
     found = accidents(published, tonight, known_again, job.quality.max_shrink)
     if job.once.replace and any(a.strange_rows for a in found):
         found = [a for a in found if a.options != ("--allow-shrink",)]
@@ -118,7 +118,9 @@ def _published(snapshot: Snapshot | None) -> Identity | None:
         return None
 
 
-def _known_again(published: Identity, delta: "Delta") -> float:
+def _known_again(published: Identity, difference: "Difference") -> float:
     """Share of the published documents that the corpus has with the same text."""
-    same = delta.unchanged + delta.reconfigured + delta.retried + delta.rewritten
+    same = (
+        difference.unchanged + difference.reconfigured + difference.retried + difference.rewritten
+    )
     return min(1.0, same / published.documents) if published.documents else 1.0

@@ -26,7 +26,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         job_name=plan.job.name,
         status=manifests.RUNNING,
         started_at=plan.started_at,
-        base=plan.delta.base,
+        base=plan.difference.base,
         job=plan.job.model_dump(mode="json"),
         inputs=tuple(_inputs(plan)),
         scores={score.name: described(score) for score in plan.inference.scores},

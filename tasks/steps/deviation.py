@@ -67,13 +67,13 @@ def standing_deviation(layout: Layout, plan: Plan, seconds: float) -> StandingDe
     Args:
         seconds: that scoring took, added up over the workers.
     """
-    if plan.inference.precision == "fp32" or not plan.delta.to_score:
+    if plan.inference.precision == "fp32" or not plan.difference.to_score:
         return None
     configs = sorted(plan.inference.configs.items())
     path = cached_at("deviations", [configs, plan.inference.precision, machine_of(plan)])
     kept = _read(path)
     if kept is None:
-        wanted = min(MOST, max(LEAST, int(plan.delta.to_score * FIRST_SHARE)))
+        wanted = min(MOST, max(LEAST, int(plan.difference.to_score * FIRST_SHARE)))
         saved = 0.0
     else:
         saved = kept.saved + REFRESH_SHARE * seconds

@@ -100,5 +100,5 @@ def read_planned(layout: Layout, plan: Plan, shard: int) -> Planned:
     answers = wanted_of(results_columns(plan, layout), plan.summary_config, plan.job.name).answers
     needs = {a.name: (bits >> place & 1).astype(bool) for place, a in enumerate(answers)}
     partly = not all(bool(need.all()) for need in needs.values())
-    before = rows_before(layout, plan.delta.base, wanted) if partly else None
+    before = rows_before(layout, plan.difference.base, wanted) if partly else None
     return Planned(rows, documents, needs, before)

@@ -21,7 +21,7 @@ from nocturna.tasks.inference.facts import was_used
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job import Job
 from nocturna.tasks.results import files
-from nocturna.tasks.results.difference import Delta, base_is_whole, find_delta
+from nocturna.tasks.results.difference import Difference, base_is_whole, find_difference
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
 from nocturna.tasks.results.schema import results_schema
@@ -86,7 +86,7 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     return plan
 
 
-def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | None]:
+def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate | None]:
     """What a run would do and what its summaries would cost; leaves nothing behind.
 
     Args:
@@ -105,7 +105,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Delta, Estimate | No
                 for doc_id, text in _texts(read_planned(layout, plan, shard.index))
             )
             cost = estimate(documents, job.summaries, job.language, state_folder(job))
-        return plan.delta, cost
+        return plan.difference, cost
     finally:
         files.remove_folder(layout.work(run_id))
 
@@ -144,15 +144,17 @@ def _new_plan(
         sink.check_columns(job.output, schema)
     summary_config = summary_config_of(job)
     answers = wanted_of(columns, summary_config, job.name)
-    compare = partial(find_delta, layout, run_id, answers, full=job.full)
-    delta = compare(drop_vanished=job.output.deletions == "drop")
+    compare = partial(find_difference, layout, run_id, answers, full=job.full)
+    difference = compare(drop_vanished=job.output.deletions == "drop")
     try:
-        allowed = refuse_accidents(layout, job, identity_for(job, schema, index.documents), delta)
+        allowed = refuse_accidents(
+            layout, job, identity_for(job, schema, index.documents), difference
+        )
     except UsageError:
         files.remove_folder(layout.work(run_id))
         raise
     if job.once.replace and any(accident.strange_rows for accident in allowed):
-        delta = compare(drop_vanished=True)
+        difference = compare(drop_vanished=True)
     plan = Plan(
         run_id=run_id,
         started_at=utc_now(),
@@ -163,7 +165,7 @@ def _new_plan(
         inputs=inputs,
         shards=shards,
         index=index,
-        delta=delta,
+        difference=difference,
         seconds=0.0,
         digests=digests_of(layout, run_id),
     )
@@ -182,7 +184,7 @@ def backend_for(plan: Plan) -> str:
     before is converted nevertheless: it is going to be used again.
     """
     backend, models = running_of(plan).backend, plan.inference.models
-    few = plan.delta.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
+    few = plan.difference.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
     if plan.job.compute.backend == "auto" and few and not all(map(was_used, models)):
         return "torch"
     return backend
@@ -195,7 +197,7 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
         except NocturnaError:
             continue
         same = work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted
-        if not same or not base_is_whole(layout, plan.delta):
+        if not same or not base_is_whole(layout, plan.difference):
             continue
         if is_whole_work(layout, plan.run_id, plan.digests):
             return plan

@@ -31,7 +31,7 @@ def choose_precision(layout: Layout, plan: Plan) -> Choice:
     before = _choice_before(layout, plan)
     if before is not None and before.machine == machine:
         return before
-    wanted = min(tolerance.sample, max(_LEAST, plan.delta.to_score // _SHARE))
+    wanted = min(tolerance.sample, max(_LEAST, plan.difference.to_score // _SHARE))
     texts, known = sample_of(layout, plan, wanted)
     measured = measure_precisions(plan.inference, texts, plan.job.compute, tolerance, known)
     return Choice(fastest(measured), len(texts), measured, plan.run_id, machine)

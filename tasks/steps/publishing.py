@@ -52,7 +52,7 @@ def publish_run(
     together = next_parts(
         layout,
         run_id,
-        plan.delta,
+        plan.difference,
         parts,
         schema,
         first_number=len(plan.shards),
@@ -67,7 +67,7 @@ def publish_run(
         scores=columns.scores,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
-        snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.delta.carried,
+        snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.difference.carried,
     )
     write_metrics(layout, run_id, checked)
     timings = total_timings(shards)
@@ -88,7 +88,7 @@ def publish_run(
     _note_configs(layout, manifest)
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, identity=identity)
-    set_damaged_aside(layout, plan.delta)
+    set_damaged_aside(layout, plan.difference)
     return _published(layout, run_id)
 
 
@@ -126,11 +126,11 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
             f"{layout.work(run_id)}: {shards.count(None)} of {len(shards)} shards are gone or "
             "damaged; score the corpus again"
         )
-    together = next_parts(layout, run_id, plan.delta, parts, schema, len(shards))
+    together = next_parts(layout, run_id, plan.difference, parts, schema, len(shards))
     _note_configs(layout, read_manifest(layout, run_id))
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
-    set_damaged_aside(layout, plan.delta)
+    set_damaged_aside(layout, plan.difference)
     return send(layout, plan.job.output, _published(layout, run_id))
 
 

@@ -19,7 +19,7 @@ from nocturna.tasks.inference.precision import Choice
 from nocturna.tasks.inference.running import Running, running
 from nocturna.tasks.job import Job
 from nocturna.tasks.results import files
-from nocturna.tasks.results.difference import Delta
+from nocturna.tasks.results.difference import Difference
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.schema import Columns, kept_columns, results_schema
@@ -35,7 +35,7 @@ class Plan:
         code_version: of the Nocturna that made the plan.
         summary_config: hash of all that decides a summary; None where none is asked for.
         index: what a first reading of the corpus found.
-        delta: how the corpus differs from the current results.
+        difference: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
         choice: how the precision was chosen, where the job leaves that open.
         digests: SHA-256 of the files in the work folder that the plan stands on, by path.
@@ -52,7 +52,7 @@ class Plan:
     inputs: tuple[InputFile, ...]
     shards: tuple[Shard, ...]
     index: IndexSummary
-    delta: Delta
+    difference: Difference
     seconds: float
     choice: Choice | None = None
     digests: dict[str, str] = field(default_factory=dict)

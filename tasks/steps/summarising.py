@@ -70,7 +70,7 @@ def summarise_run(
         run_id=run_id,
         progress=keep_last,
         stop=stop,
-        total=plan.delta.asked[SUMMARY],
+        total=plan.difference.asked[SUMMARY],
         key_provider=key_provider,
     )
     _save_by_shard(layout, run_id, tables, taken)

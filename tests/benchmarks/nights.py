@@ -32,7 +32,12 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from nocturna.tasks.results.carry import next_parts
-from nocturna.tasks.results.difference import Delta, dead_rows, find_delta, wanted_documents
+from nocturna.tasks.results.difference import (
+    Difference,
+    dead_rows,
+    find_difference,
+    wanted_documents,
+)
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.parts import write_part, write_streamed
@@ -41,7 +46,7 @@ from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
 from nocturna.tasks.results.schema import Columns, results_schema
 from nocturna.tasks.results.snapshots import current_snapshot, publish
 from tests.results.examples import SENTIMENT, TOPIC, new_scores
-from tests.results.test_delta import index
+from tests.results.test_difference import index
 
 JOB = "noches"
 TOPICS = ("política", "computación", "estadística", "deportes", "salud", "cultura", "economía")
@@ -155,7 +160,7 @@ def build(layout: Layout, rows: int) -> World:
     return replace(world, scored=tuple(scored))
 
 
-def planted(world: World, everything: bool = False) -> Delta:
+def planted(world: World, everything: bool = False) -> Difference:
     """What there is to find.
 
     Args:
@@ -165,7 +170,7 @@ def planted(world: World, everything: bool = False) -> Delta:
     vanished, changed = share * len(VANISHED), share * len(CHANGED)
     same = world.rows - vanished - changed
     new, again = world.documents - world.rows, same if everything else 0
-    return Delta(
+    return Difference(
         base=1,
         new=new,
         changed=changed,
@@ -185,12 +190,12 @@ def in_fresh_process(act: Callable[[World], Any], world: World) -> Measured:
         return pool.submit(_measured, act, world).result()
 
 
-def find(world: World, config: Wanted) -> Delta:
+def find(world: World, config: Wanted) -> Difference:
     """What is new, changed and gone."""
-    return find_delta(world.layout, TONIGHT, config, drop_vanished=True)
+    return find_difference(world.layout, TONIGHT, config, drop_vanished=True)
 
 
-def found_planted(world: World, found: Delta, everything: bool) -> bool:
+def found_planted(world: World, found: Difference, everything: bool) -> bool:
     """Whether the counts are those that were planted."""
     return found == planted(world, everything)
 
@@ -203,8 +208,8 @@ def read_all(world: World) -> tuple[int, int]:
 
 def read_planted(world: World, counts: tuple[int, int], everything: bool) -> bool:
     """Whether those are the ids and rows that were planted, in their order."""
-    delta = planted(world, everything)
-    if counts != (delta.to_score, world.rows - delta.carried):
+    difference = planted(world, everything)
+    if counts != (difference.to_score, world.rows - difference.carried):
         return False
     for shard in range(SHARDS):
         ids = _documents(_wanted(world, shard, everything))["doc_id"].combine_chunks()
@@ -226,8 +231,8 @@ def _ids(world: World, shard: int) -> pa.Array:
 
 def publish_next(world: World) -> int:
     """Writes the rows that stay into new parts, joins them with the new rows, publishes them."""
-    delta = planted(world)
-    parts = next_parts(world.layout, TONIGHT, delta, world.scored, SCHEMA, SHARDS)
+    difference = planted(world)
+    parts = next_parts(world.layout, TONIGHT, difference, world.scored, SCHEMA, SHARDS)
     return publish(world.layout, TONIGHT, parts, SCHEMA).rows
 
 
@@ -248,7 +253,7 @@ def published_planted(world: World, rows: int) -> bool:
 
 STEPS = (
     Step(
-        "another configuration: find_delta",
+        "another configuration: find_difference",
         partial(find, config=OTHER),
         partial(found_planted, everything=True),
     ),
@@ -258,7 +263,7 @@ STEPS = (
         partial(read_planted, everything=True),
     ),
     Step(
-        "usual night: find_delta",
+        "usual night: find_difference",
         partial(find, config=CONFIG),
         partial(found_planted, everything=False),
     ),

@@ -10,11 +10,11 @@ import torch
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.encoder import load_encoder
+from nocturna.tasks.inference.heads._verdicts import nli_verdicts
 from nocturna.tasks.inference.model_config import (
     Outputs,
     classifier_labels,
     classifier_outputs,
-    nli_verdicts,
 )
 from nocturna.tasks.inference.models import SAFETENSORS, TORCH, resolve_model
 from nocturna.tasks.inference.planned import plan_inference

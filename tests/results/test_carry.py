@@ -7,7 +7,7 @@ import pytest
 
 from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results.carry import Sizes, next_parts
-from nocturna.tasks.results.difference import find_delta
+from nocturna.tasks.results.difference import find_difference
 from nocturna.tasks.results.parts import ROW_GROUP, write_part
 from nocturna.tasks.results.rows import Trace, result_rows
 from nocturna.tasks.results.schema import results_schema, same_columns
@@ -23,15 +23,15 @@ from tests.results.examples import (
     with_topic,
 )
 from tests.results.readers import READERS, with_pandas
-from tests.results.test_delta import CONFIG, index, publish_shards
+from tests.results.test_difference import CONFIG, index, publish_shards
 
 
 def night(layout, run_id, corpus, new, config=CONFIG, schema=SCHEMA, drop=False, **options):
     """Publishes a night of which `new` are the documents that are scored."""
     index(layout, run_id, [corpus])
-    delta = find_delta(layout, run_id, config, drop_vanished=drop)
+    difference = find_difference(layout, run_id, config, drop_vanished=drop)
     scored = [part_of(layout, run_id, 0, new)] if new.num_rows else []
-    parts = next_parts(layout, run_id, delta, scored, schema, 1, **options)
+    parts = next_parts(layout, run_id, difference, scored, schema, 1, **options)
     return publish(layout, run_id, parts, schema)
 
 
@@ -93,10 +93,10 @@ def test_new_columns_are_null_in_carried_rows_and_old_ones_are_gone(layout):
     docs = documents("x")
     rows = result_rows(docs, scores_of(docs), columns, JOB, Trace("night-2", "1"))
     index(layout, "night-2", [docs])
-    delta = find_delta(layout, "night-2", CONFIG)
+    difference = find_difference(layout, "night-2", CONFIG)
     part = write_part(rows, layout.work("night-2"), "night-2", 0)
     snapshot = publish(
-        layout, "night-2", next_parts(layout, "night-2", delta, [part], schema, 1), schema
+        layout, "night-2", next_parts(layout, "night-2", difference, [part], schema, 1), schema
     )
     assert all(same_columns(pq.read_schema(p.path), schema) for p in snapshot.parts)
     table = pq.read_table(layout.results).sort_by("doc_id").to_pylist()
@@ -111,8 +111,8 @@ def test_a_label_of_another_meaning_is_not_carried_under_the_same_column(layout)
     publish_shards(layout, "night-1", [documents("a")])
     schema = results_schema(with_topic(labels=("Política", "computación e IA")), JOB)
     index(layout, "night-2", [documents("")])
-    delta = find_delta(layout, "night-2", CONFIG)
-    publish(layout, "night-2", next_parts(layout, "night-2", delta, [], schema, 0), schema)
+    difference = find_difference(layout, "night-2", CONFIG)
+    publish(layout, "night-2", next_parts(layout, "night-2", difference, [], schema, 0), schema)
     (row,) = pq.read_table(layout.results).to_pylist()
     assert row["topic_politica"] is None
     assert row["topic_computacion_e_ia"] is not None
@@ -122,9 +122,9 @@ def test_other_columns_are_refused_if_the_job_says_so(layout):
     publish_shards(layout, "night-1", [documents("abc")])
     schema = results_schema(with_topic(labels=("deporte", "política")), JOB)
     index(layout, "night-2", [documents("x")])
-    delta = find_delta(layout, "night-2", CONFIG)
+    difference = find_difference(layout, "night-2", CONFIG)
     with pytest.raises(UsageError) as caught:
-        next_parts(layout, "night-2", delta, [], schema, 0, fill=False)
+        next_parts(layout, "night-2", difference, [], schema, 0, fill=False)
     assert "3 rows of vanished documents have other columns" in str(caught.value)
     assert "topic_computacion_e_ia, topic_deporte" in str(caught.value)
 
@@ -202,17 +202,17 @@ def test_a_damaged_part_is_not_carried(layout):
     content = path.read_bytes()
     new = documents("b", version=1)
     index(layout, "night-2", [pa.concat_tables([documents("ac"), new])])
-    delta = find_delta(layout, "night-2", CONFIG)
+    difference = find_difference(layout, "night-2", CONFIG)
     part = part_of(layout, "night-2", 0, new)
     path.write_bytes(content[:200] + bytes([content[200] ^ 1]) + content[201:])
     with pytest.raises(NocturnaError, match="was damaged since the run was planned"):
-        next_parts(layout, "night-2", delta, [part], SCHEMA, 1)
+        next_parts(layout, "night-2", difference, [part], SCHEMA, 1)
 
 
 def test_a_comparison_with_an_older_snapshot_is_not_used(layout):
     publish_shards(layout, "night-1", [documents("abc")])
     index(layout, "night-2", [documents("abc")])
-    delta = find_delta(layout, "night-2", CONFIG)
+    difference = find_difference(layout, "night-2", CONFIG)
     publish_ids(layout, "another", "abc")
     with pytest.raises(NocturnaError, match="another run published since"):
-        next_parts(layout, "night-2", delta, [], SCHEMA, 1)
+        next_parts(layout, "night-2", difference, [], SCHEMA, 1)

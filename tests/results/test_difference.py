@@ -8,10 +8,10 @@ import pytest
 
 from nocturna.tasks.corpus.index import INDEX_SCHEMA
 from nocturna.tasks.results.difference import (
-    Delta,
+    Difference,
     dead_rows,
     describe,
-    find_delta,
+    find_difference,
     wanted_documents,
 )
 from nocturna.tasks.results.fates import Answer, Wanted
@@ -50,9 +50,9 @@ def publish_shards(layout, run_id, shards):
     return publish(layout, run_id, parts, SCHEMA)
 
 
-def counts_of(delta):
+def counts_of(difference):
     names = ("new", "changed", "reconfigured", "retried", "unchanged", "vanished")
-    return {name: getattr(delta, name) for name in names if getattr(delta, name)}
+    return {name: getattr(difference, name) for name in names if getattr(difference, name)}
 
 
 def wanted(layout, run_id, shard):
@@ -61,8 +61,8 @@ def wanted(layout, run_id, shard):
 
 def test_a_first_night_scores_everything(layout):
     index(layout, "night-1", [documents("ab"), documents("cd")])
-    delta = find_delta(layout, "night-1", CONFIG)
-    assert (delta.base, counts_of(delta)) == (0, {"new": 4})
+    difference = find_difference(layout, "night-1", CONFIG)
+    assert (difference.base, counts_of(difference)) == (0, {"new": 4})
     assert [wanted(layout, "night-1", n) for n in (0, 1)] == [["a", "b"], ["c", "d"]]
     assert dead_rows(layout, "night-1") == {}
 
@@ -71,10 +71,10 @@ def test_a_night_scores_what_is_new_or_changed_and_nothing_else(layout):
     first = publish_shards(layout, "night-1", [documents("abc"), documents("def")])
     changed = pa.concat_tables([documents("a"), documents("b", version=1), documents("xd")])
     index(layout, "night-2", [changed, documents("e")])
-    delta = find_delta(layout, "night-2", CONFIG)
-    assert delta.base == 1
-    assert counts_of(delta) == {"new": 1, "changed": 1, "unchanged": 3, "vanished": 2}
-    assert (delta.to_score, delta.carried) == (2, 5)
+    difference = find_difference(layout, "night-2", CONFIG)
+    assert difference.base == 1
+    assert counts_of(difference) == {"new": 1, "changed": 1, "unchanged": 3, "vanished": 2}
+    assert (difference.to_score, difference.carried) == (2, 5)
     assert wanted(layout, "night-2", 0) == ["b", "x"]
     assert wanted(layout, "night-2", 1) == []
     dead = {name: rows.tolist() for name, rows in dead_rows(layout, "night-2").items()}
@@ -84,8 +84,8 @@ def test_a_night_scores_what_is_new_or_changed_and_nothing_else(layout):
 def test_vanished_rows_are_dropped_if_the_job_says_so(layout):
     first = publish_shards(layout, "night-1", [documents("abc"), documents("def")])
     index(layout, "night-2", [documents("ad")])
-    delta = find_delta(layout, "night-2", CONFIG, drop_vanished=True)
-    assert (delta.vanished, delta.carried) == (4, 2)
+    difference = find_difference(layout, "night-2", CONFIG, drop_vanished=True)
+    assert (difference.vanished, difference.carried) == (4, 2)
     dead = {name: rows.tolist() for name, rows in dead_rows(layout, "night-2").items()}
     assert dead == {first.parts[0].name: [1, 2], first.parts[1].name: [1, 2]}
 
@@ -95,30 +95,30 @@ def test_a_score_of_another_configuration_is_computed_again_and_no_other(layout)
     index(layout, "night-2", [documents("ab")])
     sentiment, topic = CONFIG.answers
     other = replace(CONFIG, answers=(sentiment, replace(topic, config="beef")))
-    delta = find_delta(layout, "night-2", other)
-    assert counts_of(delta) == {"reconfigured": 2}
-    assert delta.asked == {"sentiment": 0, "topic": 2}
+    difference = find_difference(layout, "night-2", other)
+    assert counts_of(difference) == {"reconfigured": 2}
+    assert difference.asked == {"sentiment": 0, "topic": 2}
     assert wanted_documents(layout, "night-2", 0)["needs"].to_pylist() == [2, 2]
 
 
 def test_everything_is_scored_again_on_request(layout):
     publish_shards(layout, "night-1", [documents("ab")])
     index(layout, "night-2", [documents("abc")])
-    delta = find_delta(layout, "night-2", CONFIG, full=True)
-    assert counts_of(delta) == {"new": 1, "retried": 2}
+    difference = find_difference(layout, "night-2", CONFIG, full=True)
+    assert counts_of(difference) == {"new": 1, "retried": 2}
 
 
 def test_what_a_night_has_to_do_is_said_in_one_line():
-    night = Delta(3, 12, 3, 0, 0, 0, 985, 2, drop_vanished=False)
+    night = Difference(3, 12, 3, 0, 0, 0, 985, 2, drop_vanished=False)
     assert describe(night) == (
         "15 of 1,000 documents to score: 12 new, 3 changed; 2 rows of vanished documents kept"
     )
     asked = {"sentiment": 0, "topic": 1000}
-    other = Delta(3, 0, 0, 1000, 0, 0, 0, 0, drop_vanished=True, asked=asked)
+    other = Difference(3, 0, 0, 1000, 0, 0, 0, 0, drop_vanished=True, asked=asked)
     assert describe(other) == "1,000 of 1,000 documents to score: 1,000 for topic anew"
-    kept = Delta(3, 0, 0, 0, 0, 2, 9, 0, False)
+    kept = Difference(3, 0, 0, 0, 0, 2, 9, 0, False)
     assert describe(kept) == "0 of 11 documents to score; 2 with other kept columns"
-    assert describe(Delta(3, 0, 0, 0, 0, 0, 9, 0, False)) == "0 of 9 documents to score"
+    assert describe(Difference(3, 0, 0, 0, 0, 0, 9, 0, False)) == "0 of 9 documents to score"
 
 
 def test_a_document_that_failed_is_tried_again_unless_it_would_fail_for_the_same_reason(layout):
@@ -131,8 +131,8 @@ def test_a_document_that_failed_is_tried_again_unless_it_would_fail_for_the_same
 
     docs = docs.set_column(5, docs.schema.field(5), pa.array(["empty_text", None, None]))
     index(layout, "night-2", [docs])
-    delta = find_delta(layout, "night-2", CONFIG)
-    assert counts_of(delta) == {"retried": 2, "unchanged": 1}
+    difference = find_difference(layout, "night-2", CONFIG)
+    assert counts_of(difference) == {"retried": 2, "unchanged": 1}
     assert wanted(layout, "night-2", 0) == ["unlucky", "mended"]
 
 
@@ -141,7 +141,7 @@ def test_a_document_that_can_no_longer_be_scored_is_not_carried(layout):
     docs = documents("a")
     docs = docs.set_column(5, docs.schema.field(5), pa.array(["too_long"]))
     index(layout, "night-2", [docs])
-    assert counts_of(find_delta(layout, "night-2", CONFIG)) == {"retried": 1}
+    assert counts_of(find_difference(layout, "night-2", CONFIG)) == {"retried": 1}
 
 
 def test_repeated_ids_that_went_to_quarantine_do_not_count(layout):
@@ -151,7 +151,7 @@ def test_repeated_ids_that_went_to_quarantine_do_not_count(layout):
     table = pq.read_table(path)
     marked = table.set_column(6, table.schema.field(6), pa.array(["score", "duplicate_id"]))
     pq.write_table(marked, path)
-    assert counts_of(find_delta(layout, "night-2", CONFIG)) == {"unchanged": 1}
+    assert counts_of(find_difference(layout, "night-2", CONFIG)) == {"unchanged": 1}
 
 
 @pytest.mark.parametrize("bucket_rows", [20, 100, 1000])
@@ -167,12 +167,14 @@ def test_what_is_found_agrees_with_a_plain_comparison(layout, seed, bucket_rows)
     first_night = publish_shards(layout, "night-1", tables)
     index(layout, "night-2", [pa.concat_tables(other[:50]), pa.concat_tables(other[50:])])
     drop = bool(seed % 2)
-    delta = find_delta(layout, "night-2", CONFIG, drop_vanished=drop, bucket_rows=bucket_rows)
+    difference = find_difference(
+        layout, "night-2", CONFIG, drop_vanished=drop, bucket_rows=bucket_rows
+    )
     both = before.keys() & after.keys()
-    assert delta.new == len(after.keys() - before.keys())
-    assert delta.vanished == len(before.keys() - after.keys())
-    assert delta.changed == sum(before[d] != after[d] for d in both)
-    assert delta.unchanged == sum(before[d] == after[d] for d in both)
+    assert difference.new == len(after.keys() - before.keys())
+    assert difference.vanished == len(before.keys() - after.keys())
+    assert difference.changed == sum(before[d] != after[d] for d in both)
+    assert difference.unchanged == sum(before[d] == after[d] for d in both)
     found = [*wanted(layout, "night-2", 0), *wanted(layout, "night-2", 1)]
     assert found == [d for d, v in after.items() if before.get(d) != v]
     leaves = [after.get(d, None if drop else v) != v for d, v in before.items()]

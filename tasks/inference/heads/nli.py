@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.model_config import Verdicts, nli_verdicts
+from nocturna.tasks.inference.heads._verdicts import Verdicts, nli_verdicts
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
