@@ -7,6 +7,7 @@ import typer
 
 from nocturna.cli.given import AsJson, new_app
 from nocturna.options import entries
+from nocturna.tasks.inference.heads import heads
 
 app = new_app()
 
@@ -32,7 +33,9 @@ def evaluate(
             help="gold=label,...: names of gold labels; gold= leaves one out.",
         ),
     ] = None,
-    method: Annotated[str | None, typer.Option(help="nli or embedding, with labels.")] = None,
+    method: Annotated[
+        str | None, typer.Option(help=f"Kind of score, with labels: one of {', '.join(heads())}.")
+    ] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,
     as_json: AsJson = False,
 ) -> None:

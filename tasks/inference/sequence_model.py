@@ -113,8 +113,8 @@ def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
     if pairs:
         if tokenizer.pair is None:
             raise UsageError(
-                f"model {ref.name}: its tokenizer cannot put two texts together, which an NLI "
-                "model reads; choose another model"
+                f"model {ref.name}: its tokenizer cannot put two texts together, which it "
+                "has to read here; choose another model"
             )
         check_frame(ref, tokenizer.uses_types, tokenizer.pair, network)
     return Description(outputs, tokenizer, network.unused)

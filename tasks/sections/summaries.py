@@ -81,7 +81,8 @@ class Summaries(Section):
     )
     secret: str | None = Field(
         None,
-        description="Prefect Secret block that holds the key; the environment variable of the provider if none.",
+        description="Prefect Secret block that holds the key; the provider's environment variable "
+        "if none.",
     )
     concurrency: int = Field(32, ge=1, description="Calls under way at once (online and flex).")
     requests_per_minute: float = Field(
