@@ -63,12 +63,13 @@ def says(text: str, kind: str) -> bool:
 
 def named_in(folder: Path) -> set[tuple[str, str, int]]:
     """Where a kind is named outside its home: the kind, the file from `folder`, the line."""
+    homes = kinds()
     return {
         (kind, where, line)
         for path in [*(folder / "flows").rglob("*.py"), *(folder / "tasks").rglob("*.py")]
         for where in [path.relative_to(folder).as_posix()]
         for line, text in spoken(path)
-        for kind, home in kinds().items()
+        for kind, home in homes.items()
         if not where.startswith(f"{home}/") and says(text, kind)
     }
 

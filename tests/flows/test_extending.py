@@ -183,3 +183,13 @@ def test_an_option_and_a_check_of_a_sink_are_the_command_s_own(nights):
     assert done.code == 2
     assert done.err.splitlines()[-1].startswith("nocturna: output.csv: the file is in the output")
     assert done.heavy <= {"numpy"}, "the kind of score of the guide imports it"
+
+
+def test_a_key_that_two_sinks_add_is_refused_in_one_line(tmp_path):
+    code = next(block for block in blocks("python") if "def receive" in block)
+    twice = code.replace("csv: str | None", "table: str | None")
+    assert twice != code
+    install(tmp_path / "site", {"mine": twice}, {"nocturna.sinks": {"mine": "mine"}})
+    done = command("jobs", cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "site")})
+    assert done.code != 0
+    assert done.err == "nocturna: sink mine: output.table is a key of sink delta already\n"
