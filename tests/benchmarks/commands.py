@@ -124,11 +124,10 @@ def score(room: Path, path: Path, model: Path, precision: str, home: str) -> Cos
     return nocturna(room, home, "score", path, "--id", "id", *options, *name)
 
 
-def nocturna(room: Path, home: str, *arguments: object) -> Cost:
+def nocturna(room: Path, home: str, *arguments: object, ends: int = 0) -> Cost:
     """Runs the command with a cache and an engine of its own, named by `home`."""
-    return run(
-        room, home, [sys.executable, "-c", "from nocturna.cli import main; main()", *arguments]
-    )
+    code = "from nocturna.command import main; main()"
+    return run(room, home, [sys.executable, "-c", code, *arguments], ends)
 
 
 def script(room: Path, path: Path, model: Path) -> Cost:
