@@ -11,10 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
-from nocturna.tasks.results import files
-from nocturna.tasks.results.damaged import Bad, set_aside
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.stored import parsed, read_regular
 
 SPEC = "https://openlineage.io/spec"
 NAMESPACE = "nocturna"
@@ -39,6 +36,8 @@ def note(layout: Layout, manifest: dict[str, Any], now: datetime | None = None) 
         manifest: the values of the run's manifest, as its file has them.
         now: time of the event; the present by default.
     """
+    from nocturna.tasks.results import files
+
     path = layout.run(manifest["run_id"]) / FILE
     before, last = _events(layout, path)
     event = lineage_event(layout, manifest, now or datetime.now(UTC))
@@ -49,6 +48,10 @@ def note(layout: Layout, manifest: dict[str, Any], now: datetime | None = None) 
 
 def _events(layout: Layout, path: Path) -> tuple[bytes, dict[str, Any]]:
     """The events so far and the last of them; a file that cannot be read is set aside."""
+    from nocturna.tasks.results import files
+    from nocturna.tasks.results.damaged import Bad, set_aside
+    from nocturna.tasks.results.stored import parsed, read_regular
+
     if not files.is_there(path):
         return b"", {}
     try:
