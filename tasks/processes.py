@@ -57,7 +57,6 @@ class _Pool:
     def end(self) -> None:
         """Lets the processes go; one that still works ends with this process at the latest."""
         self.ended = True
-        self.done.put(None)
         self.executor.shutdown(wait=False, cancel_futures=True)
 
 
@@ -114,8 +113,12 @@ def _pass_on_stops(pool: _Pool, run: Control) -> None:
 
 
 def _pass_on_progress(pool: _Pool, run: Control) -> None:
-    while (documents := pool.done.get()) is not None:
-        run.advance(documents)
+    # A process that was killed may hold the queue's lock for ever: nothing here waits for it.
+    while not (pool.ended and pool.done.empty()):
+        if pool.done.empty():
+            time.sleep(_HEARTBEAT)
+        else:
+            run.advance(pool.done.get())
 
 
 _stop: Callable[[], bool]
