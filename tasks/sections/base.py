@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
 
 from nocturna.tasks.addresses import redact
 
@@ -43,3 +43,17 @@ class ScoreOptions(Section):
         description="Which documents it is for: `language: es`, or labels of another score, as in "
         "`topic: política`; all documents if none. The others are null.",
     )
+
+
+class ModelOptions(ScoreOptions):
+    """What a job may say about a score that one model gives; each head says what `model` is."""
+
+    model: str
+    revision: str | None = Field(
+        None, description="Branch, tag or commit of the model; the run pins its commit sha."
+    )
+
+    @field_validator("model")
+    @classmethod
+    def _is_name(cls, model: str) -> str | None:
+        return refuse_secrets(model)

@@ -1,11 +1,13 @@
 """Candidate labels as a user gives them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
 
+from nocturna.tasks.inference.models import BUNDLED
 from nocturna.tasks.naming import RESERVED_SLUGS, slug
+from nocturna.tasks.sections.base import ModelOptions, option
 from nocturna.tasks.sections.listed import listed, shown_list
 
 
@@ -62,16 +64,44 @@ def several(labels: tuple[str, ...] | None) -> None:
         )
 
 
-def one_slot(template: str | None) -> str | None:
-    """A hypothesis template that has a place for the label.
+class LabelOptions(ModelOptions):
+    """What a job may say about a score for labels of its own, whoever gives it."""
 
-    Raises:
-        ValueError: it has none, more than one, or other braces.
-    """
-    if template is not None and template.count("{}") != 1:
-        raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
-    if template is not None and set("{}") & set(template.replace("{}", "")):
-        raise ValueError(
-            f"template {template!r} has braces beside the {{}} for the label; leave them out"
-        )
-    return template
+    labels: Labels = Field(
+        None,
+        min_length=1,
+        description="Candidate labels, separated by commas.",
+        json_schema_extra=option("--labels", score="topic"),
+    )
+    labels_column: str | None = Field(
+        None,
+        description="Source column with the candidate labels of each document, in their stead.",
+    )
+    model: str = Field(
+        BUNDLED,
+        description="Hub name or local folder of an NLI model or sentence encoder.",
+        json_schema_extra=option("--topic-model", score="topic"),
+    )
+    template: str | None = Field(
+        None,
+        description="Hypothesis with {} for the label; without a value, the label itself or, for "
+        "an NLI model, by the job's language.",
+        json_schema_extra=option("--template", score="topic"),
+    )
+
+    @field_validator("template")
+    @classmethod
+    def _has_slot(cls, template: str | None) -> str | None:
+        if template is not None and template.count("{}") != 1:
+            raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
+        if template is not None and set("{}") & set(template.replace("{}", "")):
+            raise ValueError(
+                f"template {template!r} has braces beside the {{}} for the label; leave them out"
+            )
+        return template
+
+    @model_validator(mode="after")
+    def _has_labels(self) -> Self:
+        if (self.labels is None) == (self.labels_column is None):
+            raise ValueError("give either `labels` or `labels_column`")
+        return self

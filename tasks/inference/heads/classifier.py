@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.model_config import classifier_outputs, unnamed
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
+from nocturna.tasks.sections.base import ModelOptions, option
 from nocturna.tasks.sections.labels import zero_shot
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nocturna.tasks.sections.compute import LongDocuments
 
 
-class Options(ScoreOptions):
+class Options(ModelOptions):
     """A score by a sequence-classification model, such as sentiment."""
 
     kind: Literal["classifier"] = "classifier"
@@ -27,17 +27,9 @@ class Options(ScoreOptions):
         description="Hub name or local folder of a sequence-classification model.",
         json_schema_extra=option("--sentiment-model", score="sentiment"),
     )
-    revision: str | None = Field(
-        None, description="Branch, tag or commit of the model; the run pins its commit sha."
-    )
     labels: dict[str, str] = Field(
         {}, description="New names of the model's labels, as in `LABEL_0: negative`."
     )
-
-    @field_validator("model")
-    @classmethod
-    def _is_name(cls, model: str) -> str | None:
-        return refuse_secrets(model)
 
 
 def claims(values: Mapping[str, Any]) -> bool:

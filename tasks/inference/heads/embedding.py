@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, model_validator
 
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
-from nocturna.tasks.sections.labels import Labels, one_slot, several, zero_shot
+from nocturna.tasks.sections.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
     from nocturna.tasks.inference.running import Running
@@ -17,47 +16,13 @@ if TYPE_CHECKING:
     from nocturna.tasks.sections.compute import LongDocuments
 
 
-class Options(ScoreOptions):
+class Options(LabelOptions):
     """A score for each label by the likeness of a text to it; the bundled model does this."""
 
     kind: Literal["embedding"] = "embedding"
-    labels: Labels = Field(
-        None,
-        min_length=1,
-        description="Candidate labels, separated by commas.",
-        json_schema_extra=option("--labels", score="topic"),
-    )
-    labels_column: str | None = Field(
-        None,
-        description="Source column with the candidate labels of each document, in their stead.",
-    )
-    model: str = Field(
-        BUNDLED,
-        description="Hub name or local folder of an NLI model or sentence encoder.",
-        json_schema_extra=option("--topic-model", score="topic"),
-    )
-    revision: str | None = Field(
-        None, description="Branch, tag or commit of the model; the run pins its commit sha."
-    )
-    template: str | None = Field(
-        None,
-        description="Hypothesis with {} for the label; without a value, the label itself or, for "
-        "an NLI model, by the job's language.",
-        json_schema_extra=option("--template", score="topic"),
-    )
     temperature: float | None = Field(
         None, gt=0, description="Softmax temperature; the model's own if none."
     )
-
-    @field_validator("model")
-    @classmethod
-    def _is_name(cls, model: str) -> str | None:
-        return refuse_secrets(model)
-
-    @field_validator("template")
-    @classmethod
-    def _has_slot(cls, template: str | None) -> str | None:
-        return one_slot(template)
 
     @model_validator(mode="before")
     @classmethod
@@ -75,9 +40,7 @@ class Options(ScoreOptions):
         return values
 
     @model_validator(mode="after")
-    def _has_labels(self) -> Self:
-        if (self.labels is None) == (self.labels_column is None):
-            raise ValueError("give either `labels` or `labels_column`")
+    def _is_a_choice(self) -> Self:
         several(self.labels)
         return self
 

@@ -16,8 +16,8 @@ from nocturna.tasks.inference.heads._verdicts import Verdicts, nli_verdicts
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.base import ScoreOptions, option, refuse_secrets
-from nocturna.tasks.sections.labels import Labels, one_slot, several, zero_shot
+from nocturna.tasks.sections.base import option, refuse_secrets
+from nocturna.tasks.sections.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -34,32 +34,10 @@ _DECIMALS = 5
 """Similarities closer than this are a tie, which the order of the labels decides."""
 
 
-class Options(ScoreOptions):
+class Options(LabelOptions):
     """A score for each label by a model that says whether a text entails a sentence about it."""
 
     kind: Literal["nli"] = "nli"
-    labels: Labels = Field(
-        None,
-        min_length=1,
-        description="Candidate labels, separated by commas.",
-        json_schema_extra=option("--labels", score="topic"),
-    )
-    labels_column: str | None = Field(
-        None,
-        description="Source column with the candidate labels of each document, in their stead.",
-    )
-    model: str = Field(
-        description="Hub name or local folder of an NLI model or sentence encoder.",
-        json_schema_extra=option("--topic-model", score="topic"),
-    )
-    revision: str | None = Field(
-        None, description="Branch, tag or commit of the model; the run pins its commit sha."
-    )
-    template: str | None = Field(
-        None,
-        description="Hypothesis with {} for the label; without a value, by the job's language.",
-        json_schema_extra=option("--template", score="topic"),
-    )
     multi_label: bool = Field(
         False,
         description="Score each label by itself; scores then do not add up to 1.",
@@ -78,20 +56,13 @@ class Options(ScoreOptions):
         json_schema_extra=option("--shortlist-model", score="topic"),
     )
 
-    @field_validator("model", "shortlist_model")
+    @field_validator("shortlist_model")
     @classmethod
-    def _is_name(cls, model: str) -> str | None:
+    def _is_encoder(cls, model: str) -> str | None:
         return refuse_secrets(model)
-
-    @field_validator("template")
-    @classmethod
-    def _has_slot(cls, template: str | None) -> str | None:
-        return one_slot(template)
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
-        if (self.labels is None) == (self.labels_column is None):
-            raise ValueError("give either `labels` or `labels_column`")
         if self.model == BUNDLED:
             raise ValueError("kind nli needs an NLI model: name one with `model`")
         if self.labels is None and self.shortlist is not None:
