@@ -141,7 +141,6 @@ def _end_with(parent: int) -> None:
 
 def _score(folder: Path, job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores a shard; `folder` is what relative paths of the job are relative to."""
-    import nocturna.tasks.settings  # noqa: F401  before the packages that it sets
     from nocturna.tasks.steps.run import job_layout
     from nocturna.tasks.steps.scoring import Signals, score_shard
 

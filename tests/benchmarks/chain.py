@@ -26,7 +26,7 @@ from unittest import mock
 import numpy as np
 import torch
 
-import nocturna.tasks.settings  # noqa: F401  before the packages that it sets
+import nocturna  # noqa: F401  its settings, before the packages that they set
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.batches import BatchLayout, Sequence
 from nocturna.tasks.job import Job
