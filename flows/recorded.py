@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
 from threading import Thread
@@ -169,15 +169,23 @@ def do(task: Task[..., T], *args: Any) -> T:
     return tried(task, *args) if begun is None else begun.result()
 
 
-def ahead(task: Task[..., Any], *args: Any) -> None:
-    """Begins a step before its turn; `do` then takes up what came of it."""
+def ahead(task: Task[..., T], *args: Any, then: Callable[[T], object] = lambda value: None) -> None:
+    """Begins a step before its turn; `do` then takes up what came of it.
+
+    Args:
+        then: called with what came of it, where it did not fail; whether this fails is not told.
+    """
     begun: Future[Any] = Future()
 
     def work() -> None:
         try:
-            begun.set_result(tried(task, *args))
+            found = tried(task, *args)
         except BaseException as error:
             begun.set_exception(error)
+            return
+        begun.set_result(found)
+        with suppress(Exception):
+            then(found)
 
     control().ahead[task.name] = begun
     Thread(target=copy_context().run, args=[work], daemon=True).start()

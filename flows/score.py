@@ -16,7 +16,7 @@ from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results, report
 from nocturna.tasks.results.report import Summary
 from nocturna.tasks.results.sinks import asked_for
-from nocturna.tasks.score import score_shard
+from nocturna.tasks.score import load_models, score_shard
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
 
@@ -55,14 +55,14 @@ def score_corpus(job: Job) -> Summary:
 def score_observed(job: Job, observer: Observer) -> Summary:
     """Runs the flow, recorded as far as its engine takes part, and notes where it did not.
 
-    The corpus is planned while the engine starts.
+    The corpus is planned and the models are loaded while the engine starts.
 
     Raises:
         NocturnaError: as the flow; never because of the engine.
     """
     with stop_on_signals(), claimed(job) as claim:
         if not job.summaries.secret:  # what the engine keeps can only be had once it is there
-            ahead(plan_corpus, job, claim.run_id)
+            ahead(plan_corpus, job, claim.run_id, then=lambda plan: load_models(job, plan.run_id))
         try:
             summary: Summary = observed(score_corpus, observer, job=job)
         finally:

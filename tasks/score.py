@@ -13,7 +13,7 @@ from nocturna.tasks.job import Job
 from nocturna.tasks.processes import score_in_process
 from nocturna.tasks.results.records import ScoredShard
 from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.scoring import Signals
+from nocturna.tasks.steps.scoring import Signals, load_ahead
 from nocturna.tasks.steps.scoring import score_shard as score
 
 _asking = Lock()
@@ -28,6 +28,17 @@ def _slot(shards: int) -> BoundedSemaphore:
     """The one semaphore of so many shards, also where all ask for it first at once."""
     with _asking:
         return _semaphore(shards)
+
+
+def load_models(job: Job, run_id: str) -> None:
+    """Loads the models that a planned run needs, while nothing else can be done yet.
+
+    Raises:
+        NocturnaError: what the shards will raise too.
+    """
+    run = control()
+    if scoring_processes(job.compute) == 1:  # else each process has models of its own
+        load_ahead(job_layout(job), run_id, Signals(run.stopping, run.advance))
 
 
 @task(name="score", task_run_name="shard-{shard}", **RETRIES)

@@ -14,7 +14,9 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.errors import STOPPED, Stopped
+from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.scorer import Scores
+from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.machine import give_memory_back
@@ -28,6 +30,8 @@ from nocturna.tasks.steps.documents import Planned, ToScore, read_planned, to_sc
 from nocturna.tasks.steps.pieces import score_in_pieces
 from nocturna.tasks.steps.run import Plan, load_plan, results_columns, running_of
 from nocturna.tasks.steps.summarising import with_summaries
+
+_WORD, _FEW_PASSES = "uno", 50
 
 
 @dataclass(frozen=True)
@@ -103,6 +107,21 @@ def score_shard(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
     del table, scores, found, documents, work
     give_memory_back()
     return done
+
+
+def load_ahead(layout: Layout, run_id: str, signals: Signals) -> None:
+    """Loads the models of a run by having each read a word, so that its shards find them loaded.
+
+    Left to the shards are models that few documents may need, or that read a text very often.
+    """
+    plan = load_plan(layout.plan(run_id))
+    run = replace(running_of(plan), stop=signals.stop)
+    for score in plan.inference.scores:
+        head = heads()[score.kind]
+        if score.when or score.choices or not plan.difference.asked.get(score.name):
+            continue
+        if head.passes(score) <= _FEW_PASSES:
+            head.compute(score, Texts([_WORD]), plan.inference.long_documents, run)
 
 
 def _score(plan: Plan, work: Planned, signals: Signals, pieces: Path) -> tuple[ShardScores, Scores]:

@@ -1,0 +1,49 @@
+"""The models of a run are loaded while its engine starts: those that it needs, and once."""
+
+import json
+
+from nocturna import read_results
+from nocturna.tasks.inference import openvino_backend
+from nocturna.tasks.job import Job
+from nocturna.tasks.plan import plan_corpus
+from nocturna.tasks.results.layout import new_run_id
+from nocturna.tasks.score import load_models
+from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.steps.scoring import Signals, score_shard
+from tests.models import TEXTS, bert_classifier
+
+
+def loaded() -> int:
+    return openvino_backend._load.cache_info().misses
+
+
+def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_path, monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
+    model = bert_classifier(tmp_path / "model", seed=20261126)
+    corpus = tmp_path / "prensa.jsonl"
+    corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
+    job = Job.model_validate(
+        {
+            "name": "prensa",
+            "source": {"path": str(corpus)},
+            "scores": {"sentiment": {"model": str(model)}},
+            "compute": {"backend": "openvino", "device": "cpu"},
+            "output": {"dir": str(tmp_path / "out")},
+        }
+    )
+    run = new_run_id()
+    before = loaded()
+    plan_corpus.fn(job, run)
+    load_models(job, run)
+    assert loaded() == before + 1
+    shard = score_shard(job_layout(job), run, 0, Signals(lambda: False, lambda done: None))
+    assert loaded() == before + 1, "the shard found it loaded"
+    assert shard.scored == shard.read > 0, "the word that was read is no document"
+
+    arguments = ("score", corpus, "--sentiment-model", model, "--backend", "openvino")
+    assert nocturna(*arguments).code == 0
+    assert len(read_results(tmp_path / "out" / "prensa")) == len(TEXTS)
+    openvino_backend._load.cache_clear()
+    again = nocturna(*arguments)
+    assert again.code == 0, again.err
+    assert loaded() == 0, "a night that scores nothing loads nothing"
