@@ -13,7 +13,7 @@ import nocturna.tasks.settings as _settings  # noqa: F401  before any flow impor
 if TYPE_CHECKING:
     import pandas as pd
 
-    from nocturna.tasks.job import Job
+    from nocturna.tasks.job.job import Job
     from nocturna.tasks.results.report import Summary
 
 __all__ = ["read_job", "read_results", "read_runs", "score_job"]
@@ -25,7 +25,7 @@ def read_job(path: str | Path) -> "Job":
     Raises:
         NocturnaError: the file is not there or describes no job; one line.
     """
-    from nocturna.tasks.job_file import make_job, read_job_values
+    from nocturna.tasks.job.job_file import make_job, read_job_values
 
     return make_job(read_job_values(Path(path)), str(path))
 
@@ -38,7 +38,7 @@ def score_job(job: "Job") -> "Summary":
     """
     from nocturna.observer import observer_for
     from nocturna.score import score_observed
-    from nocturna.tasks.steps.soundness import check_job
+    from nocturna.tasks.run.soundness import check_job
     from nocturna.terminal import say
 
     check_job(job)

@@ -8,12 +8,12 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.retention import Retention
 from nocturna.tasks.results.layout import Layout, layout_of, new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.manifest import list_runs
-from nocturna.tasks.results.retention import Surplus, clean, surplus
-from nocturna.tasks.sections.retention import Retention
+from nocturna.tasks.results.pruning import Surplus, clean, surplus
 from nocturna.tasks.settings import cache_folder
 from nocturna.tasks.unused import remove_unused, unused
 from nocturna.tasks.visible import visible

@@ -12,8 +12,8 @@ from nocturna.schedule import Schedule
 from nocturna.served_night import Due, Night
 from nocturna.stamp import write_stamp
 from nocturna.tasks.errors import NocturnaError, RunLocked
-from nocturna.tasks.job import Job
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.run.frozen import job_layout
 
 GRACE = timedelta(minutes=5)
 """A date that is noticed later than this was missed: the machine was off, or slept."""

@@ -31,7 +31,7 @@ from nocturna.journal import Copied
 from nocturna.record import Record, Tell
 from nocturna.served_night import Due
 from nocturna.tasks.errors import RunLocked, UsageError
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 
 WAIT_SECONDS = 20.0
 """What the first nights wait for the engine, and a call for its answer."""

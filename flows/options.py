@@ -12,9 +12,9 @@ from pydantic.fields import FieldInfo
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
-from nocturna.tasks.job import Job
-from nocturna.tasks.sections.listed import split_list
-from nocturna.tasks.sections.scores import DEFAULT_SCORES
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.listed import split_list
+from nocturna.tasks.job.scores import DEFAULT_SCORES
 
 many: Any = list[str]
 """Kind of an option that may be given more than once, each time with one entry or several."""

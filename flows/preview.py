@@ -4,13 +4,13 @@ from dataclasses import asdict
 from typing import Any
 
 from nocturna.tasks.enrichment.estimate import Estimate
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.plan import outlook
 from nocturna.tasks.results.difference import describe
 from nocturna.tasks.results.layout import new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.recovery import recover
-from nocturna.tasks.steps.planning import outlook
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.run.frozen import job_layout
 
 
 def preview(job: Job) -> tuple[list[str], dict[str, Any]]:

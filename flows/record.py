@@ -32,10 +32,10 @@ from prefect.utilities.callables import parameter_schema
 from nocturna.schedule import Schedule
 from nocturna.served_night import KEY, Due
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job import Job
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.job_file import make_job
 from nocturna.tasks.results.lock import holder_of
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.run.frozen import job_layout
 
 AHEAD = 3
 """Nights to come that the engine shows for each job."""

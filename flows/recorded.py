@@ -16,23 +16,27 @@ from dataclasses import dataclass
 from threading import Thread
 from typing import Any, TypeVar
 
-from prefect import Flow, Task, unmapped
+from prefect import Flow, Task, task, unmapped
+from prefect.cache_policies import NO_CACHE
 from prefect.client.orchestration import get_client
 from prefect.context import FlowRunContext
 from prefect.exceptions import TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Cancelled, Crashed, Failed
+from prefect.tasks import exponential_backoff
 
 from nocturna.observer import Observer
 from nocturna.tasks.addresses import without_secrets
 from nocturna.tasks.control import control, stop_on_signals
-from nocturna.tasks.engine import tried
 from nocturna.tasks.errors import STOPPED, NocturnaError, RunLocked, Stopped
 from nocturna.tasks.leaving import parting_word
+from nocturna.tasks.step import AGAIN, Step, passes
 from nocturna.terminal import also_said_to
 
 T = TypeVar("T")
+
+RETRY_SECONDS: Any = exponential_backoff(backoff_factor=2)
 
 
 @dataclass
@@ -160,16 +164,17 @@ def log(line: str, level: int = logging.INFO) -> None:
     APILogHandler().emit(record)
 
 
-def do(task: Task[..., T], *args: Any) -> T:
+def do(step: Step[..., T], *args: Any) -> T:
     """One step: a task run where it is recorded, the plain function otherwise."""
-    begun = control().ahead.pop(task.name, None)
+    begun = control().ahead.pop(step.name, None)
     if is_recorded():
         _count(1)
-        return (task if begun is None else _taken_up(task, begun))(*args)
-    return tried(task, *args) if begun is None else begun.result()
+        run: Any = _task_of(step, begun)
+        return run(*args)
+    return step(*args) if begun is None else begun.result()
 
 
-def ahead(task: Task[..., T], *args: Any, then: Callable[[T], object] = lambda value: None) -> None:
+def ahead(step: Step[..., T], *args: Any, then: Callable[[T], object] = lambda value: None) -> None:
     """Begins a step before its turn; `do` then takes up what came of it.
 
     Args:
@@ -179,7 +184,7 @@ def ahead(task: Task[..., T], *args: Any, then: Callable[[T], object] = lambda v
 
     def work() -> None:
         try:
-            found = tried(task, *args)
+            found = step(*args)
         except BaseException as error:
             begun.set_exception(error)
             return
@@ -187,15 +192,31 @@ def ahead(task: Task[..., T], *args: Any, then: Callable[[T], object] = lambda v
         with suppress(Exception):
             then(found)
 
-    control().ahead[task.name] = begun
+    control().ahead[step.name] = begun
     Thread(target=copy_context().run, args=[work], daemon=True).start()
 
 
-def _taken_up(task: Task[..., T], begun: "Future[T]") -> Task[..., T]:
-    """The same task, for the engine, around work that goes on already."""
-    same = task.with_options(retries=0)
-    same.fn = functools.wraps(task.fn)(lambda *args, **kwargs: begun.result())
-    return same
+def _task_of(step: Step[..., Any], begun: "Future[Any] | None" = None) -> Task[..., Any]:
+    """The task run of a step, or of work on it that goes on already."""
+
+    @functools.wraps(step.function)
+    def work(*args: Any, **kwargs: Any) -> Any:
+        return step.function(*args, **kwargs) if begun is None else begun.result()
+
+    return task(
+        name=step.name,
+        task_run_name=step.run_name,
+        retries=AGAIN if begun is None else 0,
+        retry_delay_seconds=RETRY_SECONDS,
+        retry_jitter_factor=0.5,
+        retry_condition_fn=_may_pass,
+        cache_policy=NO_CACHE,
+        persist_result=False,
+    )(work)
+
+
+def _may_pass(task: Any, task_run: Any, state: Any) -> bool:
+    return passes(state.result(raise_on_failure=False))
 
 
 def _count(steps: int) -> None:
@@ -204,7 +225,7 @@ def _count(steps: int) -> None:
         outcome.steps += steps
 
 
-def each(task: Task[..., T], items: Iterable[Any], *args: Any, threads: int) -> list[Any]:
+def each(step: Step[..., T], items: Iterable[Any], *args: Any, threads: int) -> list[Any]:
     """A step for each item, side by side.
 
     Args:
@@ -216,12 +237,12 @@ def each(task: Task[..., T], items: Iterable[Any], *args: Any, threads: int) -> 
     if is_recorded():
         items = list(items)
         _count(len(items))
-        futures = task.map(*(unmapped(value) for value in args), items)
+        futures = _task_of(step).map(*(unmapped(value) for value in args), items)
         return [future.result(raise_on_failure=False) for future in futures]
 
     def alone(item: Any) -> Any:
         try:
-            return tried(task, *args, item)
+            return step(*args, item)
         except Exception as error:
             return error
 

@@ -5,15 +5,16 @@ import time
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
 
+from nocturna.artifacts import report
+from nocturna.claiming import all_scored, claimed, progress
 from nocturna.observer import Observer
 from nocturna.recorded import ahead, body, do, each, is_recorded, observed
 from nocturna.run_name import job_and_date
-from nocturna.running import all_scored, claimed, progress
 from nocturna.tasks.control import stop_on_signals
 from nocturna.tasks.cores import usable_cores
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
-from nocturna.tasks.publish import mirror_results, publish_results, report
+from nocturna.tasks.publish import mirror_results, publish_results
 from nocturna.tasks.results.report import Summary
 from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.score import load_models, score_shard

@@ -23,10 +23,10 @@ from nocturna.score import score_corpus
 from nocturna.served_night import Due, Night, start_night
 from nocturna.stamp import read_stamp
 from nocturna.tasks.errors import NocturnaError, RunLocked
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.report import Summary
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.run.frozen import job_layout
 from nocturna.telling import tell_aside
 from nocturna.terminal import say
 

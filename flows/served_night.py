@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 
 KEY = "nocturna's clock: "
 

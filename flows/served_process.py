@@ -30,7 +30,7 @@ def main() -> int:
     threading.Thread(target=_end_with_the_clock, daemon=True).start()
     leave_on_signals()
     collect_rarely()
-    from nocturna.tasks.job import Job
+    from nocturna.tasks.job.job import Job
 
     job = Job.model_validate(asked["job"])
     if asked["wait"] and not _is_free(job):
@@ -48,7 +48,7 @@ def _is_free(job: Any) -> bool:
     """Waits until no other run holds the job's folder; False if asked to stop meanwhile."""
     from nocturna.tasks.control import stop_on_signals, stopping
     from nocturna.tasks.results.lock import holder_of
-    from nocturna.tasks.steps.run import job_layout
+    from nocturna.tasks.run.frozen import job_layout
 
     with stop_on_signals():
         while holder_of(job_layout(job)) is not None and not stopping():

@@ -11,7 +11,8 @@ from typing import Any
 from nocturna.cleaning import clean_after_night
 from nocturna.observer import Observer
 from nocturna.tasks.errors import NocturnaError, RunLocked
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.targets import Event
 from nocturna.tasks.notify import Ending, missing_addresses, tell_all
 from nocturna.tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
 from nocturna.tasks.results.layout import Layout, new_run_id
@@ -23,9 +24,8 @@ from nocturna.tasks.results.manifest import (
     Manifest,
     read_manifest,
 )
-from nocturna.tasks.sections.notify import Event
-from nocturna.tasks.steps.describe import note_unrecorded
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.run.describe import note_unrecorded
+from nocturna.tasks.run.frozen import job_layout
 from nocturna.terminal import say
 
 _EVENTS: dict[str, Event] = {FAILED: "failure", REFUSED: "refusal", SKIPPED: "refusal"}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.sections.notify import Target
+from nocturna.tasks.job.targets import Target
 
 if TYPE_CHECKING:
     from apprise import NotifyBase

@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 
 from nocturna.tasks.couriers import address_of, send, sender_to
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.sections.notify import Event, Target
+from nocturna.tasks.job.targets import Event, Target
 
 LIMIT_SECONDS = 10.0
 """How long all notifications of a run may take together."""

@@ -1,15 +1,58 @@
-"""The task that plans a run."""
+"""The step that plans a run: freeze inputs, pin models, cut shards, read everything once."""
 
-from dataclasses import dataclass
+import logging
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import partial
 
-from prefect import task
+import pyarrow as pa
 
-from nocturna.tasks.engine import RETRIES
-from nocturna.tasks.job import Job
-from nocturna.tasks.results.difference import describe
-from nocturna.tasks.steps.planning import plan_run
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.summarise import key_of
+from nocturna.tasks.corpus.index import build_index, kept_schema, read_rejects
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.enrichment.estimate import Estimate, estimate
+from nocturna.tasks.enrichment.providers import KeyProvider, required_key
+from nocturna.tasks.enrichment.summary_records import DocumentText
+from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
+from nocturna.tasks.inference.device import shards_at_once
+from nocturna.tasks.inference.facts import was_used
+from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
+from nocturna.tasks.results.done_shards import write_rejects
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.manifest import resumable_runs, write_manifest
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.sinks import asked_for
+from nocturna.tasks.results.work_digests import digests_of, is_whole_work
+from nocturna.tasks.run.accidents import described_identity, identity_for, refuse_accidents
+from nocturna.tasks.run.chosen_precision import choose_precision
+from nocturna.tasks.run.describe import planned_manifest
+from nocturna.tasks.run.documents import Documents, read_documents
+from nocturna.tasks.run.frozen import (
+    SUMMARY,
+    Plan,
+    columns_of,
+    job_layout,
+    load_plan,
+    running_of,
+    save_plan,
+    summary_config_of,
+    utc_now,
+    wanted_of,
+    work_of,
+)
+from nocturna.tasks.run.soundness import check_settings
+from nocturna.tasks.run.summaries import key_of, state_folder
+from nocturna.tasks.step import step
+from nocturna.tasks.version import code_version
+
+FEW_DOCUMENTS = 200
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,10 +70,213 @@ class Planned:
     outlook: str
 
 
-@task(name="plan", **RETRIES)
+@step("plan")
 def plan_corpus(job: Job, run_id: str) -> Planned:
     """Freezes inputs, models and shards, or finds the stopped run that is about the same work."""
     plan = plan_run(job, job_layout(job), run_id, key_of(job))
     return Planned(
         plan.run_id, len(plan.shards), plan.difference.to_score, describe(plan.difference)
     )
+
+
+def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
+    """Freezes what a run will do, or finds the stopped run that was about the same work.
+
+    Args:
+        job: what to do.
+        layout: the job's output folder, locked.
+        run_id: for a new run.
+        key_provider: asked for the key of the summaries, if the job wants any.
+
+    Raises:
+        UsageError: a model, file, column or key that cannot be used.
+        QualityRefused: too many rows cannot be read; known before any model runs.
+    """
+    check_settings(job)
+    if job.summaries.enabled:
+        required_key(job.summaries, key_provider)
+    inference, inputs = _pin(job, layout)
+    wanted = work_of(job, inputs, inference, code_version())
+    stopped = _stopped_run(layout, wanted)
+    plan = (
+        replace(stopped, job=job) if stopped else _new_plan(job, layout, run_id, inference, inputs)
+    )
+    save_plan(layout, plan)
+    write_manifest(layout, planned_manifest(plan))
+    try:
+        _refuse_unreadable(plan)
+    except NocturnaError as error:
+        if not _quarantine(layout, plan):
+            raise
+        raise type(error)(f"{error}; {layout.quarantine(plan.run_id)} holds them") from None
+    return plan
+
+
+def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate | None]:
+    """What a run would do and what its summaries would cost; leaves nothing behind.
+
+    Args:
+        layout: the job's output folder, locked.
+        run_id: names what is kept while it works.
+    """
+    try:
+        check_settings(job, rehearsal=True)
+        plan = _new_plan(job, layout, run_id, *_pin(job, layout, rehearsal=True), rehearsal=True)
+        _refuse_unreadable(plan)
+        cost = None
+        if job.summaries.enabled:
+            documents = (
+                DocumentText(doc_id, text)
+                for shard in plan.shards
+                for doc_id, text in _texts(read_documents(layout, plan, shard.index))
+            )
+            cost = estimate(documents, job.summaries, job.language, state_folder(job))
+        return plan.difference, cost
+    finally:
+        files.remove_folder(layout.work(run_id))
+
+
+def _pin(
+    job: Job, layout: Layout, rehearsal: bool = False
+) -> tuple[InferencePlan, tuple[InputFile, ...]]:
+    inference = plan_inference(job, examined=not rehearsal)
+    known = {score.name: score for score in inference.scores}
+    refuse_accidents(layout, job, described_identity(job, known))
+    return inference, tuple(freeze_inputs(job.source))
+
+
+def _new_plan(
+    job: Job,
+    layout: Layout,
+    run_id: str,
+    inference: InferencePlan,
+    inputs: tuple[InputFile, ...],
+    rehearsal: bool = False,
+) -> Plan:
+    start = time.monotonic()
+    at_once = shards_at_once(job.compute)
+    source = reading_source(job, inference.scores)
+    shards = tuple(cut_shards(source, inputs, job.shard_size, at_once))
+    lists = [score.choices for score in inference.scores if score.choices]
+    with files.clear_errors(layout.root):
+        building = files.temporary_of(layout.index(run_id))
+        files.remove_folder(building)
+        files.make_folder(building, private=True)
+        index = build_index(source, inputs, shards, building, lists)
+        files.put_folder(building, layout.index(run_id))
+    columns = columns_of(job, inference, kept_schema(layout.index(run_id)))
+    schema = results_schema(columns, job.name)
+    for sink in asked_for(job.output).values():
+        sink.check_columns(job.output, schema)
+    summary_config = summary_config_of(job)
+    answers = wanted_of(columns, summary_config, job.name)
+    compare = partial(find_difference, layout, run_id, answers, full=job.full)
+    difference = compare(drop_vanished=job.output.deletions == "drop")
+    try:
+        allowed = refuse_accidents(
+            layout, job, identity_for(job, schema, index.documents), difference
+        )
+    except UsageError:
+        files.remove_folder(layout.work(run_id))
+        raise
+    if job.once.replace and any(accident.strange_rows for accident in allowed):
+        difference = compare(drop_vanished=True)
+    plan = Plan(
+        run_id=run_id,
+        started_at=utc_now(),
+        code_version=code_version(),
+        job=job,
+        summary_config=summary_config,
+        inference=inference,
+        inputs=inputs,
+        shards=shards,
+        index=index,
+        difference=difference,
+        seconds=0.0,
+        digests=digests_of(layout, run_id),
+    )
+    if inference.tolerance and not rehearsal:
+        choice = choose_precision(layout, plan)
+        chosen = replace(inference, precision=choice.precision)
+        plan = replace(plan, inference=chosen, choice=choice)
+    plan = replace(plan, backend=backend_for(plan))
+    return replace(plan, seconds=round(time.monotonic() - start, 3))
+
+
+def backend_for(plan: Plan) -> str:
+    """What runs the models of a run: where the job leaves it open, torch for a few documents.
+
+    Converting a network takes longer than torch needs for a few documents. A model that was used
+    before is converted nevertheless: it is going to be used again.
+    """
+    backend, models = running_of(plan).backend, plan.inference.models
+    few = plan.difference.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
+    if plan.job.compute.backend == "auto" and few and not all(map(was_used, models)):
+        return "torch"
+    return backend
+
+
+def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
+    for stopped in resumable_runs(layout):
+        try:
+            plan = load_plan(layout.plan(stopped.run_id))
+        except NocturnaError:
+            continue
+        same = work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted
+        if not same or not base_is_whole(layout, plan.difference):
+            continue
+        if is_whole_work(layout, plan.run_id, plan.digests):
+            return plan
+        _log.warning(
+            "%s: damaged or gone, so that run %s cannot go on; its documents are scored anew",
+            layout.work(plan.run_id),
+            plan.run_id,
+        )
+    return None
+
+
+def _refuse_unreadable(plan: Plan) -> None:
+    index, limit = plan.index, plan.job.quality.max_quarantined
+    if not index.documents:
+        raise UsageError(
+            f"{_where(plan)}: none of its {index.read:,} rows is a document{_why(plan)}"
+        )
+    if index.rejected <= limit * index.read:
+        return
+    if index.example is not None and index.duplicates > limit * index.read:
+        twice = index.example
+        raise UsageError(
+            f"{_where(plan)}: the id column {index.id_column!r} does not identify documents: "
+            f"{index.duplicates:,} of {index.read:,} rows repeat an id, such as "
+            f"{twice.doc_id!r} at {twice.first_uri}:{twice.first_row} and "
+            f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none"
+        )
+    if "max_quarantined" in plan.job.quality.warn_only:
+        return
+    raise QualityRefused(
+        f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
+        f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
+    )
+
+
+def _quarantine(layout: Layout, plan: Plan) -> int:
+    """Keeps the rows that could not be read of a run that goes no further; returns how many."""
+    for shard in plan.shards:
+        write_rejects(
+            read_rejects(layout.index(plan.run_id), shard.index), layout, plan.run_id, shard.index
+        )
+    return plan.index.rejected
+
+
+def _texts(work: Documents) -> Iterator[tuple[str, str | None]]:
+    asked = work.documents.filter(pa.array(work.needs[SUMMARY]))
+    return zip(asked["doc_id"].to_pylist(), asked["text"].to_pylist(), strict=True)
+
+
+def _where(plan: Plan) -> str:
+    return plan.inputs[0].uri if len(plan.inputs) == 1 else f"{len(plan.inputs)} inputs"
+
+
+def _why(plan: Plan) -> str:
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in plan.index.reasons.items())
+    return f" ({reasons})" if reasons else ""

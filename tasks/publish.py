@@ -1,20 +1,33 @@
-"""The tasks that publish a run, send it on and report on it."""
+"""The steps that publish a run: check its rows, make them what readers see, send them on."""
 
-from prefect import task
+from dataclasses import asdict, replace
 
-from nocturna.tasks.artifacts import leave_figures
-from nocturna.tasks.engine import RETRIES
-from nocturna.tasks.job import Job
-from nocturna.tasks.results.comparison import compared
-from nocturna.tasks.results.records import ScoredShard
-from nocturna.tasks.results.report import Summary
+from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.results import manifest as manifests
+from nocturna.tasks.results.carry import next_parts
+from nocturna.tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from nocturna.tasks.results.configs import note_configs
+from nocturna.tasks.results.difference import set_damaged_aside
+from nocturna.tasks.results.done_shards import load_shard
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import peak_rss_bytes
+from nocturna.tasks.results.manifest import Manifest, read_manifest, write_manifest
+from nocturna.tasks.results.recovery import close_run
+from nocturna.tasks.results.report import Summary, summarise
+from nocturna.tasks.results.schema import results_schema
 from nocturna.tasks.results.sending import send
-from nocturna.tasks.steps.publishing import publish_run
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.summarising import Summarised
+from nocturna.tasks.results.shard_records import ScoredShard, total, total_timings
+from nocturna.tasks.results.snapshots import committed_snapshot, flip, publish
+from nocturna.tasks.run.accidents import identity_for
+from nocturna.tasks.run.describe import planned_manifest
+from nocturna.tasks.run.deviation import standing_deviation
+from nocturna.tasks.run.frozen import job_layout, load_plan, results_columns, utc_now
+from nocturna.tasks.run.summaries import Summarised
+from nocturna.tasks.step import step
 
 
-@task(name="publish", **RETRIES)
+@step("publish")
 def publish_results(
     job: Job,
     run_id: str,
@@ -22,16 +35,131 @@ def publish_results(
     summaries: Summarised | None,
     seconds: float,
 ) -> Summary:
-    """Checks the rows of a run and makes them the snapshot that readers see."""
-    return publish_run(job_layout(job), run_id, shards, summaries, seconds)
+    """Makes the rows of a run the snapshot that readers see.
+
+    Args:
+        shards: what every shard of the plan reported.
+        summaries: what became of the summaries, if the job wants any.
+        seconds: wall-clock time of the run so far.
+
+    Raises:
+        QualityRefused: a gate did not pass; `results` stays as it was.
+    """
+    layout = job_layout(job)
+    if committed_snapshot(layout, run_id) is not None:
+        return _published(layout, run_id)
+    plan = load_plan(layout.plan(run_id))
+    columns = results_columns(plan, layout)
+    schema = results_schema(columns, plan.job.name)
+    parts = [shard.part for shard in shards if shard.part is not None]
+    counts = total(shards)
+    together = next_parts(
+        layout,
+        run_id,
+        plan.difference,
+        parts,
+        schema,
+        first_number=len(plan.shards),
+        fill=plan.job.output.other_columns == "fill",
+    )
+    checked = check_run(
+        layout,
+        parts,
+        schema,
+        counts,
+        Limits(**plan.job.quality.model_dump(exclude={"max_shrink"}), language=plan.job.language),
+        scores=columns.scores,
+        aggregate=plan.job.long_documents.aggregate,
+        snapshot=together,
+        snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.difference.carried,
+    )
+    write_metrics(layout, run_id, checked)
+    timings = total_timings(shards)
+    deviation = standing_deviation(layout, plan, timings.get("infer", 0.0))
+    manifest = replace(
+        planned_manifest(plan),
+        status=manifests.READY,
+        counts=counts,
+        summaries=asdict(summaries) if summaries else None,
+        deviation=asdict(deviation) if deviation else None,
+        timings={"plan": plan.seconds, **timings},
+        seconds=round(seconds, 3),
+        peak_rss_bytes=peak_rss_bytes(),
+        finished_at=utc_now(),
+    )
+    write_manifest(layout, manifest)
+    refuse(layout, run_id, checked)
+    _note_configs(layout, manifest)
+    identity = identity_for(plan.job, schema, plan.index.documents)
+    publish(layout, run_id, together, schema, identity=identity)
+    set_damaged_aside(layout, plan.difference)
+    return _published(layout, run_id)
 
 
-@task(name="mirror", **RETRIES)
+@step("mirror")
 def mirror_results(job: Job, summary: Summary) -> Summary:
     """Makes the further places that the job wants hold what the run has published."""
     return send(job_layout(job), job.output, summary)
 
 
-def report(job: Job, summary: Summary) -> None:
-    """Leaves the figures of a run in the engine's own page."""
-    leave_figures(summary, compared(job_layout(job), summary.run_id))
+def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
+    """Publishes a run that the soft gates refused, because a person says so.
+
+    Call it with the lock held, after recovery.
+
+    Args:
+        reason: why; kept in the log and in the run's manifest.
+
+    Raises:
+        UsageError: the run was not refused, or no reason is given.
+        QualityRefused: a hard gate did not pass: those cannot be accepted.
+        NocturnaError: another run published since, or a shard is damaged.
+    """
+    status = read_manifest(layout, run_id).status
+    if status != manifests.REFUSED:
+        raise UsageError(f"run {run_id} was not refused: it is {status}")
+    if not reason.strip():
+        raise UsageError("--accept needs a reason; it is kept with the run")
+    checked = read_checked(layout, run_id)
+    if not checked.checks:
+        raise NocturnaError(
+            f"{layout.metrics(run_id)}: what was found wrong cannot be read any more; "
+            "score the corpus again"
+        )
+    refuse(layout, run_id, checked, accepted=reason)
+    plan = load_plan(layout.plan(run_id))
+    schema = results_schema(results_columns(plan, layout), plan.job.name)
+    shards = [load_shard(layout, run_id, s.index, s.rows, schema) for s in plan.shards]
+    parts = [shard.part for shard in shards if shard is not None and shard.part is not None]
+    if None in shards:
+        raise NocturnaError(
+            f"{layout.work(run_id)}: {shards.count(None)} of {len(shards)} shards are gone or "
+            "damaged; score the corpus again"
+        )
+    together = next_parts(layout, run_id, plan.difference, parts, schema, len(shards))
+    _note_configs(layout, read_manifest(layout, run_id))
+    identity = identity_for(plan.job, schema, plan.index.documents)
+    publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)
+    set_damaged_aside(layout, plan.difference)
+    return send(layout, plan.job.output, _published(layout, run_id))
+
+
+def _note_configs(layout: Layout, manifest: Manifest) -> None:
+    about = {
+        "precision": manifest.precision,
+        "long_documents": manifest.long_documents,
+        "code_version": manifest.versions.get("code"),
+        "run_id": manifest.run_id,
+    }
+    note_configs(layout, manifest.scores, about)
+
+
+def _published(layout: Layout, run_id: str) -> Summary:
+    """What is left to do once a run is committed, also by an earlier attempt at it."""
+    snapshot = committed_snapshot(layout, run_id)
+    assert snapshot is not None
+    flip(layout, snapshot)
+    close_run(layout, snapshot)
+    checked = read_checked(layout, run_id)
+    warnings = [check.said_of(run_id) for check in checked.warnings]
+    return summarise(layout, read_manifest(layout, run_id), checked.metrics, warnings)

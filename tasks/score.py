@@ -1,22 +1,197 @@
-"""The task that scores a shard."""
+"""The step that scores one shard: read it, run the models, leave a verified part."""
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from threading import BoundedSemaphore, Lock
+from typing import Any
 
-from prefect import task
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from nocturna.tasks.control import control
-from nocturna.tasks.engine import RETRIES
-from nocturna.tasks.errors import Transient
+from nocturna.tasks.corpus.kept import label_lists
+from nocturna.tasks.errors import STOPPED, Stopped, Transient
 from nocturna.tasks.inference.device import scoring_processes, shards_at_once
-from nocturna.tasks.job import Job
-from nocturna.tasks.processes import score_in_process
-from nocturna.tasks.results.records import ScoredShard
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.scoring import Signals, load_ahead
-from nocturna.tasks.steps.scoring import score_shard as score
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.inference.scorer import Scores
+from nocturna.tasks.inference.texts import Texts
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.results import files
+from nocturna.tasks.results.done_shards import load_shard, save_shard, write_rejects
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import give_memory_back
+from nocturna.tasks.results.parts import write_part
+from nocturna.tasks.results.result_rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.score_arrays import NewScores
+from nocturna.tasks.results.shard_records import ScoredShard
+from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
+from nocturna.tasks.run.frozen import Plan, job_layout, load_plan, results_columns, running_of
+from nocturna.tasks.run.pieces import score_in_pieces
+from nocturna.tasks.run.processes import Signals, in_process
+from nocturna.tasks.run.summaries import with_summaries
+from nocturna.tasks.step import step
 
+_WORD, _FEW_PASSES = "uno", 50
 _asking = Lock()
+
+
+@step("score", run_name="shard-{shard}")
+def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
+    """Scores one shard; one that cannot be scored stops the others after their batch."""
+    run = control()
+    try:
+        with _slot(shards_at_once(job.compute)):
+            processes = scoring_processes(job.compute)
+            if processes > 1:
+                return in_process(processes, score_alone, job_layout(job), run_id, shard)
+            return score_alone(job_layout(job), run_id, shard, Signals(run.stopping, run.advance))
+    except (Transient, ConnectionError, TimeoutError):
+        raise
+    except Exception:
+        run.request_stop()
+        raise
+
+
+def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> ScoredShard:
+    """Scores one shard of a run and leaves its part in the run's work folder.
+
+    A shard that an earlier attempt finished is verified and not scored again.
+
+    Args:
+        shard: position in the plan.
+
+    Raises:
+        Stopped: on request, after the batch in hand.
+        NocturnaError: the input changed since it was planned, or nothing can be written.
+    """
+    plan = load_plan(layout.plan(run_id))
+    columns, planned = results_columns(plan, layout), plan.shards[shard]
+    schema = results_schema(columns, plan.job.name)
+    done = load_shard(layout, run_id, shard, planned.rows, schema)
+    if done is not None:
+        signals.advance(done.scored)
+        return done
+
+    if signals.stop():
+        raise Stopped(STOPPED)
+    clock = _Clock()
+    with clock("read"):
+        work = read_documents(layout, plan, shard)
+        documents = work.documents
+        if plan.job.summaries.enabled:
+            documents = with_summaries(layout, run_id, shard, work)
+    with clock("infer"):
+        pieces = layout.work(run_id) / "pieces" / f"{shard:05d}"
+        scores, found = _score(plan, work, signals, pieces)
+    with clock("write"):
+        trace = Trace(plan.run_id, plan.code_version, plan.summary_config)
+        table = result_rows(documents, scores, columns, plan.job.name, trace)
+        write_rejects(work.rows.rejects, layout, run_id, shard)
+        part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
+    ok = pc.equal(table["status"], "ok")
+    scored = pc.sum(pc.and_(ok, pa.array(work.asked))).as_py() or 0
+    rewritten = (pc.sum(ok).as_py() or 0) - scored
+    done = ScoredShard(
+        shard=shard,
+        part=part,
+        read=planned.rows,
+        scored=scored,
+        failed=table.num_rows - scored - rewritten,
+        quarantined=work.rows.rejects.num_rows,
+        carried=work.rows.documents.num_rows - documents.num_rows + rewritten,
+        rewritten=rewritten,
+        tokens=int(found.n_tokens.sum()),
+        computed_tokens=found.tally.read,
+        padding_tokens=found.tally.padding,
+        n_unknown=0 if found.mostly_unknown is None else int(found.mostly_unknown.sum()),
+        seconds=round(sum(clock.seconds.values()), 3),
+        timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
+    )
+    save_shard(layout, run_id, done)
+    files.remove_folder(pieces)
+    del table, scores, found, documents, work
+    give_memory_back()
+    return done
+
+
+def load_models(job: Job, run_id: str) -> None:
+    """Loads the models of a run by having each read a word, so that its shards find them loaded.
+
+    Left to the shards are models that few documents may need, or that read a text very often, and
+    all of them where each scoring process has models of its own.
+
+    Raises:
+        NocturnaError: what the shards will raise too.
+    """
+    if scoring_processes(job.compute) > 1:
+        return
+    plan = load_plan(job_layout(job).plan(run_id))
+    run = replace(running_of(plan), stop=control().stopping)
+    for score in plan.inference.scores:
+        head = heads()[score.kind]
+        if score.when or score.choices or not plan.difference.asked.get(score.name):
+            continue
+        if head.passes(score) <= _FEW_PASSES:
+            head.compute(score, Texts([_WORD]), plan.inference.long_documents, run)
+
+
+def _score(
+    plan: Plan, work: Documents, signals: Signals, pieces: Path
+) -> tuple[ShardScores, Scores]:
+    wanted = to_score(plan, work)
+    run = replace(running_of(plan), stop=signals.stop)
+    scores = score_in_pieces(
+        plan.inference, wanted.texts, run, signals.advance, pieces, wanted.known
+    )
+    return _spread(plan, work, wanted, scores), scores
+
+
+def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> ShardScores:
+    """What is known of the readable documents, as rows of all documents; the others get none."""
+    documents, positions = work.documents, wanted.positions
+    reasons = zip(positions.tolist(), scores.unreadable.tolist(), strict=True)
+    errors = {at: ("unreadable_text", reason) for at, reason in reasons if reason}
+
+    def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
+        rows = np.full((documents.num_rows, *values.shape[1:]), empty, dtype=values.dtype)
+        rows[positions] = values
+        return rows
+
+    return ShardScores(
+        n_tokens=wide(scores.n_tokens, 0),
+        n_windows=wide(scores.n_windows, 0),
+        truncated=wide(scores.truncated, False),
+        language=wide(wanted.languages, None),
+        scores={
+            score.name: NewScores(
+                values=wide(scores.by_name[score.name].values, np.nan),
+                asked=wide(scores.by_name[score.name].asked, False),
+                skipped=wide(scores.by_name[score.name].skipped, False),
+                choices=label_lists(documents[score.choices]) if score.choices else None,
+            )
+            for score in plan.inference.scores
+        },
+        errors=errors,
+        carried=work.before,
+    )
+
+
+@dataclass
+class _Clock:
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    @contextmanager
+    def __call__(self, stage: str) -> Iterator[None]:
+        start = time.monotonic()
+        yield
+        self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start
 
 
 @cache
@@ -28,31 +203,3 @@ def _slot(shards: int) -> BoundedSemaphore:
     """The one semaphore of so many shards, also where all ask for it first at once."""
     with _asking:
         return _semaphore(shards)
-
-
-def load_models(job: Job, run_id: str) -> None:
-    """Loads the models that a planned run needs, while nothing else can be done yet.
-
-    Raises:
-        NocturnaError: what the shards will raise too.
-    """
-    run = control()
-    if scoring_processes(job.compute) == 1:  # else each process has models of its own
-        load_ahead(job_layout(job), run_id, Signals(run.stopping, run.advance))
-
-
-@task(name="score", task_run_name="shard-{shard}", **RETRIES)
-def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
-    """Scores one shard; one that cannot be scored stops the others after their batch."""
-    run = control()
-    try:
-        with _slot(shards_at_once(job.compute)):
-            processes = scoring_processes(job.compute)
-            if processes > 1:
-                return score_in_process(processes, job, run_id, shard)
-            return score(job_layout(job), run_id, shard, Signals(run.stopping, run.advance))
-    except (Transient, ConnectionError, TimeoutError):
-        raise
-    except Exception:
-        run.request_stop()
-        raise

@@ -1,27 +1,31 @@
-"""The task that summarises."""
+"""The step that summarises: every document that a run works on, before its shards are scored."""
 
-from prefect import task
-from prefect.blocks.system import Secret
+from collections import Counter, deque
+from collections.abc import Callable, Iterable, Iterator
+
+import pyarrow as pa
+import pyarrow.compute as pc
 
 from nocturna.tasks.control import control
-from nocturna.tasks.engine import RETRIES
-from nocturna.tasks.enrichment.providers import KeyProvider, key_from_environment, provider_of
-from nocturna.tasks.enrichment.records import Progress
-from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Job
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.summarising import Summarised, summarise_run
+from nocturna.tasks.enrichment.providers import KeyProvider
+from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA, DocumentText, Progress
+from nocturna.tasks.enrichment.summary_stream import summarise
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.run.documents import read_documents
+from nocturna.tasks.run.frozen import SUMMARY, Plan, job_layout, load_plan
+from nocturna.tasks.run.summaries import (
+    Summarised,
+    key_of,
+    read_summaries,
+    save_summaries,
+    state_folder,
+    summaries_path,
+)
+from nocturna.tasks.step import step
 
 
-def key_of(job: Job) -> KeyProvider:
-    """Where the key comes from: the environment, or a Secret block; asked when it is needed."""
-    name = job.summaries.secret
-    if name is None:
-        return key_from_environment(job.summaries)
-    return lambda: _secret(name, provider_of(job.summaries).KEY_VARIABLE)
-
-
-@task(name="summarise", **RETRIES)
+@step("summarise")
 def summarise_documents(job: Job, run_id: str) -> Summarised:
     """Summarises the documents that a run works on, within the job's budget."""
     run = control()
@@ -30,14 +34,82 @@ def summarise_documents(job: Job, run_id: str) -> Summarised:
     )
 
 
-def _secret(name: str, variable: str) -> str:
-    try:
-        return str(Secret.load(name).get())  # type: ignore[union-attr]
-    except ValueError:
-        raise UsageError(
-            f"summaries.secret: the engine has no Secret block named {name!r}; make one, or set "
-            f"{variable} and leave `secret` out"
-        ) from None
+def summarise_run(
+    layout: Layout,
+    job: Job,
+    run_id: str,
+    stop: Callable[[], bool],
+    show: Callable[[Progress], None],
+    key_provider: KeyProvider,
+) -> Summarised:
+    """Summarises what a run has to work on. Shards that an earlier attempt finished stay.
+
+    Raises:
+        Stopped: on request; every answer is kept.
+        UsageError: no key, or settings that cannot be used.
+    """
+    plan = load_plan(layout.plan(run_id))
+    last: list[Progress] = []
+
+    def keep_last(progress: Progress) -> None:
+        last[:] = [progress]
+        show(progress)
+
+    taken: deque[tuple[int, int]] = deque()
+    missing = [s.index for s in plan.shards if not summaries_path(layout, run_id, s.index).exists()]
+    tables = summarise(
+        _documents(layout, plan, missing, taken),
+        job.summaries,
+        language=job.language,
+        state_folder=state_folder(job),
+        run_id=run_id,
+        progress=keep_last,
+        stop=stop,
+        total=plan.difference.asked[SUMMARY],
+        key_provider=key_provider,
+    )
+    _save_by_shard(layout, run_id, tables, taken)
+    statuses: Counter[str] = Counter()
+    for shard in plan.shards:
+        column = read_summaries(layout, run_id, shard.index)["summary_status"]
+        statuses.update({c["values"]: c["counts"] for c in pc.value_counts(column).to_pylist()})
+    progress = last[0] if last else None
+    return Summarised(
+        dict(sorted(statuses.items())),
+        progress.spent_usd if progress else 0.0,
+        progress.stopped if progress else None,
+    )
+
+
+def _documents(
+    layout: Layout, plan: Plan, shards: Iterable[int], taken: deque[tuple[int, int]]
+) -> Iterator[DocumentText]:
+    """The documents of shards, one after the other; notes how many each of them has."""
+    for shard in shards:
+        work = read_documents(layout, plan, shard)
+        documents = work.documents.filter(pa.array(work.needs[SUMMARY]))
+        taken.append((shard, documents.num_rows))
+        for doc_id, text in zip(
+            documents["doc_id"].to_pylist(), documents["text"].to_pylist(), strict=True
+        ):
+            yield DocumentText(doc_id, text)
+
+
+def _save_by_shard(
+    layout: Layout, run_id: str, tables: Iterator[pa.Table], taken: deque[tuple[int, int]]
+) -> None:
+    """Writes each shard's file as soon as all of its documents have their row."""
+    waiting = SUMMARY_SCHEMA.empty_table()
+    while True:
+        table = next(tables, None)
+        if table is not None:
+            waiting = pa.concat_tables([waiting, table])
+        while taken and taken[0][1] <= waiting.num_rows:
+            shard, rows = taken.popleft()
+            save_summaries(waiting.slice(0, rows), summaries_path(layout, run_id, shard))
+            waiting = waiting.slice(rows)
+        if table is None:
+            return
 
 
 def _line(progress: Progress) -> str:

@@ -11,8 +11,8 @@ import pytest
 
 from nocturna.tasks.addresses import redact, without_secrets
 from nocturna.tasks.errors import NocturnaError, UsageError
-from nocturna.tasks.job import Job
-from nocturna.tasks.job_file import job_name_of, make_job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.job_file import job_name_of, make_job
 
 SIGNED = "https://ana:clave-7781@h.org/a.jsonl?X-Amz-Credential=AK/2026&X-Amz-Signature=firma-9934"
 SECRETS = ("clave-7781", "firma-9934", "AK/2026")
@@ -76,7 +76,7 @@ def test_a_job_that_was_written_down_finds_its_secrets_again_here_and_in_childre
     make_job({"name": "otro", "source": {"path": other}}, "x")
     assert Job.model_validate_json(written).source.address == SIGNED
     code = (
-        "import sys; from nocturna.tasks.job import Job\n"
+        "import sys; from nocturna.tasks.job.job import Job\n"
         "print(Job.model_validate_json(sys.argv[1]).source.address)"
     )
     done = subprocess.run(

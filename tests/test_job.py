@@ -7,8 +7,8 @@ import yaml
 
 from nocturna.options import job_options, job_values, merged, with_scores
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Job
-from nocturna.tasks.job_file import job_name_of, make_job, read_job_values
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.job_file import job_name_of, make_job, read_job_values
 from nocturna.tasks.naming import slug
 
 BASE = {"name": "prensa", "source": {"path": "a.jsonl"}}

@@ -60,7 +60,7 @@ def test_the_job_file_shown_is_the_one_that_ships():
 
 
 def test_the_sections_of_a_job_that_are_shown_are_valid():
-    from nocturna.tasks.job import Job
+    from nocturna.tasks.job.job import Job
 
     shown = [yaml.safe_load(block) for block in blocks("yaml") + blocks("yaml", OPERATIONS)]
     parts = [part for part in shown if set(part) <= {"notify", "retention", "scores"}]
@@ -97,7 +97,7 @@ def test_every_make_target_of_the_readme_exists():
 
 def test_every_key_and_option_that_the_readme_names_exists():
     from nocturna.options import job_options
-    from nocturna.tasks import job
+    from nocturna.tasks.job.job import job
 
     flags = {part for option in job_options() for part in option.flag.split("/")}
     others = {"--json", "--api", "--job", "--dry-run", "--map", "--model", "--accept"}
@@ -115,7 +115,7 @@ def test_every_key_and_option_that_the_readme_names_exists():
 
 
 def test_the_readme_names_every_check_that_may_only_warn():
-    from nocturna.tasks.sections.quality import soft_checks_of
+    from nocturna.tasks.job.quality import soft_checks_of
 
     after = README.split("`quality.warn_only`: ", 1)[1].split("\n", 1)[0]
     assert tuple(re.findall(r"`(\w+)`", after)) == tuple(soft_checks_of(["sentiment"]))

@@ -18,8 +18,8 @@ COMMON = {"classifier", "embedding"}
 so that these are names of kinds only where a text is nothing else, or says `kind: ...`."""
 
 EXCEPTIONS = {
-    ("gemini", "tasks/sections/summaries.py"): "a job that names no provider has this one",
-    ("nli", "tasks/sections/labels.py"): "says which kind of model takes a label by itself",
+    ("gemini", "tasks/job/summaries.py"): "a job that names no provider has this one",
+    ("nli", "tasks/job/labels.py"): "says which kind of model takes a label by itself",
     ("delta", "tasks/results/recovery.py"): "a folder of the work of earlier versions, no sink",
 }
 

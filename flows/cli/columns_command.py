@@ -18,7 +18,7 @@ def columns(
     as_json: AsJson = False,
 ) -> None:
     """Explain the columns of published results."""
-    from nocturna.summary import print_columns
+    from nocturna.tables import print_columns
     from nocturna.tasks.results.dictionary import data_dictionary
 
     notes = data_dictionary(out)

@@ -10,7 +10,7 @@ import typer
 from nocturna.tasks.errors import UsageError
 
 if TYPE_CHECKING:
-    from nocturna.tasks.job import Job
+    from nocturna.tasks.job.job import Job
     from nocturna.tasks.results.report import Summary
 
 OutDir = Annotated[Path, typer.Option("--out", help="Folder of the output folders.")]
@@ -24,7 +24,7 @@ def new_app() -> typer.Typer:
 
 def show_summary(summary: "Summary", as_json: bool) -> None:
     """What a run ended with, for a person or a script."""
-    from nocturna.summary import print_summary
+    from nocturna.tables import print_summary
     from nocturna.tasks.results.report import as_dict
 
     if as_json:
@@ -45,7 +45,7 @@ def described_job(
         UsageError: naming each key that is missing, unknown or wrong.
     """
     from nocturna.options import job_values, merged, with_scores
-    from nocturna.tasks.job_file import job_name_of, make_job, read_job_values
+    from nocturna.tasks.job.job_file import job_name_of, make_job, read_job_values
 
     given = job_values(options)
     if source is not None:

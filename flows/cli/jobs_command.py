@@ -8,7 +8,7 @@ import typer
 
 from nocturna.cli.given import AsJson, new_app
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job_file import make_job, read_job_values
+from nocturna.tasks.job.job_file import make_job, read_job_values
 
 app = new_app()
 
@@ -23,7 +23,7 @@ def jobs(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     else:
-        from nocturna.summary import print_jobs
+        from nocturna.tables import print_jobs
 
         print_jobs(found)
     if any(entry["error"] for entry in found):

@@ -20,14 +20,16 @@ def publish(
 ) -> None:
     """Publish a run that a quality gate refused, and keep the reason."""
     from nocturna.tasks.results.layout import layout_of
-    from nocturna.tasks.results.lock import hold_lock
-    from nocturna.tasks.results.recovery import recover
-    from nocturna.tasks.steps.publishing import accept_run
 
     layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
     layout = next((found for found in layouts if found.manifest(run).exists()), None)
     if layout is None:
         raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
+
+    from nocturna.tasks.publish import accept_run
+    from nocturna.tasks.results.lock import hold_lock
+    from nocturna.tasks.results.recovery import recover
+
     with hold_lock(layout, run):
         recover(layout)
         summary = accept_run(layout, run, accept)

@@ -9,7 +9,7 @@ import typer
 from nocturna.cli.given import AsJson, described_job, new_app, show_summary
 from nocturna.options import with_job_options
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 
 app = new_app()
 
@@ -35,7 +35,7 @@ def score(
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
     described = described_job(source, job, options, more or ())
-    from nocturna.tasks.steps.soundness import check_job
+    from nocturna.tasks.run.soundness import check_job
 
     try:
         check_job(described, rehearsal=dry_run)

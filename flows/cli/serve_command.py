@@ -54,7 +54,7 @@ def serve(
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
     described = [described_job(None, path, {}) for path in named]
     from nocturna.schedule import make_schedule
-    from nocturna.tasks.steps.soundness import check_served
+    from nocturna.tasks.run.soundness import check_served
 
     schedule = make_schedule(cron, timezone)
     names = [one.name for one in described]

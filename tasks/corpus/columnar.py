@@ -13,11 +13,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ROWS, _FEW_ROWS = 1024, 128  # repeated long texts are small in a file, large in memory

@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from itertools import islice
 from typing import TYPE_CHECKING
 
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.read_csv import csv_header
 from nocturna.tasks.corpus.read_json import json_rows
-from nocturna.tasks.corpus.records import InputFile
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -10,8 +10,8 @@ import csv
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from nocturna.tasks.corpus.input_files import MAX_RECORD
 from nocturna.tasks.corpus.lines import Line, iter_lines, one_by_one
-from nocturna.tasks.corpus.records import MAX_RECORD
 
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 _MOST_PIECES = 1_000_000

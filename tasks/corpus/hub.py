@@ -7,7 +7,7 @@ from urllib.parse import unquote
 
 from nocturna.tasks.corpus.formats import format_of
 from nocturna.tasks.errors import Transient, UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 from nocturna.tasks.network import network_errors
 
 _OWN_OPTIONS = {"csv": ("sep", "delimiter"), "json": ("field",)}

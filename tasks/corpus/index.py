@@ -16,14 +16,14 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.control import go_on
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
+from nocturna.tasks.corpus.input_files import InputFile, Shard
 from nocturna.tasks.corpus.kept import label_lists, stored, stored_type, with_types
-from nocturna.tasks.corpus.reading import read_shard
-from nocturna.tasks.corpus.records import InputFile, Shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.repeats import find_repeats
 from nocturna.tasks.corpus.storage import fingerprint
 from nocturna.tasks.corpus.summary import IndexSummary, Repeat, ShardIndex
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 INDEX_SCHEMA = pa.schema(
     [

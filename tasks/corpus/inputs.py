@@ -15,8 +15,8 @@ from nocturna.tasks.corpus.formats import (
     unsupported_ending,
 )
 from nocturna.tasks.corpus.hub import dataset_files
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
-from nocturna.tasks.corpus.records import InputFile
 from nocturna.tasks.corpus.sniffing import check_encoding, is_json_lines
 from nocturna.tasks.corpus.storage import (
     filesystem,
@@ -25,7 +25,7 @@ from nocturna.tasks.corpus.storage import (
     with_credentials,
 )
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 log = logging.getLogger(__name__)
 

@@ -5,9 +5,9 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Any, NamedTuple
 
+from nocturna.tasks.corpus.input_files import MAX_RECORD
 from nocturna.tasks.corpus.jsonrows import Ambiguous, Number, check_size, decoder
 from nocturna.tasks.corpus.lines import BOM
-from nocturna.tasks.corpus.records import MAX_RECORD
 from nocturna.tasks.errors import UsageError
 
 _SPACE = re.compile(r"[ \t\r\n]*")

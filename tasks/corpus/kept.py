@@ -6,7 +6,7 @@ import pyarrow.compute as pc
 from nocturna.tasks.corpus.columnar import is_text, plain
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.sections.listed import split_list
+from nocturna.tasks.job.listed import split_list
 
 
 def kept_values(array: pa.Array) -> pa.Array:

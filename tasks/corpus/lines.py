@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
-from nocturna.tasks.corpus.records import MAX_RECORD, RAW_BYTES
+from nocturna.tasks.corpus.input_files import MAX_RECORD, RAW_BYTES
 
 BOM = b"\xef\xbb\xbf"
 _SPACES = frozenset(b" \t\n\r\v\f")

@@ -5,10 +5,10 @@ from typing import Any
 import pyarrow as pa
 
 from nocturna.tasks.corpus.columnar import is_text, iter_batches, plain
+from nocturna.tasks.corpus.input_files import InputFile, Slice
 from nocturna.tasks.corpus.kept import kept_values
-from nocturna.tasks.corpus.records import InputFile, Slice
-from nocturna.tasks.corpus.rows import Collector
-from nocturna.tasks.job import Source
+from nocturna.tasks.corpus.row_kinds import Collector
+from nocturna.tasks.job.job import Source
 
 
 def read_columns(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:

@@ -4,14 +4,14 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.delimited import iter_records
+from nocturna.tasks.corpus.input_files import InputFile, Slice
 from nocturna.tasks.corpus.lines import iter_lines
-from nocturna.tasks.corpus.records import InputFile, Slice
 from nocturna.tasks.corpus.streams import byte_range, head, stream_encoding
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 if TYPE_CHECKING:
-    from nocturna.tasks.corpus.rows import Collector
+    from nocturna.tasks.corpus.row_kinds import Collector
 
 _HEADER_BYTES = 1 << 20
 

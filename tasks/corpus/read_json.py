@@ -4,15 +4,15 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from nocturna.tasks.corpus.input_files import MISSING, InputFile, Slice
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.jsonstream import JsonValue, iter_values
 from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines, not_decoded, too_long
-from nocturna.tasks.corpus.records import MISSING, InputFile, Slice
 from nocturna.tasks.corpus.streams import byte_range, stream_encoding
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 if TYPE_CHECKING:
-    from nocturna.tasks.corpus.rows import Collector
+    from nocturna.tasks.corpus.row_kinds import Collector
 
 
 class JsonRow(NamedTuple):

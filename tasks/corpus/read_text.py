@@ -1,10 +1,10 @@
 """Documents of inputs without columns: a line each, or a file each."""
 
+from nocturna.tasks.corpus.input_files import MAX_RECORD, InputFile, Slice
 from nocturna.tasks.corpus.lines import BOM, is_blank, iter_lines, not_decoded, too_long
-from nocturna.tasks.corpus.records import MAX_RECORD, InputFile, Slice
-from nocturna.tasks.corpus.rows import Collector
+from nocturna.tasks.corpus.row_kinds import Collector
 from nocturna.tasks.corpus.streams import byte_range, stream_encoding
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 
 def read_text(source: Source, item: InputFile, part: Slice, rows: Collector) -> None:

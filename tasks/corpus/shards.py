@@ -8,13 +8,13 @@ from itertools import groupby, islice, pairwise
 from nocturna.tasks.corpus.columns import check_columns
 from nocturna.tasks.corpus.delimited import iter_records
 from nocturna.tasks.corpus.formats import COLUMNAR
+from nocturna.tasks.corpus.input_files import InputFile, Shard, Slice
 from nocturna.tasks.corpus.jsonstream import iter_values
 from nocturna.tasks.corpus.lines import is_blank, iter_lines
-from nocturna.tasks.corpus.records import InputFile, Shard, Slice
 from nocturna.tasks.corpus.streams import byte_range, stream_encoding
 from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 SHARD_BYTES = 64 * 1024 * 1024
 _SHARDS = 400

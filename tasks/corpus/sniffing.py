@@ -4,12 +4,12 @@ import codecs
 
 from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8
 from nocturna.tasks.corpus.formats import COLUMNAR
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.lines import BOM
-from nocturna.tasks.corpus.records import InputFile
 from nocturna.tasks.corpus.streams import head
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 _START = 4096
 _LINE = 1 << 20

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nocturna.tasks.addresses import is_remote, redact, user_of
-from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 from nocturna.tasks.network import network_errors
 
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")

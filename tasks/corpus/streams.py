@@ -21,11 +21,11 @@ from nocturna.tasks.corpus.decoding import (
     is_ascii_based,
     is_utf8,
 )
-from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 BLOCK = 256 * 1024
 

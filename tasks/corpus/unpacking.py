@@ -1,7 +1,7 @@
 """How much an input may unpack to, so that a small file does not take a night or the memory."""
 
 from nocturna.tasks.corpus.formats import COLUMNAR
-from nocturna.tasks.corpus.records import InputFile
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
 
 TIMES = 250

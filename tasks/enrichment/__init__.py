@@ -2,14 +2,14 @@
 
 What a flow calls:
 
-    check_settings(settings, key_provider, language)            nocturna.tasks.enrichment.checks
+    check_settings(settings, key_provider, language)            nocturna.tasks.enrichment.readiness
         Before any work; one clear line (UsageError) for a missing key, budget, price or package.
 
     estimate(documents, settings, language, state_folder)       nocturna.tasks.enrichment.estimate
         For a dry run: documents, tokens and cost in each mode. Sends nothing.
 
     summarise(documents, settings, language=..., state_folder=..., run_id=..., progress=...,
-              stop=..., total=..., key_provider=...)            nocturna.tasks.enrichment.summarise
+              stop=..., total=..., key_provider=...)       nocturna.tasks.enrichment.summary_stream
         Yields tables with `SUMMARY_SCHEMA`, one row a document, in the order of the documents,
         in bounded memory. Call it once a run with all documents (batch jobs are then under way
         together); calling it once a shard also works, in online and flex mode at little loss.

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from nocturna.tasks.enrichment.records import Outcome, Reply, Request
+from nocturna.tasks.enrichment.summary_records import Outcome, Reply, Request
 
 BLOCKED = frozenset(
     {

@@ -9,9 +9,9 @@ from nocturna.tasks.enrichment.booking import Booking
 from nocturna.tasks.enrichment.jobs import Job, Jobs, deadline_in
 from nocturna.tasks.enrichment.online import Online
 from nocturna.tasks.enrichment.prices import NANO, most_cost, price_of
-from nocturna.tasks.enrichment.records import Outcome, Request
-from nocturna.tasks.enrichment.tokens import answer_limit
-from nocturna.tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.summary_records import Outcome, Request
+from nocturna.tasks.enrichment.token_bounds import answer_limit
+from nocturna.tasks.enrichment.tools import Work, nap
 
 LEFT_WITHOUT = frozenset({"error", "invalid_output"})
 """Statuses that the online fall-back may still mend."""

@@ -6,11 +6,11 @@ from functools import partial
 from typing import TypeVar
 
 from nocturna.tasks.enrichment.booking import Booking
-from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.client_errors import ServiceError
 from nocturna.tasks.enrichment.jobs import Job, Jobs
 from nocturna.tasks.enrichment.providers import RemoteJob
-from nocturna.tasks.enrichment.records import Outcome
-from nocturna.tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.summary_records import Outcome
+from nocturna.tasks.enrichment.tools import Work, nap
 
 T = TypeVar("T")
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from nocturna.tasks.enrichment.answer import judge, read_reply
 from nocturna.tasks.enrichment.jobs import Job, Jobs
-from nocturna.tasks.enrichment.records import Outcome, Request
-from nocturna.tasks.enrichment.work import Work
+from nocturna.tasks.enrichment.summary_records import Outcome, Request
+from nocturna.tasks.enrichment.tools import Work
 
 
 class Booking:

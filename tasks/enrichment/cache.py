@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from nocturna.tasks.enrichment.records import Outcome
 from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.enrichment.summary_records import Outcome
 
 
 @dataclass(frozen=True)

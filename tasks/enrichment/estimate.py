@@ -9,12 +9,12 @@ from nocturna.tasks.enrichment.cache import Cache
 from nocturna.tasks.enrichment.prices import MODES, NANO, Mode, most_cost, price_of
 from nocturna.tasks.enrichment.prompt import make_request
 from nocturna.tasks.enrichment.providers import provider_of
-from nocturna.tasks.enrichment.records import DocumentText, Request
 from nocturna.tasks.enrichment.redact import redactor_for
 from nocturna.tasks.enrichment.state import State
-from nocturna.tasks.enrichment.tokens import likely_tokens
+from nocturna.tasks.enrichment.summary_records import DocumentText, Request
+from nocturna.tasks.enrichment.token_bounds import likely_tokens
 from nocturna.tasks.enrichment.window import first_requests
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.job.job import Summaries
 
 TOKENS_A_WORD = 1.6
 TOKENS_AROUND = 40

@@ -10,8 +10,8 @@ from typing import Literal
 
 from nocturna.tasks.enrichment.prices import Price
 from nocturna.tasks.enrichment.prompt import SCHEMA, render
-from nocturna.tasks.enrichment.records import Request
 from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.enrichment.summary_records import Request
 
 JobState = Literal["prepared", "creating", "running", "settled"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from nocturna.tasks.enrichment.budget import Budget
 from nocturna.tasks.enrichment.limiter import Limiter
 from nocturna.tasks.enrichment.prices import NANO
-from nocturna.tasks.enrichment.records import Halt, Outcome, Progress
+from nocturna.tasks.enrichment.summary_records import Halt, Outcome, Progress
 
 Show = Callable[[Progress], None]
 EVERY_S = 1.0

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from nocturna.tasks.enrichment.answer import judge
-from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.client_errors import ServiceError
 from nocturna.tasks.enrichment.prices import NANO, Mode, most_cost, price_of
 from nocturna.tasks.enrichment.prompt import render
-from nocturna.tasks.enrichment.records import Outcome, Request
-from nocturna.tasks.enrichment.tokens import likely_tokens
-from nocturna.tasks.enrichment.work import Work, nap
+from nocturna.tasks.enrichment.summary_records import Outcome, Request
+from nocturna.tasks.enrichment.token_bounds import likely_tokens
+from nocturna.tasks.enrichment.tools import Work, nap
 
 MOST_PAID = 2
 """Answers paid for one request: an unusable one is asked for once more."""

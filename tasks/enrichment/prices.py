@@ -8,10 +8,10 @@ from typing import Literal, get_args
 
 from nocturna.tasks.enrichment.prompt import SCHEMA
 from nocturna.tasks.enrichment.providers import model_of, provider_of
-from nocturna.tasks.enrichment.records import Reply, Request
-from nocturna.tasks.enrichment.tokens import answer_limit, most_tokens
+from nocturna.tasks.enrichment.summary_records import Reply, Request
+from nocturna.tasks.enrichment.token_bounds import answer_limit, most_tokens
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.job.job import Summaries
 
 Mode = Literal["online", "flex", "batch"]
 MODES: tuple[Mode, ...] = get_args(Mode)

@@ -6,9 +6,9 @@ import secrets
 from typing import Any, Literal
 
 from nocturna.tasks.enrichment.providers import model_of
-from nocturna.tasks.enrichment.records import Request
-from nocturna.tasks.enrichment.tokens import answer_limit
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.enrichment.summary_records import Request
+from nocturna.tasks.enrichment.token_bounds import answer_limit
+from nocturna.tasks.job.job import Summaries
 
 PROMPT_VERSION = 1
 """Raise it with every change of the texts or the schema below: answers are asked for anew."""

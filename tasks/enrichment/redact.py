@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable
 from functools import partial
 
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.job.job import Summaries
 
 Redactor = Callable[[str], str]
 

@@ -9,9 +9,9 @@ from nocturna.tasks.enrichment.cut import head_tail, parts
 from nocturna.tasks.enrichment.meter import Meter
 from nocturna.tasks.enrichment.prices import NANO
 from nocturna.tasks.enrichment.prompt import make_request
-from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA, DocumentText, Outcome, Request
 from nocturna.tasks.enrichment.redact import Redactor
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA, DocumentText, Outcome, Request
+from nocturna.tasks.job.job import Summaries
 
 MOST_CHARS = 16_000_000
 """Text that a window may hold, in characters, unless one document alone is longer. Up to 50 windows

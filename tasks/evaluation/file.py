@@ -9,17 +9,17 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.evaluation.agreement import Evaluation, evaluate_labels
 from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels
-from nocturna.tasks.evaluation.measures import Evaluation, evaluate_labels
 from nocturna.tasks.evaluation.tables import as_text
 from nocturna.tasks.inference.planned import plan_inference
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.job import Job, Source
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job import Job, Source
+from nocturna.tasks.job.job_file import make_job
 
 
 @dataclass(frozen=True)

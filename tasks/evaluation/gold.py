@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.sections.listed import split_list
+from nocturna.tasks.job.listed import split_list
 
 LEFT_OUT = ""
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from nocturna.tasks.evaluation.measures import Evaluation
+from nocturna.tasks.evaluation.agreement import Evaluation
 from nocturna.tasks.visible import visible
 
 

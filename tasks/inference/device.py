@@ -11,7 +11,7 @@ from pathlib import Path
 
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 
 CPU_BATCH_TOKENS = 2048
 GPU_BATCH_TOKENS = 131_072

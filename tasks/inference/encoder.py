@@ -101,13 +101,13 @@ def _embedding(ref: ModelRef) -> Reading:
 
     def wrap(network: Any) -> Any:
         from nocturna.tasks.inference.pooling import load_projections
-        from nocturna.tasks.inference.reading import Embedding
+        from nocturna.tasks.inference.readout import Embedding
 
         projections = load_projections(ref, recipe.projections)
         return Embedding(network, recipe.pooling, skipped, projections).eval()
 
     def pack(network: Any) -> Any:
-        from nocturna.tasks.inference.reading import packed_encoder
+        from nocturna.tasks.inference.readout import packed_encoder
 
         return packed_encoder(network, recipe.pooling[0]) if plain else None
 

@@ -15,7 +15,7 @@ from torch.nn.functional import normalize, scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from nocturna.tasks.inference.batches import BatchLayout, Sequence
-from nocturna.tasks.inference.reading import head_logits
+from nocturna.tasks.inference.readout import head_logits
 from nocturna.tasks.inference.torch_backend import to_device
 
 ATTENTION = "nocturna_packed"

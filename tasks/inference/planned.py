@@ -9,7 +9,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.models import ModelRef, Resolve, find_model, resolve_model
 from nocturna.tasks.inference.score_plan import LANGUAGE, ScorePlan, config_of
-from nocturna.tasks.job import Job, LongDocuments, Source, Tolerance
+from nocturna.tasks.job.job import Job, LongDocuments, Source, Tolerance
 
 _log = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.reference import Deviation, deviation, reference_scores
 from nocturna.tasks.inference.running import Running, running
 from nocturna.tasks.inference.scorer import Known, Scores, score_texts
-from nocturna.tasks.job import Compute, Tolerance
+from nocturna.tasks.job.job import Compute, Tolerance
 
 
 @dataclass(frozen=True)

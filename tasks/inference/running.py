@@ -11,7 +11,7 @@ from nocturna.tasks.inference.device import (
     scoring_processes,
     shards_at_once,
 )
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 
 
 @dataclass

@@ -19,13 +19,13 @@ from nocturna.tasks.inference.tokens import TextTokenizer, check_frame, load_tok
 
 
 def _logits(network: Any) -> Any:
-    from nocturna.tasks.inference.reading import classifier_reading
+    from nocturna.tasks.inference.readout import classifier_reading
 
     return classifier_reading(network)
 
 
 def _packed_logits(network: Any) -> Any:
-    from nocturna.tasks.inference.reading import packed_classifier
+    from nocturna.tasks.inference.readout import packed_classifier
 
     return packed_classifier(network)
 

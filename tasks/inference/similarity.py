@@ -10,7 +10,7 @@ from nocturna.tasks.inference.encoder import Encoder
 from nocturna.tasks.inference.running import Running
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import Windows, cut_windows
-from nocturna.tasks.sections.compute import LongDocuments
+from nocturna.tasks.job.compute import LongDocuments
 
 
 @dataclass(frozen=True, eq=False)

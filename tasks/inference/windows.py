@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.frames import Ids
-from nocturna.tasks.job import LongDocuments
+from nocturna.tasks.job.job import LongDocuments
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from nocturna.tasks.results.difference import Difference, dead_rows
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import is_whole, schema_of, write_streamed
-from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.schema import differing_columns, fitted, same_columns
+from nocturna.tasks.results.shard_records import PartFile
 
 BATCH_ROWS = 65_536
 

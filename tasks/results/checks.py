@@ -18,8 +18,8 @@ from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.limits import Check, Limits, soft_checks
 from nocturna.tasks.results.measures import measure, measure_whole
 from nocturna.tasks.results.parts import schema_of
-from nocturna.tasks.results.records import Counts, PartFile
 from nocturna.tasks.results.schema import same_columns
+from nocturna.tasks.results.shard_records import Counts, PartFile
 from nocturna.tasks.results.stored import as_record, read_record
 
 

@@ -21,7 +21,7 @@ from nocturna.tasks.results.fates import FATES, Wanted, count_asked, make_fates,
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
 from nocturna.tasks.results.parts import is_whole
-from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.sql import connect, literal
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ from typing import Any
 from nocturna.tasks.results import files
 from nocturna.tasks.results.identity import Identity, identity_from
 from nocturna.tasks.results.layout import Layout, number_of
-from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.stored import Stored, as_record, read_record
 
 

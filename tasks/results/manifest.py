@@ -10,7 +10,7 @@ from nocturna.tasks.results.damaged import aside
 from nocturna.tasks.results.layout import Layout, is_run_id, start_of
 from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.log_entries import Snapshot, committed, current_snapshot, line_of
-from nocturna.tasks.results.records import Counts, to_json
+from nocturna.tasks.results.shard_records import Counts, to_json
 from nocturna.tasks.results.sinks import tell_followers
 from nocturna.tasks.results.stored import Stored, as_record, read_record
 

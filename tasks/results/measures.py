@@ -7,8 +7,8 @@ from typing import Any
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.score_fields import has_status, label_columns
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.sql import connect, literal, quoted
 
 SUM_TOLERANCE = 1e-3

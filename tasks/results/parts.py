@@ -12,8 +12,8 @@ import pyarrow.parquet as pq
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import short_run_id
-from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.schema import names_label, same_columns
+from nocturna.tasks.results.shard_records import PartFile
 
 ROW_GROUP = 131_072
 FEW_VALUES = frozenset(

@@ -14,7 +14,7 @@ from nocturna.tasks.results.layout import Layout, number_of, short_run_id
 from nocturna.tasks.results.log_entries import Snapshot, prepare_entry, stored_entry, waiting_entry
 from nocturna.tasks.results.manifest import run_folders, stored_manifest
 from nocturna.tasks.results.parts import sha256_of
-from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.shard_records import PartFile
 
 _PART = re.compile(r"part-([0-9a-z]{1,8})-[0-9]{5,}-([0-9a-f]{8})-([0-9]{8})\.parquet")
 _UNKNOWN = "unknown"

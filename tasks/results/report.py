@@ -7,7 +7,7 @@ from typing import Any
 
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import Manifest
-from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.sinks import Received
 
 

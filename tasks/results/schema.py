@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from nocturna.tasks.corpus.kept import stored_type
-from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA
+from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.results.score_fields import columns_of_score, make_field, score_fields

@@ -26,8 +26,8 @@ from nocturna.tasks.results.log_entries import (
     prepare_entry,
 )
 from nocturna.tasks.results.parts import is_sound, is_whole, schema_of, write_part
-from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.schema import same_columns
+from nocturna.tasks.results.shard_records import PartFile
 
 __all__ = ["Snapshot", "commit", "committed_snapshot", "current_snapshot", "flip", "publish"]
 

@@ -18,7 +18,7 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
-from nocturna.tasks.results.records import to_json
+from nocturna.tasks.results.shard_records import to_json
 
 FORMAT = 2
 """Version of the files under a job's folder. A file of a newer one is never rewritten or moved."""

@@ -29,14 +29,15 @@ import torch
 import nocturna  # noqa: F401  its settings, before the packages that they set
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.batches import BatchLayout, Sequence
-from nocturna.tasks.job import Job
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.job_file import make_job
+from nocturna.tasks.plan import plan_run
+from nocturna.tasks.publish import publish_results
 from nocturna.tasks.results.layout import Layout, new_run_id
-from nocturna.tasks.results.records import ScoredShard
-from nocturna.tasks.steps.planning import plan_run
-from nocturna.tasks.steps.publishing import publish_run
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.scoring import Signals, score_shard
+from nocturna.tasks.results.shard_records import ScoredShard
+from nocturna.tasks.run.frozen import job_layout
+from nocturna.tasks.run.processes import Signals
+from nocturna.tasks.score import score_alone
 from tests.benchmarks.base_model import bert_base, documents
 
 GPU_BUDGET = 131_072
@@ -119,7 +120,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
     marks.append(time.perf_counter())
     shards = list(pool.map(partial(score_one, layout, job, run_id), range(len(plan.shards))))
     marks.append(time.perf_counter())
-    publish_run(layout, run_id, shards, None, marks[-1] - marks[0])
+    publish_results(job, run_id, shards, None, marks[-1] - marks[0])
     marks.append(time.perf_counter())
     return dict(zip(("plan", "score", "publish"), np.diff(marks).tolist(), strict=True))
 
@@ -127,7 +128,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
 def score_one(layout: Layout, job: Job, run_id: str, shard: int) -> ScoredShard:
     """Scores a shard, in any thread or process."""
     signals = Signals(stop=lambda: False, advance=lambda documents: None)
-    return score_shard(layout, run_id, shard, signals)
+    return score_alone(layout, run_id, shard, signals)
 
 
 def job_of(corpus: Path, model: Path, out: Path, batch_tokens: int | None = None) -> Job:

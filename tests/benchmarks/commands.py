@@ -23,7 +23,7 @@ from pathlib import Path
 
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.device import usable_precisions
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from nocturna.tasks.results.machine import machine_facts
 from tests.benchmarks.base_model import bert_base, documents, excerpt
 

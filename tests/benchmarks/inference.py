@@ -18,7 +18,7 @@ from transformers import AutoTokenizer
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.device import usable_precisions
 from nocturna.tasks.inference.models import BUNDLED_MODELS
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.benchmarks.base_model import bert_base, documents, excerpt
 from tests.benchmarks.peak import matrix_peak, model_flops
 from tests.benchmarks.ways import (

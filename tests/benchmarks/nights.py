@@ -41,9 +41,9 @@ from nocturna.tasks.results.difference import (
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.parts import write_part, write_streamed
-from nocturna.tasks.results.records import PartFile
-from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.result_rows import ShardScores, Trace, result_rows
 from nocturna.tasks.results.schema import Columns, results_schema
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.snapshots import current_snapshot, publish
 from tests.results.examples import SENTIMENT, TOPIC, new_scores
 from tests.results.test_difference import index

@@ -33,7 +33,7 @@ from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.similarity import similarities
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import aggregate
-from nocturna.tasks.job import BUNDLED, Compute, LongDocuments
+from nocturna.tasks.job.job import BUNDLED, Compute, LongDocuments
 from recipes.bundled.measure import SPANISH_TOPICS
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS

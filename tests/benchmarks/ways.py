@@ -58,8 +58,8 @@ def ours(model: str, topics: Sequence[str], backend: str, precision: str, worker
     from nocturna.tasks.inference.planned import plan_inference
     from nocturna.tasks.inference.running import running
     from nocturna.tasks.inference.scorer import score_texts
-    from nocturna.tasks.job import Compute
-    from nocturna.tasks.job_file import make_job
+    from nocturna.tasks.job.job import Compute
+    from nocturna.tasks.job.job_file import make_job
 
     labels = {"labels": list(topics)} if topics else {}
     parts: dict[str, Any] = {"scores": {"score": {"model": model, **labels}}}

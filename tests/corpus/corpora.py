@@ -14,9 +14,9 @@ import zstandard
 
 from nocturna.tasks.corpus.index import build_index, open_shard
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 Row = dict[str, Any]
 

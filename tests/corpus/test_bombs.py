@@ -10,10 +10,10 @@ import pytest
 import zstandard
 
 from nocturna.tasks.corpus import unpacking
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.lines import iter_lines
-from nocturna.tasks.corpus.records import InputFile
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import compressed, jsonl, read_all, reasons, source, texts, write
@@ -29,7 +29,7 @@ from nocturna.tasks.corpus.index import build_index, open_shard
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 
 def read(path, folder):
     source = Source(path=path)

@@ -5,7 +5,7 @@ import pyarrow as pa
 import pytest
 
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import arrow, parquet, read_all, reasons, source, texts, write

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import delimited, read_all, reasons, source, texts, write

@@ -117,9 +117,9 @@ def test_inputs_without_rows_are_no_error(tmp_path):
 PEAK = """
 import resource, sys
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 source = Source(path=sys.argv[1])
 inputs = freeze_inputs(source)
 rows = sum(read_shard(source, inputs, s).documents.num_rows for s in cut_shards(source, inputs))

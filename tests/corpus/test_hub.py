@@ -47,7 +47,7 @@ READ = """
 import json, sys
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 from tests.corpus.corpora import read_all, texts
 for values in json.loads(sys.argv[1]):
     source = Source(**values)

@@ -17,7 +17,7 @@ from pathlib import Path
 from nocturna.tasks.corpus.index import build_index, open_shard
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.shards import cut_shards
-from nocturna.tasks.job import Source
+from nocturna.tasks.job.job import Source
 source = Source(path=sys.argv[1], id=sys.argv[2] if len(sys.argv) > 2 else None)
 with tempfile.TemporaryDirectory() as folder:
     inputs = freeze_inputs(source)

@@ -5,9 +5,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nocturna.tasks.corpus.input_files import Shard, Slice
 from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.reading import read_shard
-from nocturna.tasks.corpus.records import Shard, Slice
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import NocturnaError, UsageError
 from tests.corpus.corpora import (

@@ -7,7 +7,7 @@ import zstandard
 from nocturna.tasks.corpus import streams
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.lines import Line, iter_lines, one_by_one
-from nocturna.tasks.corpus.reading import read_shard
+from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.corpus.streams import byte_range
 from nocturna.tasks.errors import UsageError

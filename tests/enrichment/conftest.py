@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from nocturna.tasks.enrichment.records import DocumentText, Progress, Timing
-from nocturna.tasks.enrichment.summarise import summarise
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.enrichment.summary_records import DocumentText, Progress, Timing
+from nocturna.tasks.enrichment.summary_stream import summarise
+from nocturna.tasks.job.job import Summaries
 from tests.enrichment.fake_gemini import KEY, FakeGemini
 
 Rows = list[dict[str, Any]]

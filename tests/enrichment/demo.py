@@ -12,9 +12,9 @@ import tempfile
 from pathlib import Path
 
 from nocturna.tasks.enrichment.estimate import estimate
-from nocturna.tasks.enrichment.records import DocumentText
-from nocturna.tasks.enrichment.summarise import summarise
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.enrichment.summary_records import DocumentText
+from nocturna.tasks.enrichment.summary_stream import summarise
+from nocturna.tasks.job.job import Summaries
 from tests.enrichment.fake_gemini import KEY, FakeGemini
 
 SAMPLE = Path("data/samples/opiniones.jsonl")

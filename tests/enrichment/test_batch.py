@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from nocturna.tasks.enrichment.records import Progress
+from nocturna.tasks.enrichment.summary_records import Progress
 from tests.enrichment.conftest import Run, Worker, ledger, opinions, wait_for
 from tests.enrichment.fake_gemini import FakeGemini
 

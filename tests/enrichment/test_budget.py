@@ -7,8 +7,8 @@ import pytest
 
 from nocturna.tasks.enrichment.budget import Budget
 from nocturna.tasks.enrichment.prices import price_of
-from nocturna.tasks.enrichment.records import Progress
 from nocturna.tasks.enrichment.state import State
+from nocturna.tasks.enrichment.summary_records import Progress
 from tests.enrichment.conftest import (
     Run,
     Worker,

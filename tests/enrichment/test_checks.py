@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from nocturna.tasks.enrichment import prices
-from nocturna.tasks.enrichment.checks import check_settings
 from nocturna.tasks.enrichment.providers import gemini
-from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.enrichment.readiness import check_settings
+from nocturna.tasks.enrichment.summary_stream import summarise
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job_file import make_job
 from tests.enrichment.conftest import documents, make_settings, opinions
 
 ROOT = Path(__file__).parents[2]
@@ -87,7 +87,7 @@ def test_a_job_that_cannot_be_meant_is_refused(summaries: dict[str, Any], expect
 
 def test_the_sdk_is_imported_only_when_it_is_called() -> None:
     code = (
-        "import sys, nocturna.tasks.enrichment.summarise, nocturna.tasks.enrichment.estimate; "
+        "import sys, nocturna.tasks.enrichment.summary_stream, nocturna.tasks.enrichment.estimate; "
         "heavy = ('google.genai', 'prefect', 'torch'); "
         "sys.exit(any(name.startswith(heavy) for name in sys.modules))"
     )

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from nocturna.tasks.enrichment.limiter import Limiter
-from nocturna.tasks.enrichment.records import Progress, Timing
+from nocturna.tasks.enrichment.summary_records import Progress, Timing
 from tests.enrichment.conftest import Run, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 

@@ -8,7 +8,7 @@ import pytest
 from google.genai.errors import APIError
 
 from nocturna.tasks.enrichment.providers._gemini_failures import failure_of
-from nocturna.tasks.enrichment.records import Progress
+from nocturna.tasks.enrichment.summary_records import Progress
 from tests.enrichment.conftest import Run, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 

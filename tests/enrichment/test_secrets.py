@@ -9,11 +9,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.client_errors import ServiceError
 from nocturna.tasks.enrichment.prompt import make_request, render
 from nocturna.tasks.enrichment.providers.gemini import Client
-from nocturna.tasks.enrichment.records import Progress
-from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.enrichment.summary_records import Progress
+from nocturna.tasks.enrichment.summary_stream import summarise
 from nocturna.tasks.errors import NocturnaError
 from tests.enrichment.conftest import QUICK, documents, make_settings, opinions
 from tests.enrichment.fake_gemini import KEY, FakeGemini

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from nocturna.tasks.enrichment.records import DocumentText, Progress
-from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.enrichment.summary_records import DocumentText, Progress
+from nocturna.tasks.enrichment.summary_stream import summarise
 from nocturna.tasks.errors import NocturnaError, Stopped
 from tests.enrichment.conftest import (
     QUICK,
@@ -61,7 +61,7 @@ def test_progress_shows_spend_and_throttling(run: Run, fake: FakeGemini) -> None
 def test_documents_are_read_as_they_are_needed(
     fake: FakeGemini, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("nocturna.tasks.enrichment.summarise.WINDOW", 10)
+    monkeypatch.setattr("nocturna.tasks.enrichment.summary_stream.WINDOW", 10)
     read: list[str] = []
 
     def stream() -> Iterator[DocumentText]:

@@ -8,7 +8,7 @@ import pytest
 from nocturna.tasks.enrichment.answer import clean
 from nocturna.tasks.enrichment.cut import OMITTED, head_tail, parts
 from nocturna.tasks.enrichment.prompt import make_request, render
-from nocturna.tasks.enrichment.tokens import likely_tokens, most_tokens
+from nocturna.tasks.enrichment.token_bounds import likely_tokens, most_tokens
 from tests.enrichment.conftest import make_settings
 
 WORDS = ["casa", "sol.", "árbol", "¿qué?", "\n", "x" * 90, "niño,", "el", "…"]

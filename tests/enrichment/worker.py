@@ -7,7 +7,7 @@ import json
 import sys
 from pathlib import Path
 
-from nocturna.tasks.enrichment.summarise import summarise
+from nocturna.tasks.enrichment.summary_stream import summarise
 from nocturna.tasks.errors import Stopped
 from tests.enrichment.conftest import QUICK, documents, make_settings
 

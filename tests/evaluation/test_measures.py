@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.evaluation.measures import evaluate_labels
+from nocturna.tasks.evaluation.agreement import evaluate_labels
 from nocturna.tasks.evaluation.tables import as_text
 
 LABELS = ("NEG", "NEU", "POS")

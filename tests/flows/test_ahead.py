@@ -4,12 +4,10 @@ import json
 
 from nocturna import read_results
 from nocturna.tasks.inference import openvino_backend
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.results.layout import new_run_id
-from nocturna.tasks.score import load_models
-from nocturna.tasks.steps.run import job_layout
-from nocturna.tasks.steps.scoring import Signals, score_shard
+from nocturna.tasks.score import load_models, score_shard
 from tests.models import TEXTS, bert_classifier
 
 
@@ -33,10 +31,10 @@ def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_pa
     )
     run = new_run_id()
     before = loaded()
-    plan_corpus.fn(job, run)
+    plan_corpus(job, run)
     load_models(job, run)
     assert loaded() == before + 1
-    shard = score_shard(job_layout(job), run, 0, Signals(lambda: False, lambda done: None))
+    shard = score_shard(job, run, 0)
     assert loaded() == before + 1, "the shard found it loaded"
     assert shard.scored == shard.read > 0, "the word that was read is no document"
 

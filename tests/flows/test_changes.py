@@ -12,7 +12,7 @@ import pytest
 from nocturna.score import score_corpus
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job_file import make_job
 from tests.models import NLI, SENTIMENT, bert_classifier, sentence_encoder
 
 pytestmark = pytest.mark.usefixtures("engine")

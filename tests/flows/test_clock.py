@@ -12,8 +12,8 @@ from nocturna.schedule import make_schedule
 from nocturna.served_night import Due, Night
 from nocturna.stamp import read_stamp, write_stamp
 from nocturna.tasks.errors import NocturnaError, RunLocked
-from nocturna.tasks.job import Job
-from nocturna.tasks.steps.run import job_layout
+from nocturna.tasks.job.job import Job
+from nocturna.tasks.run.frozen import job_layout
 
 TWO = datetime(2026, 11, 20, 2, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from fsspec import AbstractFileSystem
 
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from tests.corpus.corpora import jsonl
 from tests.models import TEXTS
 from tests.web import SECRETS, web_server

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nocturna.tasks.steps import deviation
+from nocturna.tasks.run import deviation
 
 pytestmark = pytest.mark.usefixtures("engine")
 DOCUMENTS = 90

@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+import nocturna.recorded
 import nocturna.tasks.plan
+from nocturna.recorded import do
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 
 ROOT = Path(__file__).parents[2]
@@ -41,9 +43,11 @@ def test_only_what_can_pass_is_tried_again(monkeypatch, error, tries):
 
     monkeypatch.setattr(nocturna.tasks.plan, "plan_run", fail)
 
+    monkeypatch.setattr(nocturna.recorded, "RETRY_SECONDS", 0)
+
     @flow
     def once():
-        return plan_corpus.with_options(retry_delay_seconds=0)(JOB, "20260101T000000-00000000")
+        return do(plan_corpus, JOB, "20260101T000000-00000000")
 
     with pytest.raises(type(error)):
         once()

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference
 from nocturna.tasks.inference.scorer import Scores
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job_file import make_job
 
 
 def plan_scores(

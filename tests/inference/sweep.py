@@ -30,7 +30,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import REFUSED
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Scores, score_texts
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import SENTIMENT, TEXTS, wordpiece
 

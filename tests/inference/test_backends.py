@@ -25,12 +25,12 @@ from nocturna.tasks.inference.openvino_backend import OpenVinoBackend, computes_
 from nocturna.tasks.inference.openvino_kept import read_conversion
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.precision import fastest, measure_precisions
-from nocturna.tasks.inference.reading import FirstPosition, Logits, classifier_reading
+from nocturna.tasks.inference.readout import FirstPosition, Logits, classifier_reading
 from nocturna.tasks.inference.reference import reference_scores
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.torch_backend import TorchBackend
-from nocturna.tasks.job import Compute, Tolerance
+from nocturna.tasks.job.job import Compute, Tolerance
 from tests.inference.plans import plan_scores
 from tests.models import (
     NLI,
@@ -245,7 +245,7 @@ from nocturna.tasks.inference.batches import Sequence
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 
 run = running(Compute(device="cpu", backend="openvino", workers=4), "fp32")
 together = Barrier(4)

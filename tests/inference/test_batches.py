@@ -18,7 +18,7 @@ from nocturna.tasks.inference.running import Tally, running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.tokens import PIECE_CHARS, split_text
 from nocturna.tasks.inference.windows import aggregate, cut_windows
-from nocturna.tasks.job import Compute, LongDocuments
+from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 

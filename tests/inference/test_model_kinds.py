@@ -21,7 +21,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.sequence_model import load_classifier
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores
 from tests.inference.plans import values as of
 from tests.inference.sweep import tiny_classifier

@@ -22,8 +22,8 @@ from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.tokens import load_tokenizer
-from nocturna.tasks.job import Compute
-from nocturna.tasks.job_file import make_job
+from nocturna.tasks.job.job import Compute
+from nocturna.tasks.job.job_file import make_job
 from tests.models import SENTIMENT, bert_classifier, roberta_classifier, sentence_encoder
 
 RUN = running(Compute(device="cpu", workers=2), "fp32")

@@ -16,7 +16,7 @@ from nocturna.tasks.inference import torch_backend
 from nocturna.tasks.inference.batches import Sequence
 from nocturna.tasks.inference.packing import PackedBackend, pack
 from nocturna.tasks.inference.planned import InferencePlan
-from nocturna.tasks.inference.reading import (
+from nocturna.tasks.inference.readout import (
     Embedding,
     Logits,
     packed_classifier,
@@ -27,7 +27,7 @@ from nocturna.tasks.inference.running import Tally, running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.torch_backend import can_pack
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece
 

@@ -9,8 +9,8 @@ from nocturna.tasks.errors import Stopped
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Known, score_texts
-from nocturna.tasks.job import Compute
-from nocturna.tasks.steps import pieces
+from nocturna.tasks.job.job import Compute
+from nocturna.tasks.run import pieces
 from tests.inference.plans import plan_scores
 from tests.models import bert_classifier, sentence_encoder
 

@@ -10,7 +10,7 @@ from transformers import pipeline
 
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
 

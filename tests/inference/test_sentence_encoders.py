@@ -11,7 +11,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.encoder import describe_encoder, load_encoder
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.models import TEXTS, sentence_encoder
 
 TORCH = running(Compute(device="cpu", backend="torch", workers=1), "fp32")

@@ -24,7 +24,7 @@ from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.similarity import similarities
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import cut_windows
-from nocturna.tasks.job import Compute, LongDocuments
+from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
 

@@ -13,7 +13,7 @@ from nocturna.tasks.inference.networks import load_config
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.sequence_model import LOGITS, describe_classifier, frame_sequence
 from nocturna.tasks.inference.torch_backend import TorchBackend
-from nocturna.tasks.job import Compute
+from nocturna.tasks.job.job import Compute
 from tests.inference.sweep import SAMPLE, TOLERANCE, sweep, tiny_classifier
 
 EQUAL = (

@@ -13,10 +13,10 @@ from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import Manifest
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.records import PartFile
-from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.result_rows import ShardScores, Trace, result_rows
 from nocturna.tasks.results.schema import Columns, results_schema
 from nocturna.tasks.results.score_arrays import NewScores
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.snapshots import Snapshot, publish
 
 JOB = "prensa"

@@ -9,7 +9,7 @@ from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results.carry import Sizes, next_parts
 from nocturna.tasks.results.difference import find_difference
 from nocturna.tasks.results.parts import ROW_GROUP, write_part
-from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.result_rows import Trace, result_rows
 from nocturna.tasks.results.schema import results_schema, same_columns
 from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import (

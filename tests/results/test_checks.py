@@ -16,8 +16,8 @@ from nocturna.tasks.results.checks import (
     write_metrics,
 )
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.records import Counts
-from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.result_rows import Trace, result_rows
+from nocturna.tasks.results.shard_records import Counts
 from tests.results.examples import (
     COLUMNS,
     JOB,

@@ -16,7 +16,7 @@ from nocturna.tasks.results.difference import (
 )
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.rows import ShardScores
+from nocturna.tasks.results.result_rows import ShardScores
 from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, part_of, rows_of, scores_of
 

@@ -9,7 +9,7 @@ from nocturna.tasks.errors import QualityRefused
 from nocturna.tasks.results.checks import Limits, check_run, refuse, write_metrics
 from nocturna.tasks.results.drift import label_drift
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
 

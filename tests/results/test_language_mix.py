@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from nocturna.tasks.errors import QualityRefused
+from nocturna.tasks.job.quality import soft_checks_of
 from nocturna.tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
 from nocturna.tasks.results.limits import soft_checks
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.records import Counts
+from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
-from nocturna.tasks.sections.quality import soft_checks_of
 from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
 
 LIMITS = Limits(shift_documents=10, language="es")

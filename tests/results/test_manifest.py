@@ -13,8 +13,8 @@ from nocturna.tasks.results.manifest import (
     resumable_runs,
     write_manifest,
 )
-from nocturna.tasks.results.records import Counts
-from nocturna.tasks.steps.describe import described
+from nocturna.tasks.results.shard_records import Counts
+from nocturna.tasks.run.describe import described
 from tests.results.examples import TOPIC, manifest_of, publish_ids, run_of
 
 

@@ -2,14 +2,14 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from nocturna.tasks.job.retention import Retention
 from nocturna.tasks.results import files
 from nocturna.tasks.results.log_entries import logged_numbers
 from nocturna.tasks.results.manifest import PUBLISHED, READY, read_manifest, write_manifest
+from nocturna.tasks.results.pruning import clean
 from nocturna.tasks.results.recovery import Recovery, close_run, recover
-from nocturna.tasks.results.retention import clean
 from nocturna.tasks.results.snapshots import current_snapshot, publish
 from nocturna.tasks.results.sql import spill_folder
-from nocturna.tasks.sections.retention import Retention
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids, run_of
 from tests.results.readers import with_pandas
 

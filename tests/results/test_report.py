@@ -7,8 +7,8 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.results.checks import Limits, check_run
 from nocturna.tasks.results.layout import layout_of
-from nocturna.tasks.results.records import Counts, to_json
 from nocturna.tasks.results.report import as_dict, reading_lines, summarise, table_rows
+from nocturna.tasks.results.shard_records import Counts, to_json
 from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import COLUMNS, SCHEMA, documents, manifest_of, part_of
 

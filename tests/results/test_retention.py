@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from nocturna.tasks.cached import keep_cached, read_cached
+from nocturna.tasks.job.retention import Retention
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.log_entries import logged_numbers
 from nocturna.tasks.results.manifest import list_runs, write_manifest
+from nocturna.tasks.results.pruning import MOST_SKIPPED, clean, surplus
 from nocturna.tasks.results.recovery import close_run, recover
-from nocturna.tasks.results.retention import MOST_SKIPPED, clean, surplus
 from nocturna.tasks.results.snapshots import current_snapshot, publish
-from nocturna.tasks.sections.retention import Retention
 from nocturna.tasks.unused import remove_unused, unused
 from tests.results.examples import SCHEMA, documents, manifest_of, part_of, publish_ids, run_of
 from tests.results.readers import with_pandas

@@ -5,7 +5,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.result_rows import Trace, result_rows
 from nocturna.tasks.results.schema import Columns
 from nocturna.tasks.results.score_arrays import NewScores
 from tests.results.examples import (

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.enrichment.records import SUMMARY_SCHEMA
+from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.results.schema import (
     OUR_NAMES,

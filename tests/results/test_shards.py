@@ -5,14 +5,14 @@ import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
-from nocturna.tasks.results.records import (
+from nocturna.tasks.results.done_shards import load_shard, save_shard, write_rejects
+from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.shard_records import (
     Counts,
     ScoredShard,
     total,
     total_timings,
 )
-from nocturna.tasks.results.schema import results_schema
-from nocturna.tasks.results.shards import load_shard, save_shard, write_rejects
 from tests.results.examples import JOB, SCHEMA, documents, part_of, with_topic
 
 RUN = "20261123T020000-1a2b3c4d"

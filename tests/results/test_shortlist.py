@@ -11,9 +11,9 @@ import pytest
 from nocturna.tasks.results.checks import Limits, check_run
 from nocturna.tasks.results.dictionary import data_dictionary
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.records import Counts
-from nocturna.tasks.results.rows import ShardScores, Trace, result_rows
+from nocturna.tasks.results.result_rows import ShardScores, Trace, result_rows
 from nocturna.tasks.results.schema import Columns, results_schema, score_columns
+from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
 from tests.results.examples import JOB, documents, scores_of, with_topic, with_values
 

@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.job.retention import Retention
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import name_in_snapshot
 from nocturna.tasks.results.log_entries import logged_numbers
 from nocturna.tasks.results.parts import write_part
-from nocturna.tasks.results.retention import clean
-from nocturna.tasks.results.rows import Trace, result_rows
+from nocturna.tasks.results.pruning import clean
+from nocturna.tasks.results.result_rows import Trace, result_rows
 from nocturna.tasks.results.snapshots import (
     committed_snapshot,
     current_snapshot,
     publish,
 )
-from nocturna.tasks.sections.retention import Retention
 from tests.results.examples import COLUMNS, JOB, SCHEMA, documents, part_of, publish_ids, scores_of
 from tests.results.readers import READERS, with_pandas
 

@@ -21,8 +21,8 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.registry import registered
 
 if TYPE_CHECKING:
-    from nocturna.tasks.enrichment.records import Reply
-    from nocturna.tasks.job import Summaries
+    from nocturna.tasks.enrichment.summary_records import Reply
+    from nocturna.tasks.job.job import Summaries
 
 GROUP = "nocturna.providers"
 KeyProvider = Callable[[], str | None]

@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.client_errors import ServiceError
 
 Scrub = Callable[[str], str]
 """Makes a message of the service one short line without a key."""

@@ -11,14 +11,14 @@ from typing import Any, TypeVar
 from pydantic import SecretStr
 
 from nocturna.tasks.enrichment.answer import read_reply
-from nocturna.tasks.enrichment.errors import ServiceError
+from nocturna.tasks.enrichment.client_errors import ServiceError
 from nocturna.tasks.enrichment.prompt import SCHEMA
 from nocturna.tasks.enrichment.providers import KeyProvider, Prices, RemoteJob, required_key
 from nocturna.tasks.enrichment.providers._gemini_failures import failure_of
-from nocturna.tasks.enrichment.records import Reply
-from nocturna.tasks.enrichment.tokens import answer_limit
+from nocturna.tasks.enrichment.summary_records import Reply
+from nocturna.tasks.enrichment.token_bounds import answer_limit
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job import Summaries
+from nocturna.tasks.job.job import Summaries
 
 T = TypeVar("T")
 

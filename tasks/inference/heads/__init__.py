@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
     from nocturna.tasks.inference.texts import Texts
-    from nocturna.tasks.sections.base import ScoreOptions
-    from nocturna.tasks.sections.compute import LongDocuments
+    from nocturna.tasks.job.base import ScoreOptions
+    from nocturna.tasks.job.compute import LongDocuments
 
 GROUP = "nocturna.heads"
 

@@ -9,13 +9,13 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.model_config import classifier_outputs, unnamed
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.base import ModelOptions, option
-from nocturna.tasks.sections.labels import zero_shot
+from nocturna.tasks.job.base import ModelOptions, option
+from nocturna.tasks.job.labels import zero_shot
 
 if TYPE_CHECKING:
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
-    from nocturna.tasks.sections.compute import LongDocuments
+    from nocturna.tasks.job.compute import LongDocuments
 
 
 class Options(ModelOptions):

@@ -8,12 +8,12 @@ from pydantic import Field, model_validator
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.labels import LabelOptions, several, zero_shot
+from nocturna.tasks.job.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
-    from nocturna.tasks.sections.compute import LongDocuments
+    from nocturna.tasks.job.compute import LongDocuments
 
 
 class Options(LabelOptions):

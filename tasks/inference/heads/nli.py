@@ -16,8 +16,8 @@ from nocturna.tasks.inference.heads._verdicts import Verdicts, nli_verdicts
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
-from nocturna.tasks.sections.base import option, refuse_secrets
-from nocturna.tasks.sections.labels import LabelOptions, several, zero_shot
+from nocturna.tasks.job.base import option, refuse_secrets
+from nocturna.tasks.job.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
     import numpy as np
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from nocturna.tasks.inference.choices import Asked
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
-    from nocturna.tasks.sections.compute import LongDocuments
+    from nocturna.tasks.job.compute import LongDocuments
 
 DEFAULT_TEMPLATES = {"es": "Este ejemplo es {}.", "en": "This example is {}."}
 

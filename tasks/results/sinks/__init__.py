@@ -30,9 +30,9 @@ from nocturna.tasks.registry import registered
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from nocturna.tasks.job.base import Section
     from nocturna.tasks.results.layout import Layout
     from nocturna.tasks.results.log_entries import Snapshot
-    from nocturna.tasks.sections.base import Section
 
 GROUP = "nocturna.sinks"
 

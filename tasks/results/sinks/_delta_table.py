@@ -18,7 +18,7 @@ from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.results.layout import Layout, bare_name
 from nocturna.tasks.results.log_entries import Snapshot, committed
 from nocturna.tasks.results.parts import schema_of
-from nocturna.tasks.results.records import PartFile
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.sinks._delta_columns import same_table_columns, table_schema
 from nocturna.tasks.results.sinks._delta_store import (
     OPTIONS,

@@ -4,9 +4,9 @@ from typing import TYPE_CHECKING
 
 from pydantic import Field, field_validator
 
+from nocturna.tasks.job.base import Section, option, refuse_secrets
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.sinks import Received
-from nocturna.tasks.sections.base import Section, option, refuse_secrets
 
 if TYPE_CHECKING:
     import pyarrow as pa

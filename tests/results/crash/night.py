@@ -16,8 +16,8 @@ from nocturna.observer import Observer
 from nocturna.recorded import observed
 from nocturna.score import score_corpus
 from nocturna.tasks.control import request_stop
-from nocturna.tasks.job import Compute, Job, Output, Quality, Source
-from nocturna.tasks.steps import pieces
+from nocturna.tasks.job.job import Compute, Job, Output, Quality, Source
+from nocturna.tasks.run import pieces
 
 TOPICS = ("política", "ciencia")
 

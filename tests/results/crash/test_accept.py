@@ -3,10 +3,10 @@
 import pytest
 
 from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
+from nocturna.tasks.publish import accept_run
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.manifest import list_runs
 from nocturna.tasks.results.snapshots import current_snapshot
-from nocturna.tasks.steps.publishing import accept_run
 from tests.results.crash.night import job_of, run_night, write_corpus
 from tests.results.crash.trials import left_over, rows_of
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.errors import NocturnaError, QualityRefused, Stopped
-from nocturna.tasks.job import Job
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.manifest import list_runs
 from nocturna.tasks.results.rollback import roll_back

@@ -22,8 +22,8 @@ from deltalake.fs import DeltaStorageHandler
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.parts import sha256_of, write_part
-from nocturna.tasks.results.records import PartFile
 from nocturna.tasks.results.schema import Columns, fitted, results_schema
+from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.sinks import _delta_store as store
 from nocturna.tasks.results.sinks import _delta_table as tables
 from nocturna.tasks.results.sinks._delta_columns import table_schema

@@ -1,0 +1,1 @@
+"""What a user describes: a job, section by section."""

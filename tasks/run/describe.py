@@ -1,0 +1,77 @@
+"""The manifest of a run, from its plan and from what became of it."""
+
+from collections import Counter
+from dataclasses import asdict, replace
+from typing import Any
+
+from nocturna.tasks.inference.device import device_name, pick_device
+from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results import manifest as manifests
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import machine_facts, package_versions
+from nocturna.tasks.results.manifest import (
+    InputUsed,
+    Manifest,
+    read_manifest,
+    write_manifest,
+)
+from nocturna.tasks.results.score_fields import label_columns
+from nocturna.tasks.run.frozen import Plan, running_of
+
+
+def planned_manifest(plan: Plan) -> Manifest:
+    """What the manifest of a run says from the start."""
+    return Manifest(
+        run_id=plan.run_id,
+        job_name=plan.job.name,
+        status=manifests.RUNNING,
+        started_at=plan.started_at,
+        base=plan.difference.base,
+        job=plan.job.model_dump(mode="json"),
+        inputs=tuple(_inputs(plan)),
+        scores={score.name: described(score) for score in plan.inference.scores},
+        precision=plan.inference.precision,
+        backend=running_of(plan).backend,
+        choice=asdict(plan.choice) if plan.choice else None,
+        long_documents=plan.job.long_documents.model_dump(),
+        versions={**package_versions(), "code": plan.code_version},
+        machine=machine_facts(device_name(pick_device(plan.job.compute.device))),
+    )
+
+
+def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:
+    """Writes into a run's manifest that its engine did not record it, and why."""
+    if reason is None or not layout.manifest(run_id).exists():
+        return
+    manifest = read_manifest(layout, run_id)
+    if manifest.unrecorded is None:
+        write_manifest(layout, replace(manifest, unrecorded=reason))
+
+
+def _inputs(plan: Plan) -> list[InputUsed]:
+    rows = Counter[int]()
+    for shard in plan.shards:
+        for part in shard.slices:
+            rows[part.input] += part.rows
+    return [
+        InputUsed(item.uri, item.size, item.fingerprint, rows[position])
+        for position, item in enumerate(plan.inputs)
+    ]
+
+
+def described(score: ScorePlan) -> dict[str, Any]:
+    """What a score is, as plain values: what its config stands for."""
+    return {
+        "kind": score.kind,
+        "config": score.config,
+        "models": {
+            part: {"name": model.name, "revision": model.revision, "weights": model.weights}
+            for part, model in score.models.items()
+        },
+        "labels": label_columns(score.name, score.labels) if score.gives == "labels" else {},
+        "settings": score.settings,
+        "gives": score.gives,
+        "asked": score.asked,
+        "labels_column": score.choices,
+        "when": {name: list(labels) for name, labels in score.when.items()},
+    }
