@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from nocturna.cleaning import clean_after_night
+from nocturna.notify import Ending, missing_addresses, tell_all
 from nocturna.observer import Observer
 from nocturna.tasks.errors import NocturnaError, RunLocked
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.job.targets import Event
-from nocturna.tasks.notify import Ending, missing_addresses, tell_all
 from nocturna.tasks.results.ending import TROUBLE, cause_of, last_ended, note_failure, status_of
 from nocturna.tasks.results.layout import Layout, new_run_id
 from nocturna.tasks.results.manifest import (

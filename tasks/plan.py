@@ -45,8 +45,8 @@ from nocturna.tasks.run.frozen import (
     wanted_of,
     work_of,
 )
+from nocturna.tasks.run.kept_summaries import key_of, state_folder
 from nocturna.tasks.run.soundness import check_settings
-from nocturna.tasks.run.summaries import key_of, state_folder
 from nocturna.tasks.step import step
 from nocturna.tasks.version import code_version
 

@@ -23,7 +23,7 @@ from nocturna.tasks.run.accidents import identity_for
 from nocturna.tasks.run.describe import planned_manifest
 from nocturna.tasks.run.deviation import standing_deviation
 from nocturna.tasks.run.frozen import job_layout, load_plan, results_columns, utc_now
-from nocturna.tasks.run.summaries import Summarised
+from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
 
 

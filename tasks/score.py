@@ -33,9 +33,9 @@ from nocturna.tasks.results.score_arrays import NewScores
 from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
 from nocturna.tasks.run.frozen import Plan, job_layout, load_plan, results_columns, running_of
+from nocturna.tasks.run.kept_summaries import with_summaries
 from nocturna.tasks.run.pieces import score_in_pieces
 from nocturna.tasks.run.processes import Signals, in_process
-from nocturna.tasks.run.summaries import with_summaries
 from nocturna.tasks.step import step
 
 _WORD, _FEW_PASSES = "uno", 50

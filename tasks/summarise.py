@@ -14,7 +14,7 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.run.documents import read_documents
 from nocturna.tasks.run.frozen import SUMMARY, Plan, job_layout, load_plan
-from nocturna.tasks.run.summaries import (
+from nocturna.tasks.run.kept_summaries import (
     Summarised,
     key_of,
     read_summaries,

@@ -18,8 +18,8 @@ def columns(
     as_json: AsJson = False,
 ) -> None:
     """Explain the columns of published results."""
-    from nocturna.tables import print_columns
     from nocturna.tasks.results.dictionary import data_dictionary
+    from nocturna.terminal_tables import print_columns
 
     notes = data_dictionary(out)
     if as_json:

@@ -24,8 +24,8 @@ def new_app() -> typer.Typer:
 
 def show_summary(summary: "Summary", as_json: bool) -> None:
     """What a run ended with, for a person or a script."""
-    from nocturna.tables import print_summary
     from nocturna.tasks.results.report import as_dict
+    from nocturna.terminal_tables import print_summary
 
     if as_json:
         print(json.dumps(as_dict(summary), ensure_ascii=False))

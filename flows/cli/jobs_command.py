@@ -23,7 +23,7 @@ def jobs(
     if as_json:
         print(json.dumps(found, ensure_ascii=False))
     else:
-        from nocturna.tables import print_jobs
+        from nocturna.terminal_tables import print_jobs
 
         print_jobs(found)
     if any(entry["error"] for entry in found):

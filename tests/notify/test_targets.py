@@ -4,8 +4,8 @@ import time
 
 import pytest
 
+from nocturna.notify import LIMIT_SECONDS, Ending, missing_addresses, tell_all
 from nocturna.tasks.job.targets import Target
-from nocturna.tasks.notify import LIMIT_SECONDS, Ending, missing_addresses, tell_all
 from tests.listeners import mail_server, silent_server, tls_proxy, web_hook
 
 ENDING = Ending(

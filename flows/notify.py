@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 
-from nocturna.tasks.couriers import address_of, send, sender_to
+from nocturna.couriers import address_of, send, sender_to
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.targets import Event, Target
 
