@@ -22,10 +22,9 @@ from prefect.artifacts import (
 from prefect.context import FlowRunContext, TaskRunContext
 
 from nocturna.tasks.control import control
-from nocturna.tasks.job.job import Job
 from nocturna.tasks.results.comparison import Compared, compared
+from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.report import Summary
-from nocturna.tasks.run.frozen import job_layout
 from nocturna.tasks.visible import visible
 
 CALL_SECONDS = 5.0
@@ -111,9 +110,9 @@ def progress_bar(documents: int) -> Iterator[tuple[Callable[[float], None], Call
         engine.call(lambda: update_progress_artifact(bar, 100.0, text))
 
 
-def report(job: Job, summary: Summary) -> None:
+def report(layout: Layout, summary: Summary) -> None:
     """Leaves the figures of a run in the engine's own page."""
-    leave_figures(summary, compared(job_layout(job), summary.run_id))
+    leave_figures(summary, compared(layout, summary.run_id))
 
 
 def leave_figures(summary: Summary, rows: list[Compared]) -> None:

@@ -16,7 +16,6 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results
 from nocturna.tasks.results.report import Summary
-from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.score import load_models, score_shard
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
@@ -40,16 +39,17 @@ def score_corpus(job: Job) -> Summary:
     start = time.monotonic()
     with claimed(job) as claim:
         plan = claim.go_on_with(do(plan_corpus, job, claim.run_id))
+        run = (plan.layout, plan.run_id)
         with progress(plan):
-            summaries = do(summarise_documents, job, plan.run_id) if job.summaries.enabled else None
-            scored = each(score_shard, range(plan.shards), job, plan.run_id, threads=MOST_WORKERS)
+            summaries = do(summarise_documents, *run) if plan.summaries else None
+            scored = each(score_shard, range(plan.shards), *run, threads=MOST_WORKERS)
             shards = all_scored(scored)
         spent = time.monotonic() - start
-        summary = do(publish_results, job, plan.run_id, shards, summaries, spent)
-        if asked_for(job.output):
-            summary = do(mirror_results, job, summary)
+        summary = do(publish_results, *run, shards, summaries, spent)
+        if plan.sinks:
+            summary = do(mirror_results, plan.layout, summary)
         if is_recorded():
-            report(job, summary)
+            report(plan.layout, summary)
         return summary
 
 
@@ -63,7 +63,12 @@ def score_observed(job: Job, observer: Observer) -> Summary:
     """
     with stop_on_signals(), claimed(job) as claim:
         if not job.summaries.secret:  # what the engine keeps can only be had once it is there
-            ahead(plan_corpus, job, claim.run_id, then=lambda plan: load_models(job, plan.run_id))
+            ahead(
+                plan_corpus,
+                job,
+                claim.run_id,
+                then=lambda plan: load_models(plan.layout, plan.run_id),
+            )
         try:
             summary: Summary = observed(score_corpus, observer, job=job)
         finally:

@@ -60,22 +60,35 @@ class Planned:
     """What the flow needs to know of a plan; the plan itself is in the run's folder.
 
     Attributes:
+        layout: the output folder, where the plan is.
         to_score: documents that are new or changed.
+        summaries: whether it asks for any.
+        sinks: whether the results go to further places.
         outlook: one line that says what there is to do.
     """
 
+    layout: Layout
     run_id: str
     shards: int
     to_score: int
+    summaries: bool
+    sinks: bool
     outlook: str
 
 
 @step("plan")
 def plan_corpus(job: Job, run_id: str) -> Planned:
     """Freezes inputs, models and shards, or finds the stopped run that is about the same work."""
-    plan = plan_run(job, job_layout(job), run_id, key_of(job))
+    layout = job_layout(job)
+    plan = plan_run(job, layout, run_id, key_of(job))
     return Planned(
-        plan.run_id, len(plan.shards), plan.difference.to_score, describe(plan.difference)
+        layout=layout,
+        run_id=plan.run_id,
+        shards=len(plan.shards),
+        to_score=plan.difference.to_score,
+        summaries=job.summaries.enabled,
+        sinks=bool(asked_for(job.output)),
+        outlook=describe(plan.difference),
     )
 
 

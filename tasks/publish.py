@@ -3,7 +3,6 @@
 from dataclasses import asdict, replace
 
 from nocturna.tasks.errors import NocturnaError, UsageError
-from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.carry import next_parts
 from nocturna.tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
@@ -22,14 +21,14 @@ from nocturna.tasks.results.snapshots import committed_snapshot, flip, publish
 from nocturna.tasks.run.accidents import identity_for
 from nocturna.tasks.run.describe import planned_manifest
 from nocturna.tasks.run.deviation import standing_deviation
-from nocturna.tasks.run.frozen import job_layout, load_plan, results_columns, utc_now
+from nocturna.tasks.run.frozen import load_plan, results_columns, utc_now
 from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
 
 
 @step("publish")
 def publish_results(
-    job: Job,
+    layout: Layout,
     run_id: str,
     shards: list[ScoredShard],
     summaries: Summarised | None,
@@ -45,7 +44,6 @@ def publish_results(
     Raises:
         QualityRefused: a gate did not pass; `results` stays as it was.
     """
-    layout = job_layout(job)
     if committed_snapshot(layout, run_id) is not None:
         return _published(layout, run_id)
     plan = load_plan(layout.plan(run_id))
@@ -97,9 +95,9 @@ def publish_results(
 
 
 @step("mirror")
-def mirror_results(job: Job, summary: Summary) -> Summary:
-    """Makes the further places that the job wants hold what the run has published."""
-    return send(job_layout(job), job.output, summary)
+def mirror_results(layout: Layout, summary: Summary) -> Summary:
+    """Makes the further places that the plan names hold what the run has published."""
+    return send(layout, load_plan(layout.plan(summary.run_id)).job.output, summary)
 
 
 def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:

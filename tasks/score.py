@@ -21,7 +21,6 @@ from nocturna.tasks.inference.device import scoring_processes, shards_at_once
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.scorer import Scores
 from nocturna.tasks.inference.texts import Texts
-from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.done_shards import load_shard, save_shard, write_rejects
 from nocturna.tasks.results.layout import Layout
@@ -32,7 +31,7 @@ from nocturna.tasks.results.schema import results_schema
 from nocturna.tasks.results.score_arrays import NewScores
 from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
-from nocturna.tasks.run.frozen import Plan, job_layout, load_plan, results_columns, running_of
+from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, running_of
 from nocturna.tasks.run.kept_summaries import with_summaries
 from nocturna.tasks.run.pieces import score_in_pieces
 from nocturna.tasks.run.processes import Signals, in_process
@@ -43,15 +42,15 @@ _asking = Lock()
 
 
 @step("score", run_name="shard-{shard}")
-def score_shard(job: Job, run_id: str, shard: int) -> ScoredShard:
+def score_shard(layout: Layout, run_id: str, shard: int) -> ScoredShard:
     """Scores one shard; one that cannot be scored stops the others after their batch."""
-    run = control()
+    run, compute = control(), load_plan(layout.plan(run_id)).job.compute
     try:
-        with _slot(shards_at_once(job.compute)):
-            processes = scoring_processes(job.compute)
+        with _slot(shards_at_once(compute)):
+            processes = scoring_processes(compute)
             if processes > 1:
-                return in_process(processes, score_alone, job_layout(job), run_id, shard)
-            return score_alone(job_layout(job), run_id, shard, Signals(run.stopping, run.advance))
+                return in_process(processes, score_alone, layout, run_id, shard)
+            return score_alone(layout, run_id, shard, Signals(run.stopping, run.advance))
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:
@@ -121,7 +120,7 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
     return done
 
 
-def load_models(job: Job, run_id: str) -> None:
+def load_models(layout: Layout, run_id: str) -> None:
     """Loads the models of a run by having each read a word, so that its shards find them loaded.
 
     Left to the shards are models that few documents may need, or that read a text very often, and
@@ -130,9 +129,9 @@ def load_models(job: Job, run_id: str) -> None:
     Raises:
         NocturnaError: what the shards will raise too.
     """
-    if scoring_processes(job.compute) > 1:
+    plan = load_plan(layout.plan(run_id))
+    if scoring_processes(plan.job.compute) > 1:
         return
-    plan = load_plan(job_layout(job).plan(run_id))
     run = replace(running_of(plan), stop=control().stopping)
     for score in plan.inference.scores:
         head = heads()[score.kind]

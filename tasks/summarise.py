@@ -1,19 +1,17 @@
 """The step that summarises: every document that a run works on, before its shards are scored."""
 
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.control import control
-from nocturna.tasks.enrichment.providers import KeyProvider
 from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA, DocumentText, Progress
 from nocturna.tasks.enrichment.summary_stream import summarise
-from nocturna.tasks.job.job import Job
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.run.documents import read_documents
-from nocturna.tasks.run.frozen import SUMMARY, Plan, job_layout, load_plan
+from nocturna.tasks.run.frozen import SUMMARY, Plan, load_plan
 from nocturna.tasks.run.kept_summaries import (
     Summarised,
     key_of,
@@ -26,34 +24,20 @@ from nocturna.tasks.step import step
 
 
 @step("summarise")
-def summarise_documents(job: Job, run_id: str) -> Summarised:
-    """Summarises the documents that a run works on, within the job's budget."""
-    run = control()
-    return summarise_run(
-        job_layout(job), job, run_id, run.stopping, lambda p: run.tell(_line(p)), key_of(job)
-    )
-
-
-def summarise_run(
-    layout: Layout,
-    job: Job,
-    run_id: str,
-    stop: Callable[[], bool],
-    show: Callable[[Progress], None],
-    key_provider: KeyProvider,
-) -> Summarised:
-    """Summarises what a run has to work on. Shards that an earlier attempt finished stay.
+def summarise_documents(layout: Layout, run_id: str) -> Summarised:
+    """Summarises what a run works on, within its budget. Finished shards of an earlier try stay.
 
     Raises:
         Stopped: on request; every answer is kept.
         UsageError: no key, or settings that cannot be used.
     """
-    plan = load_plan(layout.plan(run_id))
+    run, plan = control(), load_plan(layout.plan(run_id))
+    job = plan.job
     last: list[Progress] = []
 
     def keep_last(progress: Progress) -> None:
         last[:] = [progress]
-        show(progress)
+        run.tell(_line(progress))
 
     taken: deque[tuple[int, int]] = deque()
     missing = [s.index for s in plan.shards if not summaries_path(layout, run_id, s.index).exists()]
@@ -64,9 +48,9 @@ def summarise_run(
         state_folder=state_folder(job),
         run_id=run_id,
         progress=keep_last,
-        stop=stop,
+        stop=run.stopping,
         total=plan.difference.asked[SUMMARY],
-        key_provider=key_provider,
+        key_provider=key_of(job),
     )
     _save_by_shard(layout, run_id, tables, taken)
     statuses: Counter[str] = Counter()

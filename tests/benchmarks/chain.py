@@ -120,7 +120,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
     marks.append(time.perf_counter())
     shards = list(pool.map(partial(score_one, layout, job, run_id), range(len(plan.shards))))
     marks.append(time.perf_counter())
-    publish_results(job, run_id, shards, None, marks[-1] - marks[0])
+    publish_results(layout, run_id, shards, None, marks[-1] - marks[0])
     marks.append(time.perf_counter())
     return dict(zip(("plan", "score", "publish"), np.diff(marks).tolist(), strict=True))
 

@@ -31,10 +31,10 @@ def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_pa
     )
     run = new_run_id()
     before = loaded()
-    plan_corpus(job, run)
-    load_models(job, run)
+    plan = plan_corpus(job, run)
+    load_models(plan.layout, run)
     assert loaded() == before + 1
-    shard = score_shard(job, run, 0)
+    shard = score_shard(plan.layout, run, 0)
     assert loaded() == before + 1, "the shard found it loaded"
     assert shard.scored == shard.read > 0, "the word that was read is no document"
 
