@@ -1,8 +1,8 @@
 """The engine as a run sees it: it records; whatever becomes of it, the run goes on.
 
 All the waiting on an engine, at the start, in the middle and at the end together, stays below
-MOST_SECONDS, unless the user's settings give it longer to start. Once it fails nobody asks it
-again, and one line says so.
+MOST_SECONDS, unless the user's settings give it longer to start or to answer. Once it fails nobody
+asks it again, and one line says so.
 """
 
 import logging
@@ -74,7 +74,7 @@ class Observer:
                 stack.callback(self._engine.stop, _STOP_SECONDS)
                 reason = _started(self._engine)
             else:
-                reason = _silence_of(self._where()["PREFECT_API_URL"], _LOOK_TIMEOUT)
+                reason = _silence_of(self._where()["PREFECT_API_URL"], _patience(_LOOK_TIMEOUT))
             if reason is not None:
                 self.lose(reason)
             else:
@@ -104,7 +104,7 @@ class Observer:
             flow_run: id of the run.
             steps: how many of its tasks the engine was told of.
         """
-        until = time.monotonic() + _FLUSH_SECONDS
+        until = time.monotonic() + _patience(_FLUSH_SECONDS)
         _end_workers(until)
         while self.records and self._engine is not None and time.monotonic() < until:
             if _written(flow_run) >= steps:
@@ -123,11 +123,16 @@ class Observer:
         while self.records and not self._over.wait(_LOOK_SECONDS):
             if self._engine is not None and not self._engine.alive():
                 return self.lose("the engine died")
-            reason = _silence_of(url, _LOOK_TIMEOUT)
+            reason = _silence_of(url, _patience(_LOOK_TIMEOUT))
             silent = silent + 1 if reason else 0
             if reason and silent >= _MISSED:
                 return self.lose(reason)
         return None
+
+
+def _patience(seconds: float) -> float:
+    """How long to wait for one answer: so long, or longer where the user's settings say so."""
+    return max(seconds, float(os.environ.get("PREFECT_API_REQUEST_TIMEOUT") or 0.0))
 
 
 def _end_workers(until: float) -> None:
@@ -209,7 +214,7 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
 
     named = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING}
     changed: dict[Any, Any] = {named[name]: value for name, value in where.items()}
-    changed |= {PREFECT_API_REQUEST_TIMEOUT: _CALL_SECONDS, PREFECT_CLIENT_MAX_RETRIES: 0}
+    changed |= {PREFECT_API_REQUEST_TIMEOUT: _patience(_CALL_SECONDS), PREFECT_CLIENT_MAX_RETRIES: 0}
     # Left alone, the worker tries to send each event eleven times where the engine has gone.
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)
     # The workers of log lines and events would print on the terminal what they could not send.

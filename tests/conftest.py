@@ -9,10 +9,15 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "60"  # many tests run at once
+for patience in ("SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "API_REQUEST_TIMEOUT"):
+    os.environ[f"PREFECT_{patience}"] = "60"  # many tests run at once
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles all of it again
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 
 import nocturna.tasks.settings  # noqa: F401  before the engine
+
+SLOWED = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
+"""How much longer things may take where other tests run on the same cores."""
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 SAMPLES = Path(__file__).parents[1] / "data" / "samples"

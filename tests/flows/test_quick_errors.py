@@ -1,17 +1,17 @@
 """What is wrong with a job is said within a second of CPU, before anything heavy is imported."""
 
 import json
-import os
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.conftest import SLOWED
 from tests.flows.spent import command
 
-LIMIT = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
-"""CPU seconds: other tests on the same cores make each of them do less."""
+LIMIT = 1.0 * SLOWED
+"""CPU seconds."""
 
 TEXTS = ["Me encanta este curso.", "Odio este producto.", "El pleno aprobó los presupuestos."]
 
