@@ -17,7 +17,7 @@ from tests.flows.leftovers import left, nothing_left
 from tests.flows.pseudo_terminal import CTRL_C, Terminal, in_terminal
 from tests.models import TEXTS
 
-DOCUMENTS = 3000
+DOCUMENTS = 1500
 COMMAND = Path(sys.executable).with_name("nocturna")
 GO_ON = "stopped on request; run the same command again to go on"
 
