@@ -9,8 +9,8 @@ import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
-for patience in ("SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS", "API_REQUEST_TIMEOUT"):
-    os.environ[f"PREFECT_{patience}"] = "60"  # many tests run at once
+os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "60"  # many tests run at once
+os.environ["PREFECT_API_REQUEST_TIMEOUT"] = "60"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles all of it again
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 

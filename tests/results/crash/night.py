@@ -86,7 +86,7 @@ def run_night(job: Job, stop_after: int | None = None) -> str:
     """
     observer = _Nobody(None, "", lambda line: None)
     observer.lose("nothing is recorded here")
-    with mock.patch.object(nocturna.tasks.score, "score", _stopping(stop_after)):
+    with mock.patch.object(nocturna.tasks.score, "score_alone", _stopping(stop_after)):
         return str(observed(score_corpus, observer, job=job).run_id)
 
 
@@ -100,12 +100,12 @@ class _Nobody(Observer):
 
 def _stopping(shards: int | None) -> Callable[..., Any]:
     """Scores a shard, and asks the run to stop once so many are done."""
-    real, done = nocturna.tasks.score.score, itertools.count(1)
+    real, done = nocturna.tasks.score.score_alone, itertools.count(1)
 
-    def score(*given: Any) -> Any:
+    def score_one(*given: Any) -> Any:
         ended = real(*given)
         if next(done) == shards:
             request_stop()
         return ended
 
-    return score
+    return score_one
