@@ -90,7 +90,7 @@ class Observer:
 
     @contextmanager
     def client(self) -> Iterator[None]:
-        """Settings of the engine's client: where it is, and short waits without second tries."""
+        """Settings of the engine's client: where it is, short waits and few second tries."""
         with _bounded_client(self._where()):
             yield
 
@@ -133,6 +133,11 @@ class Observer:
 def _patience(seconds: float) -> float:
     """How long to wait for one answer: so long, or longer where the user's settings say so."""
     return max(seconds, float(os.environ.get("PREFECT_API_REQUEST_TIMEOUT") or 0.0))
+
+
+def _tries_again() -> int:
+    """How often a call is made again: an engine whose database is busy says so and means later."""
+    return max(1, int(os.environ.get("PREFECT_CLIENT_MAX_RETRIES") or 0))
 
 
 def _end_workers(until: float) -> None:
@@ -216,7 +221,7 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
     changed: dict[Any, Any] = {named[name]: value for name, value in where.items()}
     changed |= {
         PREFECT_API_REQUEST_TIMEOUT: _patience(_CALL_SECONDS),
-        PREFECT_CLIENT_MAX_RETRIES: 0,
+        PREFECT_CLIENT_MAX_RETRIES: _tries_again(),
     }
     # Left alone, the worker tries to send each event eleven times where the engine has gone.
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)

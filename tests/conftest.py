@@ -11,6 +11,7 @@ os.environ["HF_HUB_OFFLINE"] = "0"
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] = "60"  # many tests run at once
 os.environ["PREFECT_API_REQUEST_TIMEOUT"] = "60"
+os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "5"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles all of it again
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 

@@ -73,7 +73,8 @@ def _copy(database: Path, home: Path) -> Path:
 @pytest.fixture
 def trouble(request, home, database, started, monkeypatch) -> Iterator[str]:
     """One way in which an engine can fail; what the line must say of it."""
-    monkeypatch.delenv("PREFECT_API_REQUEST_TIMEOUT", raising=False)
+    for longer in ("PREFECT_API_REQUEST_TIMEOUT", "PREFECT_CLIENT_MAX_RETRIES"):
+        monkeypatch.delenv(longer, raising=False)
     with _trouble(request.param, home, database, started, monkeypatch) as said:
         yield said
 
