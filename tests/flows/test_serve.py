@@ -22,6 +22,8 @@ EVERY_MINUTE = ("--cron", "* * * * *", "--timezone", "Europe/Madrid")
 
 def test_schedule_fires_and_serve_escalation(serve, small_models, tmp_path):
     """One `serve` for all that needs a clock and an engine; it takes two to three minutes."""
+    for name in ("flows", "tasks"):  # as every project of the engine's has them
+        (tmp_path / f"{name}.py").write_text(f"raise RuntimeError('the user's own {name}')")
     files = [
         write_job(tmp_path, "prensa", small_models["sentiment"]),
         write_job(tmp_path, "rota", small_models["sentiment"], corpus="nowhere.jsonl"),
