@@ -5,7 +5,7 @@ from dataclasses import asdict, replace
 from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.carry import next_parts
-from nocturna.tasks.results.checks import Limits, check_run, read_checked, refuse, write_metrics
+from nocturna.tasks.results.checks import check_run, read_checked, refuse, write_metrics
 from nocturna.tasks.results.configs import note_configs
 from nocturna.tasks.results.difference import set_damaged_aside
 from nocturna.tasks.results.done_shards import load_shard
@@ -65,10 +65,11 @@ def publish_results(
         parts,
         schema,
         counts,
-        Limits(**plan.job.quality.model_dump(exclude={"max_shrink"}), language=plan.job.language),
+        plan.job.quality,
         scores=columns.scores,
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
+        language=plan.job.language,
         snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.difference.carried,
     )
     write_metrics(layout, run_id, checked)

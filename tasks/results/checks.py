@@ -12,10 +12,11 @@ import pyarrow as pa
 
 from nocturna.tasks.errors import QualityRefused
 from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.job.quality import Quality
 from nocturna.tasks.results import files
 from nocturna.tasks.results.drift import label_drift
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.limits import Check, Limits, soft_checks
+from nocturna.tasks.results.limits import Check, soft_checks
 from nocturna.tasks.results.measures import measure, measure_whole
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.schema import same_columns
@@ -44,11 +45,12 @@ def check_run(
     parts: Sequence[PartFile],
     schema: pa.Schema,
     counts: Counts,
-    limits: Limits,
+    limits: Quality,
     scores: Sequence[ScorePlan] = (),
     aggregate: str = "mean",
     snapshot: Sequence[PartFile] | None = None,
     snapshot_rows: int = 0,
+    language: str | None = None,
 ) -> Checked:
     """Measures a run's new parts in one pass and holds them against the gates.
 
@@ -60,6 +62,7 @@ def check_run(
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
         snapshot: all parts of the snapshot to be, where rows are carried over.
         snapshot_rows: rows that it must have.
+        language: that of the job, ISO 639-1.
     """
     measured = measure(layout, parts, scores, aggregate)
     violations = measured.pop("violations")
@@ -90,7 +93,7 @@ def check_run(
         "snapshot": whole,
         "drift": label_drift(layout, measured),
     }
-    return Checked((*hard, *soft_checks(metrics, limits)), metrics)
+    return Checked((*hard, *soft_checks(metrics, limits, language)), metrics)
 
 
 def write_metrics(layout: Layout, run_id: str, checked: Checked) -> None:

@@ -3,38 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
-
-@dataclass(frozen=True)
-class Limits:
-    """Limits of the soft checks. Shares are from 0 to 1; None switches a check off.
-
-    Attributes:
-        max_quarantined: rows that could not be read, of all rows.
-        max_failed: documents without a score, of those that were to be scored.
-        max_truncated: scored documents of which text was left out.
-        max_other_language: scored documents in a known language other than `language`.
-        warn_unknown: documents of which a tokenizer knows less than half; beyond it is a warning.
-        warn_shift, max_shift: largest change of a label's or language's share against the nights
-            before; 0.1 is ten points.
-        shift_documents: fewer documents than this, now or before, are not compared.
-        min_score: mean score of the top label.
-        max_saturated: top scores above 0.999.
-        warn_only: names of checks, out of `quality.soft_checks_of`, that warn and never refuse.
-        language: that of the job (ISO 639-1).
-    """
-
-    max_quarantined: float | None = None
-    max_failed: float | None = None
-    max_truncated: float | None = None
-    max_other_language: float | None = None
-    warn_unknown: float | None = 0.05
-    warn_shift: float | None = 0.03
-    max_shift: float | None = 0.10
-    shift_documents: int = 1000
-    min_score: float | None = None
-    max_saturated: float | None = None
-    warn_only: tuple[str, ...] = ()
-    language: str | None = None
+from nocturna.tasks.job.quality import Quality
 
 
 @dataclass(frozen=True)
@@ -58,8 +27,14 @@ class Check:
         return self.message.replace("<run_id>", run_id)
 
 
-def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
-    """The soft checks of a run, from its metrics; a check without a limit is left out."""
+def soft_checks(
+    metrics: dict[str, Any], limits: Quality, language: str | None = None
+) -> list[Check]:
+    """The soft checks of a run, from its metrics; a check without a limit is left out.
+
+    Args:
+        language: that of the job, ISO 639-1.
+    """
     quarantine = "quarantine/<run_id> holds them; mend the source or raise --max-quarantined"
     errors = "error_code says why; mend the source or raise --max-failed"
     checks = [
@@ -81,7 +56,7 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
             limits.max_truncated,
             "of the documents were cut: read them whole with --long-documents windows",
         ),
-        _other_language(metrics, limits),
+        _other_language(metrics, limits.max_other_language, language),
         _unknown(metrics["unknown_share"], limits.warn_unknown),
     ]
     for kind, figures in metrics["scores"].items():
@@ -102,15 +77,17 @@ def soft_checks(metrics: dict[str, Any], limits: Limits) -> list[Check]:
     return [replace(c, warning=True) if c.name in limits.warn_only else c for c in found]
 
 
-def _other_language(metrics: dict[str, Any], limits: Limits) -> Check | None:
+def _other_language(
+    metrics: dict[str, Any], limit: float | None, language: str | None
+) -> Check | None:
     counts = metrics["language"]["counts"]
-    others = {code: count for code, count in counts.items() if code != limits.language}
+    others = {code: count for code, count in counts.items() if code != language}
     mostly = f", mostly {next(iter(others))!r}" if others else ""
     return _most(
         "max_other_language",
         sum(others.values()) / metrics["ok"] if others else 0.0,
-        limits.max_other_language,
-        f"of the documents are in another language than {limits.language!r}{mostly}: look at what "
+        limit,
+        f"of the documents are in another language than {language!r}{mostly}: look at what "
         "changed in the source or raise quality.max_other_language",
     )
 
@@ -126,7 +103,7 @@ def _unknown(share: float, limit: float | None) -> Check | None:
     return None if check is None else replace(check, warning=True)
 
 
-def _shifts(kind: str, drift: dict[str, Any], limits: Limits) -> list[Check]:
+def _shifts(kind: str, drift: dict[str, Any], limits: Quality) -> list[Check]:
     if min(drift["documents"], drift["before"]) < limits.shift_documents:
         return []
     shift = abs(drift["shift"])

@@ -10,6 +10,7 @@ import pyarrow as pa
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
 from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.job.quality import Quality
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import Manifest
 from nocturna.tasks.results.parts import write_part
@@ -29,6 +30,11 @@ TOPIC = ScorePlan(
 )
 COLUMNS = Columns((SENTIMENT, TOPIC))
 SCHEMA = results_schema(COLUMNS, JOB)
+
+
+def gates(**values: object) -> Quality:
+    """Gates that let pass what the values do not forbid."""
+    return Quality.model_validate({"max_quarantined": 1, "max_failed": 1} | values)
 
 
 def run_of(number: int) -> str:

@@ -8,7 +8,6 @@ import pytest
 from nocturna.tasks.errors import QualityRefused
 from nocturna.tasks.results.checks import (
     Checked,
-    Limits,
     check_run,
     read_checked,
     read_metrics,
@@ -23,6 +22,7 @@ from tests.results.examples import (
     JOB,
     SCHEMA,
     documents,
+    gates,
     rows_of,
     scores_of,
     with_topic,
@@ -45,7 +45,7 @@ def change(table: pa.Table, column: str, row: int, value: object) -> pa.Table:
 def check(layout, table, counts=None, limits=None, **options):
     part = write_part(table, layout.work(RUN), RUN, 0)
     counts = counts or Counts(read=table.num_rows, scored=table.num_rows)
-    return check_run(layout, [part], SCHEMA, counts, limits or Limits(), **{**SCORES, **options})
+    return check_run(layout, [part], SCHEMA, counts, limits or gates(), **{**SCORES, **options})
 
 
 def failed_names(checked):
@@ -150,8 +150,8 @@ def test_windows_joined_by_max_need_not_add_up(layout):
 
 def test_too_many_unreadable_rows_refuse_to_publish(layout, table):
     counts = Counts(read=12, scored=10, quarantined=2)
-    assert check(layout, table, counts, Limits(max_quarantined=2 / 12)).failed == ()
-    checked = check(layout, table, counts, Limits(max_quarantined=0.05))
+    assert check(layout, table, counts, gates(max_quarantined=2 / 12)).failed == ()
+    checked = check(layout, table, counts, gates(max_quarantined=0.05))
     assert [(c.name, c.hard) for c in checked.failed] == [("max_quarantined", False)]
     with pytest.raises(QualityRefused) as caught:
         refuse(layout, RUN, checked)
@@ -168,8 +168,8 @@ def test_too_many_failed_documents_refuse_to_publish(layout):
     scores = replace(scores_of(docs), errors={0: ("no_score", "x"), 1: ("no_score", "x")})
     table = rows_of(docs, RUN, scores)
     counts = Counts(read=10, scored=8, failed=2)
-    assert check(layout, table, counts, Limits(max_failed=0.2)).failed == ()
-    assert failed_names(check(layout, table, counts, Limits(max_failed=0.19))) == ["max_failed"]
+    assert check(layout, table, counts, gates(max_failed=0.2)).failed == ()
+    assert failed_names(check(layout, table, counts, gates(max_failed=0.19))) == ["max_failed"]
 
 
 def test_metrics_are_the_figures_of_the_rows(layout):
@@ -211,7 +211,9 @@ def test_metrics_are_the_figures_of_the_rows(layout):
 
 
 def test_a_run_of_no_documents_passes(layout):
-    checked = check_run(layout, [], SCHEMA, Counts(), Limits(0, 0), **SCORES)
+    checked = check_run(
+        layout, [], SCHEMA, Counts(), gates(max_quarantined=0, max_failed=0), **SCORES
+    )
     assert checked.failed == ()
     assert checked.metrics["scores"]["sentiment"]["shares"] == {"POS": 0.0, "NEG": 0.0, "NEU": 0.0}
 
@@ -224,7 +226,7 @@ def test_ids_must_be_unique_across_carried_and_new_rows(layout, table):
         [new],
         SCHEMA,
         Counts(10, 10),
-        Limits(),
+        gates(),
         snapshot=[new, old],
         snapshot_rows=12,
         **SCORES,
@@ -237,10 +239,10 @@ def test_a_snapshot_must_have_the_rows_that_it_should(layout, table):
     old = write_part(rows_of(documents(["x", "y"]), "before"), layout.work(RUN), RUN, 1)
     counts = Counts(read=12, scored=10, carried=2)
     parts = {"snapshot": [new, old], **SCORES}
-    passed = check_run(layout, [new], SCHEMA, counts, Limits(), snapshot_rows=12, **parts)
+    passed = check_run(layout, [new], SCHEMA, counts, gates(), snapshot_rows=12, **parts)
     assert passed.failed == ()
     assert passed.metrics["snapshot"]["rows"] == 12
-    short = check_run(layout, [new], SCHEMA, counts, Limits(), snapshot_rows=13, **parts)
+    short = check_run(layout, [new], SCHEMA, counts, gates(), snapshot_rows=13, **parts)
     assert failed_names(short) == ["accounting"]
 
 
@@ -249,7 +251,7 @@ def test_labels_with_quotes_do_not_break_the_query(layout):
     docs = documents(IDS)
     table = result_rows(docs, scores_of(docs), columns, JOB, Trace(RUN, "1"))
     part = write_part(table, layout.work(RUN), RUN, 0)
-    checked = check_run(layout, [part], table.schema, Counts(10, 10), Limits(), columns.scores)
+    checked = check_run(layout, [part], table.schema, Counts(10, 10), gates(), columns.scores)
     assert checked.failed == ()
     assert sum(checked.metrics["scores"]["topic"]["counts"].values()) == 10
 

@@ -6,14 +6,22 @@ import numpy as np
 import pytest
 
 from nocturna.tasks.errors import QualityRefused
-from nocturna.tasks.results.checks import Limits, check_run, refuse, write_metrics
+from nocturna.tasks.results.checks import check_run, refuse, write_metrics
 from nocturna.tasks.results.drift import label_drift
 from nocturna.tasks.results.parts import write_part
 from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
-from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
+from tests.results.examples import (
+    COLUMNS,
+    SCHEMA,
+    documents,
+    gates,
+    rows_of,
+    scores_of,
+    with_values,
+)
 
-LIMITS = Limits(shift_documents=10)
+LIMITS = gates(shift_documents=10)
 
 
 def night(layout, number, positive, of=20, limits=LIMITS, publishes=True):
@@ -66,7 +74,7 @@ def test_the_label_that_moved_most_may_have_lost(layout):
 
 def test_only_the_newest_nights_are_compared_with(layout):
     for number, positive in enumerate([0, 20, 10]):
-        night(layout, number, positive, limits=Limits())
+        night(layout, number, positive, limits=gates())
     metrics = {"scores": {"sentiment": {"counts": {"POS": 15, "NEG": 5, "NEU": 0}}}}
     assert label_drift(layout, metrics, nights=1)["sentiment"]["shift"] == 0.25
     assert label_drift(layout, metrics, nights=2)["sentiment"]["shift"] == 0
@@ -94,15 +102,15 @@ def test_three_points_warn_and_ten_refuse(layout, positive, found):
 
 def test_the_limits_can_be_set_and_switched_off(layout):
     night(layout, 1, 50, of=100)
-    loose = replace(LIMITS, warn_shift=0.2, max_shift=0.5)
+    loose = gates(shift_documents=10, warn_shift=0.2, max_shift=0.5)
     assert sentiment(night(layout, 2, 65, of=100, limits=loose, publishes=False)) == []
-    off = replace(LIMITS, warn_shift=None, max_shift=None)
+    off = gates(shift_documents=10, warn_shift=None, max_shift=None)
     assert sentiment(night(layout, 3, 100, of=100, limits=off, publishes=False)) == []
 
 
 def test_a_few_documents_prove_no_shift(layout):
     night(layout, 1, 50, of=100)
-    few = replace(LIMITS, shift_documents=21)
+    few = gates(shift_documents=21)
     assert sentiment(night(layout, 2, 20, limits=few, publishes=False)) == []
     assert "sentiment_shift" in sentiment(night(layout, 3, 20, publishes=False))
 
@@ -140,9 +148,9 @@ def test_soft_gates_can_be_accepted_with_a_reason_and_hard_ones_cannot(layout):
 @pytest.mark.parametrize(
     ("limits", "name"),
     [
-        (Limits(min_score=0.9), "sentiment_mean_score"),
-        (Limits(max_saturated=0.0), "topic_saturated"),
-        (Limits(max_truncated=0.0), "max_truncated"),
+        (gates(min_score=0.9), "sentiment_mean_score"),
+        (gates(max_saturated=0.0), "topic_saturated"),
+        (gates(max_truncated=0.0), "max_truncated"),
     ],
 )
 def test_confidence_and_cuts_have_limits(layout, limits, name):
@@ -154,5 +162,5 @@ def test_confidence_and_cuts_have_limits(layout, limits, name):
     part = write_part(rows_of(docs, "r", scores), layout.work("r"), "r", 0)
     checked = check_run(layout, [part], SCHEMA, Counts(4, 4), limits, COLUMNS.scores)
     assert name in {c.name for c in checked.failed}
-    without = check_run(layout, [part], SCHEMA, Counts(4, 4), Limits(), COLUMNS.scores)
+    without = check_run(layout, [part], SCHEMA, Counts(4, 4), gates(), COLUMNS.scores)
     assert without.failed == ()

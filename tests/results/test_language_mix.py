@@ -7,18 +7,26 @@ import pytest
 
 from nocturna.tasks.errors import QualityRefused
 from nocturna.tasks.job.quality import soft_checks_of
-from nocturna.tasks.results.checks import Limits, check_run, read_metrics, refuse, write_metrics
+from nocturna.tasks.results.checks import check_run, read_metrics, refuse, write_metrics
 from nocturna.tasks.results.limits import soft_checks
 from nocturna.tasks.results.parts import write_part
 from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
-from tests.results.examples import COLUMNS, SCHEMA, documents, rows_of, scores_of, with_values
+from tests.results.examples import (
+    COLUMNS,
+    SCHEMA,
+    documents,
+    gates,
+    rows_of,
+    scores_of,
+    with_values,
+)
 
-LIMITS = Limits(shift_documents=10, language="es")
+LIMITS = gates(shift_documents=10)
 EVERY_CHECK = tuple(soft_checks_of(["sentiment", "topic"]))
 
 
-def night(layout, number, languages, limits=LIMITS, failed=0, publishes=True):
+def night(layout, number, languages, limits=LIMITS, failed=0, publishes=True, language="es"):
     """A night whose documents have these languages, by number: `{"es": 90, None: 10}`.
 
     Of each language the first `failed` have no scores.
@@ -39,7 +47,7 @@ def night(layout, number, languages, limits=LIMITS, failed=0, publishes=True):
     )
     part = write_part(rows_of(docs, run_id, made), layout.work(run_id), run_id, 0)
     counts = Counts(len(codes), len(codes) - len(firsts), len(firsts))
-    checked = check_run(layout, [part], SCHEMA, counts, limits, COLUMNS.scores)
+    checked = check_run(layout, [part], SCHEMA, counts, limits, COLUMNS.scores, language=language)
     write_metrics(layout, run_id, checked)
     if publishes:
         publish(layout, run_id, [part], SCHEMA)
@@ -60,7 +68,9 @@ def test_languages_are_counted_over_the_scored_documents(layout):
 
 
 def test_a_night_of_no_documents_has_no_languages(layout):
-    checked = check_run(layout, [], SCHEMA, Counts(), replace(LIMITS, max_other_language=0))
+    checked = check_run(
+        layout, [], SCHEMA, Counts(), gates(shift_documents=10, max_other_language=0)
+    )
     assert checked.metrics["language"] == {"counts": {}, "shares": {}, "unknown_share": 0.0}
     assert checked.failed == ()
 
@@ -86,7 +96,7 @@ def test_the_mix_is_compared_over_the_languages_of_both_nights(layout, languages
 
 def test_several_nights_are_compared_with_together(layout):
     night(layout, 1, {"es": 100})
-    night(layout, 2, {"en": 100}, Limits())
+    night(layout, 2, {"en": 100}, gates())
     drift = night(layout, 3, {"es": 100}).metrics["drift"]["language"]
     assert (drift["label"], drift["shift"], drift["before"]) == ("es", 0.5, 200)
 
@@ -134,20 +144,26 @@ def test_nights_before_languages_were_told_are_no_matter(layout):
 def test_documents_in_another_language_have_a_limit(layout):
     languages = {"es": 80, "en": 7, "pt": 5, None: 8}
     assert night(layout, 1, languages).failed == ()
-    assert night(layout, 2, languages, replace(LIMITS, max_other_language=0.12)).failed == ()
-    checked = night(layout, 3, languages, replace(LIMITS, max_other_language=0.11))
+    assert (
+        night(layout, 2, languages, gates(shift_documents=10, max_other_language=0.12)).failed == ()
+    )
+    checked = night(layout, 3, languages, gates(shift_documents=10, max_other_language=0.11))
     assert names(checked.failed) == ["max_other_language"]
     (check,) = checked.failed
     assert check.message.startswith(
         "12.0% (limit 11.0%) of the documents are in another language than 'es', mostly 'en': "
     )
-    english = replace(LIMITS, max_other_language=0.5, language="en")
-    assert names(night(layout, 4, languages, english).failed) == ["max_other_language"]
+    english = gates(shift_documents=10, max_other_language=0.5)
+    assert names(night(layout, 4, languages, english, language="en").failed) == [
+        "max_other_language"
+    ]
 
 
 def test_a_check_that_only_warns_does_not_refuse(layout):
     night(layout, 1, {"es": 100})
-    limits = replace(LIMITS, max_failed=0.1, warn_shift=None, warn_only=("language_shift",))
+    limits = gates(
+        shift_documents=10, max_failed=0.1, warn_shift=None, warn_only=("language_shift",)
+    )
     checked = night(layout, 2, {"es": 20, "en": 80}, limits, publishes=False)
     assert (names(checked.failed), names(checked.warnings)) == ([], ["language_shift"])
     refuse(layout, "night-2", checked)
@@ -161,7 +177,7 @@ def test_a_check_that_only_warns_does_not_refuse(layout):
 
 def test_a_check_that_passes_is_no_warning(layout):
     night(layout, 1, {"es": 100})
-    checked = night(layout, 2, {"es": 100}, replace(LIMITS, warn_only=EVERY_CHECK))
+    checked = night(layout, 2, {"es": 100}, gates(shift_documents=10, warn_only=EVERY_CHECK))
     assert (checked.failed, checked.warnings) == ((), ())
 
 
@@ -171,8 +187,8 @@ def test_every_check_that_may_only_warn_exists_and_every_soft_one_may(layout):
     shares = dict.fromkeys(
         ["max_quarantined", "max_failed", "max_truncated", "max_other_language", "max_shift"], 0.0
     )
-    limits = Limits(**shares, shift_documents=1, min_score=0, max_saturated=0)
-    refusing = [c.name for c in soft_checks(metrics, limits) if not c.warning]
+    limits = gates(**shares, shift_documents=1, min_score=0, max_saturated=0)
+    refusing = [c.name for c in soft_checks(metrics, limits, "es") if not c.warning]
     assert sorted(refusing) == sorted(EVERY_CHECK)
-    warned = soft_checks(metrics, replace(limits, warn_only=EVERY_CHECK))
+    warned = soft_checks(metrics, limits.model_copy(update={"warn_only": EVERY_CHECK}))
     assert all(check.warning for check in warned)

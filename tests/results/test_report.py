@@ -5,18 +5,18 @@ import duckdb
 import pandas as pd
 import pyarrow.parquet as pq
 
-from nocturna.tasks.results.checks import Limits, check_run
+from nocturna.tasks.results.checks import check_run
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.report import as_dict, reading_lines, summarise, table_rows
 from nocturna.tasks.results.shard_records import Counts, to_json
 from nocturna.tasks.results.snapshots import publish
-from tests.results.examples import COLUMNS, SCHEMA, documents, manifest_of, part_of
+from tests.results.examples import COLUMNS, SCHEMA, documents, gates, manifest_of, part_of
 
 
 def summary_of(layout, **changes):
     counts = Counts(read=12, scored=10, failed=0, quarantined=2, tokens=99)
     part = part_of(layout, "night-1", 0, documents(f"d{i}" for i in range(10)))
-    checked = check_run(layout, [part], SCHEMA, counts, Limits(), COLUMNS.scores)
+    checked = check_run(layout, [part], SCHEMA, counts, gates(), COLUMNS.scores)
     publish(layout, "night-1", [part], SCHEMA)
     manifest = manifest_of("night-1", status="published", snapshot=1, counts=counts, seconds=4.0)
     return summarise(layout, replace(manifest, **changes), checked.metrics)
@@ -70,7 +70,7 @@ def test_warnings_are_part_of_the_summary(layout):
 
 def test_a_night_that_scored_nothing_has_no_shares_and_says_what_it_carried(layout):
     counts = Counts(read=10, carried=10)
-    checked = check_run(layout, [], SCHEMA, counts, Limits(), COLUMNS.scores)
+    checked = check_run(layout, [], SCHEMA, counts, gates(), COLUMNS.scores)
     manifest = manifest_of("night-1", status="published", counts=counts)
     summary = summarise(layout, manifest, checked.metrics)
     assert summary.shares == {}
@@ -88,7 +88,7 @@ def test_a_night_of_few_documents_shows_the_shares_of_all_with_its_own_beside_th
         [new],
         SCHEMA,
         counts,
-        Limits(),
+        gates(),
         COLUMNS.scores,
         snapshot=[old, new],
         snapshot_rows=32,

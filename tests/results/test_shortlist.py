@@ -8,14 +8,14 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.results.checks import Limits, check_run
+from nocturna.tasks.results.checks import check_run
 from nocturna.tasks.results.dictionary import data_dictionary
 from nocturna.tasks.results.parts import write_part
 from nocturna.tasks.results.result_rows import ShardScores, Trace, result_rows
 from nocturna.tasks.results.schema import Columns, results_schema, score_columns
 from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
-from tests.results.examples import JOB, documents, scores_of, with_topic, with_values
+from tests.results.examples import JOB, documents, gates, scores_of, with_topic, with_values
 
 RUN = "night-1"
 SIZE = 3
@@ -54,7 +54,7 @@ def topic(scores: ShardScores) -> np.ndarray:
 def check(layout, table, columns: Columns = COLUMNS, **options):
     part = write_part(table, layout.work(RUN), RUN, 0)
     counts = options.pop("counts", None) or Counts(read=len(IDS), scored=len(IDS))
-    return check_run(layout, [part], table.schema, counts, Limits(), columns.scores, **options)
+    return check_run(layout, [part], table.schema, counts, gates(), columns.scores, **options)
 
 
 def failed_names(checked):
