@@ -1,7 +1,7 @@
 """Tables for the terminal: the end of a run, jobs, and columns."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -9,6 +9,9 @@ from rich.table import Table
 from nocturna.console import person_console
 from nocturna.tasks.results.dictionary import ColumnNote
 from nocturna.tasks.results.report import Summary, table_rows
+
+if TYPE_CHECKING:
+    from nocturna.tasks.evaluation.model_check import ModelCheck
 
 
 def print_summary(summary: Summary) -> None:
@@ -43,6 +46,28 @@ def print_jobs(found: Sequence[dict[str, Any]]) -> None:
                 console,
                 f"valid  {entry['file']}: {entry['name']}, {source['path'] or source['dataset']}",
             )
+
+
+def print_model(found: "ModelCheck") -> None:
+    """One line a fact about a model."""
+    count = "not told" if found.parameters is None else f"{found.parameters / 1e6:,.1f} million"
+    facts = {
+        "model": f"{found.name}@{found.revision}",
+        "kind": found.kind,
+        "labels": ", ".join(found.labels) or "none, one number",
+        "window": " and ".join(f"{window:,} tokens" for window in found.windows),
+        "parameters": f"{count}, {found.size / 1e6:,.1f} MB",
+        "licence": found.licence or "not told: it has no card",
+        "here": f"{found.backend}; worth while: {', '.join(found.precisions)}",
+        "speed": f"{found.documents_per_second:,} short texts a second in fp32",
+        "compared": f"with {found.compared}: {found.largest:.1e} at most, "
+        f"{'equal' if found.equal else 'NOT equal'}",
+    }
+    console = person_console()
+    for name, value in facts.items():
+        plain(console, f"{name:<11} {value}")
+    for note in found.notes:
+        plain(console, f"{'note':<11} {note}")
 
 
 def print_columns(notes: Sequence[ColumnNote]) -> None:

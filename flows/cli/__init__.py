@@ -17,8 +17,11 @@ from nocturna.tasks.addresses import without_secrets
 from nocturna.tasks.errors import STOPPED, NocturnaError
 from nocturna.tasks.visible import visible
 
-COMMANDS = ("score", "jobs", "runs", "publish", "rollback", "columns", "evaluate", "serve")
-"""In the order of the help; `<name>_command.py` holds each."""
+COMMANDS = (
+    *("score", "jobs", "runs", "publish", "rollback", "columns"),
+    *("evaluate", "check-model", "serve"),
+)
+"""In the order of the help; `<name>_command.py` holds each, with _ for -."""
 
 
 class _Commands(TyperGroup):
@@ -30,7 +33,7 @@ class _Commands(TyperGroup):
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"nocturna.cli.{cmd_name}_command")
+        module = import_module(f"nocturna.cli.{cmd_name.replace('-', '_')}_command")
         command = typer.main.get_command(module.app)
         command.name = cmd_name
         return command

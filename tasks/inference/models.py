@@ -22,7 +22,7 @@ _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoke
 _DECIDING = frozenset({".safetensors", ".bin", ".json", ".txt", ".model", ".codes", ".tiktoken"})
 _HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 _DESCRIPTION_FILES = (
-    *("*.json", "*.txt", "*.model", "*.codes", "*.tiktoken"),
+    *("README.md", "*.json", "*.txt", "*.model", "*.codes", "*.tiktoken"),
     *("*_Dense/pytorch_model.bin", "*_LayerNorm/pytorch_model.bin"),
 )
 

@@ -1,6 +1,6 @@
 """`kind: classifier`: any sequence-classification model, with all of its labels or one number."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
@@ -13,6 +13,9 @@ from nocturna.tasks.job.base import ModelOptions, option
 from nocturna.tasks.job.labels import zero_shot
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
     from nocturna.tasks.job.compute import LongDocuments
@@ -113,6 +116,20 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
 
     found: HeadScores = texts.once(("classifier", plan.model.revision, run.precision), read)
     return found
+
+
+def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]":
+    """The same scores by transformers' text-classification pipeline, shape (texts, labels)."""
+    import numpy as np
+    from transformers import pipeline
+
+    made = pipeline("text-classification", model=plan.model.folder, top_k=None, device="cpu")
+    outputs = classifier_outputs(plan.model).labels
+    rows = []
+    for text in texts:
+        scores = {found["label"]: found["score"] for found in made([text])[0]}
+        rows.append([scores[label] for label in outputs] if outputs else list(scores.values()))
+    return np.array(rows, dtype=np.float32)
 
 
 def passes(plan: ScorePlan) -> int:

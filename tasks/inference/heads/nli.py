@@ -5,7 +5,7 @@ of transformers' zero-shot-classification pipeline. With many labels an encoder 
 shortlist for each text, and the slower model decides among those alone.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -201,6 +201,22 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
 def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
     """What a text may entail, for each label."""
     return [plan.settings["template"].replace("{}", label) for label in labels]
+
+
+def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]":
+    """The same scores by transformers' zero-shot pipeline, shape (texts, labels)."""
+    import numpy as np
+    from transformers import pipeline
+
+    made = pipeline("zero-shot-classification", model=plan.model.folder, device="cpu")
+    asked = {
+        "candidate_labels": list(plan.labels),
+        "hypothesis_template": plan.settings["template"],
+        "multi_label": plan.settings["multi_label"],
+    }
+    found = [made(text, **asked) for text in texts]
+    scores = [dict(zip(one["labels"], one["scores"], strict=True)) for one in found]
+    return np.array([[row[label] for label in plan.labels] for row in scores], dtype=np.float32)
 
 
 def passes(plan: ScorePlan) -> int:
