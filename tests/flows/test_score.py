@@ -344,8 +344,8 @@ def test_a_changed_input_stops_the_run_in_one_line(nocturna, models, tmp_path, m
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(nocturna, models, tmp_path, monkeypatch):
+    from nocturna.tasks import score as scoring
     from nocturna.tasks.control import request_stop
-    from nocturna.tasks.steps import scoring
 
     corpus = write_corpus(tmp_path / "prensa.jsonl", TEXTS * 3)
     arguments = ["score", corpus, *models, "--id", "id", "--shard-size", 5, "--json"]
