@@ -1,7 +1,7 @@
 """`nocturna check-model`: what a model is, and whether its scores are its authors' own."""
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ def check_model(
     from nocturna.terminal_tables import print_model
 
     ref = resolve_model(model, revision, "sentiment")  # one that is not there is a usage error
-    given = {"kind": kind, "revision": revision, "template": template}
+    given: dict[str, Any] = {"kind": kind, "revision": revision, "template": template}
     given["labels"] = entries("--labels", labels)
     try:
         found = check(ref, {key: value for key, value in given.items() if value}, device)
