@@ -88,7 +88,7 @@ def _score(name: str, score: dict[str, Any]) -> str:
 def _precision(run: Manifest) -> list[str]:
     if not run.scores:
         return []
-    lines = [f"{run.precision} by {run.backend}"]
+    lines = [run.precision + (f" by {run.backend}" if run.backend else "")]
     if run.deviation:
         found = run.deviation
         lines.append(f"against fp32, on {_changed(found)}, measured since {found.get('since')}")

@@ -15,8 +15,8 @@ import tempfile
 from pathlib import Path
 
 from nocturna.tasks.cached import PREPARED
+from nocturna.tasks.inference.backends._openvino_prepared import prepare
 from nocturna.tasks.inference.models import BUNDLED_MODELS
-from nocturna.tasks.inference.openvino_prepared import prepare
 
 TEXTS = ("Me ha gustado mucho.", "No lo recomiendo a nadie.")
 

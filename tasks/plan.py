@@ -16,6 +16,7 @@ from nocturna.tasks.enrichment.estimate import Estimate, estimate
 from nocturna.tasks.enrichment.providers import KeyProvider, required_key
 from nocturna.tasks.enrichment.summary_records import DocumentText
 from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
+from nocturna.tasks.inference.backends import AUTO, REFERENCE
 from nocturna.tasks.inference.device import shards_at_once
 from nocturna.tasks.inference.facts import was_used
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
@@ -217,15 +218,15 @@ def _new_plan(
 
 
 def backend_for(plan: Plan) -> str:
-    """What runs the models of a run: where the job leaves it open, torch for a few documents.
+    """What runs the models of a run: where the job leaves it open, the reference for a few texts.
 
-    Converting a network takes longer than torch needs for a few documents. A model that was used
-    before is converted nevertheless: it is going to be used again.
+    It runs a network at once, and others may need longer to prepare one than it takes for a few
+    documents. A model that was used before is prepared nevertheless: it is going to be used again.
     """
     backend, models = running_of(plan).backend, plan.inference.models
     few = plan.difference.to_score <= FEW_DOCUMENTS and plan.inference.precision == "fp32"
-    if plan.job.compute.backend == "auto" and few and not all(map(was_used, models)):
-        return "torch"
+    if plan.job.compute.backend == AUTO and few and not all(map(was_used, models)):
+        return REFERENCE
     return backend
 
 

@@ -3,11 +3,14 @@
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
+from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, normalizers, pre_tokenizers, processors, trainers
 from tokenizers import models as tokenizer_models
 from transformers import (
+    AutoTokenizer,
     BertConfig,
     BertForSequenceClassification,
     BertModel,
@@ -179,4 +182,53 @@ def sentence_encoder(folder: Path, pooling: str = "mean", modules: Iterable[str]
         ("config_sentence_transformers.json", {"similarity_temperature": 0.1}),
     ):
         (folder / path).write_text(json.dumps(content), encoding="utf-8")
+    return folder
+
+
+def gliclass_model(folder: Path, window: int = 128, **settings: Any) -> Path:
+    """A GLiClass uni-encoder around a BERT of 2 x 32, written as the format has it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    wordpiece(folder, pad_first=True, window=window)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.add_tokens(["<<LABEL>>", "<<SEP>>"], special_tokens=True)
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(4)
+    encoder = BertConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=32,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        intermediate_size=64,
+        max_position_embeddings=window,
+        initializer_range=0.3,
+    )
+    weights = {f"encoder_model.{k}": v for k, v in BertModel(encoder).state_dict().items()}
+    weights["logit_scale"] = torch.tensor(2.5)
+    layers = [
+        (f"{part}_projector.linear_{i}", 32, 32) for part in ("text", "classes") for i in "12"
+    ]
+    scorer = settings.get("scorer_type", "simple")
+    if scorer == "weighted-dot":
+        layers += [("scorer.proj_text", 32, 64), ("scorer.proj_label", 32, 64)]
+        layers += [("scorer.out_mlp.0", 96, 128), ("scorer.out_mlp.3", 128, 1)]
+    if scorer == "mlp":
+        layers += [("scorer.mlp.0", 64, 256), ("scorer.mlp.2", 256, 128), ("scorer.mlp.4", 128, 1)]
+    for name, taken, given in layers:
+        weights[f"{name}.weight"] = torch.randn(given, taken) * 1.2 / taken**0.5
+        weights[f"{name}.bias"] = torch.randn(given) * 0.2
+    kept = {f"model.{name}": values.contiguous() for name, values in weights.items()}
+    save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
+    config = {
+        "architectures": ["GLiClassModel"],
+        "model_type": "GLiClass",
+        "architecture_type": "uni-encoder",
+        "encoder_config": encoder.to_dict(),
+        "encoder_model_name": "a/name",
+        "hidden_size": 32,
+        "vocab_size": len(tokenizer),
+        "class_token_index": len(tokenizer) - 2,
+        "text_token_index": len(tokenizer) - 1,
+        **settings,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
     return folder

@@ -45,6 +45,7 @@ MAY = {
 """What each part may import besides itself and the common ground."""
 
 REGISTRIES = {
+    ("job", "inference.backends"),
     ("job", "inference.heads"),
     ("job", "results.sinks"),
     ("job", "inference.models"),

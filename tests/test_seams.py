@@ -1,4 +1,4 @@
-"""A kind of score, a provider and a sink are a file each: nothing else names them."""
+"""A kind of score, a backend, a provider and a sink are a file each: nothing else names them."""
 
 import ast
 import re
@@ -10,12 +10,16 @@ import pytest
 ROOT = Path(__file__).parents[1]
 HOMES = {
     "tasks/inference/heads": "kind of score",
+    "tasks/inference/backends": "backend",
     "tasks/enrichment/providers": "provider",
     "tasks/results/sinks": "sink",
 }
-COMMON = {"classifier", "embedding"}
+COMMON = {"classifier", "embedding", "torch", "openvino"}
 """Words of the field too: a model is a classifier and a text has an embedding whatever the kind,
-so that these are names of kinds only where a text is nothing else, or says `kind: ...`."""
+and torch is a library that reads weights whatever runs them. These name a kind only where a text is
+nothing else, where it says `kind: ...` or `backend ...`, and where one is imported."""
+
+COMMONLY = r"kind: {0}\b|backend:? {0}\b|(heads|backends)\.{0}\b"
 
 EXCEPTIONS = {
     ("gemini", "tasks/job/summaries.py"): "a job that names no provider has this one",
@@ -57,7 +61,7 @@ def spoken(path: Path) -> Iterator[tuple[int, str]]:
 
 def says(text: str, kind: str) -> bool:
     if kind in COMMON:
-        return bool(re.fullmatch(kind, text) or re.search(rf"kind: {kind}|heads\.{kind}\b", text))
+        return bool(re.fullmatch(kind, text) or re.search(COMMONLY.format(kind), text))
     return bool(re.search(rf"(?<![a-z]){kind}(?![a-z])", text, re.IGNORECASE))
 
 
@@ -75,7 +79,7 @@ def named_in(folder: Path) -> set[tuple[str, str, int]]:
 
 
 def test_no_other_file_names_a_kind():
-    assert {"classifier", "nli", "embedding", "gemini", "delta", "openlineage"} <= set(kinds())
+    assert {"classifier", "nli", "torch", "openvino", "gemini", "delta"} <= set(kinds())
     found = named_in(ROOT)
     strange = sorted(place for place in found if place[:2] not in EXCEPTIONS)
     assert not strange, f"named outside {', '.join(HOMES)}: {strange}"
@@ -89,6 +93,10 @@ def test_no_other_file_names_a_kind():
         ("embedding", 'KINDS = {"embedding": 1}'),
         ("classifier", "from nocturna.tasks.inference.heads import classifier"),
         ("classifier", "from nocturna.tasks.inference.heads.classifier import plan"),
+        ("torch", 'versions["torch"]'),
+        ("torch", "from nocturna.tasks.inference.backends import torch"),
+        ("openvino", 'if run.backend == "openvino":\n    pass'),
+        ("openvino", 'error("int8 needs backend openvino")'),
         ("gemini", 'os.environ["GEMINI_API_KEY"]'),
         ("delta", "if job.delta:\n    pass"),
         ("openlineage", 'path = "openlineage.ndjson"'),

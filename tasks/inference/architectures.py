@@ -60,10 +60,13 @@ def refusal(model_type: str) -> str | None:
 
 
 def landmark(config: Any) -> int | None:
-    """The token at whose last place a classifier of this configuration reads its scores.
+    """The token at whose last place, or places, a classifier of this configuration reads.
 
     Such a network wants the same number of them in each sequence of a batch; None for the others.
     """
+    own = getattr(config, "landmark_token_id", None)
+    if own is not None:
+        return int(own)
     if config.model_type not in _READ_AT_END_TOKEN:
         return None
     token = config.eos_token_id

@@ -1,6 +1,5 @@
 """Batches that follow tokens, not rows, and the loop that survives running out of memory."""
 
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -28,7 +27,7 @@ class Sequence:
     types: Ids | None
 
 
-class Backend(Protocol):
+class Network(Protocol):
     """A network that is ready to run, safe to call from several threads at once."""
 
     most_tokens: int | None
@@ -46,7 +45,7 @@ class Backend(Protocol):
         """The output of a batch, shape (batch, width).
 
         Raises:
-            MemoryError: the batch is too large; torch raises its own OutOfMemoryError.
+            MemoryError: the batch is too large.
         """
         ...
 
@@ -85,7 +84,7 @@ def cut_batches(
 
 
 def run_batches(
-    backend: Backend,
+    network: Network,
     sequence: Callable[[int], Sequence],
     lengths: NDArray[np.int64],
     run: Running,
@@ -98,7 +97,7 @@ def run_batches(
     times.
 
     Args:
-        backend: the model.
+        network: the model.
         sequence: makes the i-th sequence.
         lengths: tokens of each sequence, shape (n,).
         run: token budget, who is told, and who may stop it.
@@ -110,40 +109,39 @@ def run_batches(
         Stopped: `run.stop` said so; no batch was left half done.
         NocturnaError: not even a single sequence fits into memory.
     """
-    budget = min(run.batch_tokens, backend.most_tokens or run.batch_tokens)
+    budget = min(run.batch_tokens, network.most_tokens or run.batch_tokens)
     rows: NDArray[np.float32] | None = None
     failed: list[tuple[int, Exception]] = []
-    pending = cut_batches(lengths, budget, backend.layout)[::-1]
+    pending = cut_batches(lengths, budget, network.layout)[::-1]
     while pending:
         if run.stop is not None and run.stop():
             raise Stopped(STOPPED)
         group = pending.pop()
         try:
-            outputs = _forward(backend, [sequence(int(i)) for i in group])
-        except Exception as error:  # torch and OpenVINO raise whatever they met
-            if not _is_out_of_memory(error):
-                if len(group) > 1:
-                    pending += [group[i : i + 1] for i in range(len(group))]
-                    continue
-                failed.append((int(group[0]), error))
-                _tell(run, lengths[group], int(lengths.sum()), backend.layout)
-                continue
-            _free_memory()
+            outputs = _forward(network, [sequence(int(i)) for i in group])
+        except MemoryError:
             if len(group) == 1:
                 raise NocturnaError(
                     f"out of memory on a single sequence of {lengths[group[0]]} tokens; use a "
                     "smaller model, a device with more memory, or long_documents.policy: truncate"
                 ) from None
             budget = max(1, budget // 2)
-            backend.most_tokens = budget
+            network.most_tokens = budget
             left = np.concatenate([group, *pending[::-1]])
-            cut = cut_batches(lengths[left], budget, backend.layout)
+            cut = cut_batches(lengths[left], budget, network.layout)
             pending = [left[batch] for batch in cut][::-1]
+            continue
+        except Exception as error:  # what runs networks raises whatever it met
+            if len(group) > 1:
+                pending += [group[i : i + 1] for i in range(len(group))]
+                continue
+            failed.append((int(group[0]), error))
+            _tell(run, lengths[group], int(lengths.sum()), network.layout)
             continue
         if rows is None:
             rows = np.empty((len(lengths), outputs.shape[1]), dtype=np.float32)
         rows[group] = outputs
-        _tell(run, lengths[group], int(lengths.sum()), backend.layout)
+        _tell(run, lengths[group], int(lengths.sum()), network.layout)
     if rows is None:
         if failed:
             raise failed[0][1]
@@ -152,12 +150,12 @@ def run_batches(
     return rows
 
 
-def _forward(backend: Backend, batch: list[Sequence]) -> NDArray[np.float32]:
-    if backend.landmark is None:
-        return backend.forward(batch)
-    counts = np.array([np.count_nonzero(item.ids == backend.landmark) for item in batch])
+def _forward(network: Network, batch: list[Sequence]) -> NDArray[np.float32]:
+    if network.landmark is None:
+        return network.forward(batch)
+    counts = np.array([np.count_nonzero(item.ids == network.landmark) for item in batch])
     kinds = [np.flatnonzero(counts == count) for count in np.unique(counts)]
-    outputs = np.concatenate([backend.forward([batch[i] for i in kind]) for kind in kinds])
+    outputs = np.concatenate([network.forward([batch[i] for i in kind]) for kind in kinds])
     return outputs[np.argsort(np.concatenate(kinds))]
 
 
@@ -169,17 +167,3 @@ def _tell(run: Running, done: NDArray[np.int64], total: int, layout: BatchLayout
             run.tally.padding += int(done.max()) * len(done) - tokens
     if run.on_share is not None:
         run.on_share(tokens / total)
-
-
-def _is_out_of_memory(error: Exception) -> bool:
-    """Whether an error says so; torch, which has its own, may not be loaded."""
-    torch = sys.modules.get("torch")
-    return isinstance(error, MemoryError) or (
-        torch is not None and isinstance(error, torch.OutOfMemoryError)
-    )
-
-
-def _free_memory() -> None:
-    torch = sys.modules.get("torch")
-    if torch is not None and torch.cuda.is_available():
-        torch.cuda.empty_cache()

@@ -1,16 +1,14 @@
-"""The device that runs the models, and who shares the cores; torch is asked only about GPUs."""
-
-import ctypes
-import importlib.util
-import runpy
-import sys
-from contextlib import suppress
-from functools import cache
-from importlib.metadata import version
-from pathlib import Path
+"""The device that runs the models, and who shares the cores."""
 
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.backends import (
+    AUTO,
+    DEVICES,
+    backends,
+    packages,
+    pick_backend,
+)
 from nocturna.tasks.job.job import Compute
 
 CPU_BATCH_TOKENS = 2048
@@ -21,51 +19,26 @@ def pick_device(wanted: str) -> str:
     """The device to run on: as asked, or with `auto` the first of CUDA, MPS and CPU that exists.
 
     Raises:
-        UsageError: the job asks for a device that this machine or this torch build does not have.
+        UsageError: the job asks for a device that no backend can use on this machine.
     """
     if wanted == "cpu":
         return wanted
-    present = _gpus()
-    if wanted == "auto":
-        return present[0] if present else "cpu"
-    if wanted not in present:
+    there = {device for backend in backends().values() for device in backend.devices()}
+    if wanted == AUTO:
+        return next(device for device in DEVICES if device in there)
+    if wanted not in there:
         raise UsageError(
-            f"compute.device: this machine has no {wanted} device that torch {version('torch')} "
-            "can use; install a matching torch build, or set device to auto or cpu"
+            f"compute.device: {', '.join(packages())} can use no {wanted} device of this machine; "
+            "install builds that can, or set device to auto or cpu"
         )
     return wanted
-
-
-def pick_backend(wanted: str, device: str, precision: str) -> str:
-    """What runs the models: `openvino` on a CPU if it is installed, torch everywhere else.
-
-    Raises:
-        UsageError: the job asks for a backend that this machine does not have, or for one that
-            cannot compute on this device or in this precision.
-    """
-    there = importlib.util.find_spec("openvino") is not None and device == "cpu"
-    if wanted == "openvino" and not there:
-        raise UsageError(
-            "compute.backend: openvino needs the package openvino and device cpu; set backend to "
-            "auto or torch"
-        )
-    if precision == "int8" and (wanted == "torch" or not there):
-        raise UsageError(
-            "compute.precision: int8 needs backend openvino on device cpu; set it to fp32 or bf16"
-        )
-    return "torch" if wanted == "torch" or not there else "openvino"
 
 
 def usable_precisions(compute: Compute) -> tuple[str, ...]:
     """The precisions that the job's device and backend compute in at a gain, fp32 first."""
     device = pick_device(compute.device)
-    if device != "cpu":
-        return ("fp32", "bf16")
-    if pick_backend(compute.backend, device, "fp32") == "torch":
-        return ("fp32",)
-    from nocturna.tasks.inference.openvino_backend import computes_in
-
-    return computes_in()
+    backend = pick_backend(compute.backend, device, "fp32")
+    return ("fp32", *backends()[backend].faster_in(device))
 
 
 def device_name(device: str) -> str:
@@ -109,32 +82,3 @@ def default_batch_tokens(device: str) -> int:
     holds, which is found by halving when it runs out.
     """
     return CPU_BATCH_TOKENS if device == "cpu" else GPU_BATCH_TOKENS
-
-
-@cache
-def _gpus() -> tuple[str, ...]:
-    """The kinds of GPU that torch can use here, by preference."""
-    if not _may_have_gpu():
-        return ()
-    import torch
-
-    present = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
-    return tuple(name for name, there in present.items() if there)
-
-
-def _may_have_gpu() -> bool:
-    """Whether it is worth the seconds of importing torch to ask it for a GPU.
-
-    A build of torch for the CPU has none, nor has a machine without the driver that torch loads.
-    """
-    if sys.platform == "darwin":
-        return True
-    spec = importlib.util.find_spec("torch")
-    if spec is None or spec.origin is None:
-        return False
-    built_for = runpy.run_path(str(Path(spec.origin).with_name("version.py")))
-    if built_for.get("hip") and Path("/dev/kfd").exists():
-        return True
-    with suppress(OSError):
-        return bool(built_for.get("cuda") and ctypes.CDLL("libcuda.so.1"))
-    return False

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nocturna.tasks.inference.backends import Reading, load_backend
-from nocturna.tasks.inference.batches import Backend, run_batches
+from nocturna.tasks.inference.backends import Reading, make_ready
+from nocturna.tasks.inference.batches import Network, run_batches
 from nocturna.tasks.inference.facts import network_facts, tokenizer_facts
 from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.models import ModelRef
@@ -26,7 +26,7 @@ class Encoder:
     """A loaded sentence encoder."""
 
     ref: ModelRef
-    backend: Backend
+    network: Network
     tokenizer: TextTokenizer
     recipe: Recipe
 
@@ -40,7 +40,7 @@ class Encoder:
         """Unit-length embeddings of texts that fit the window, shape (texts, width)."""
         lengths = np.array([len(ids) for ids in texts], dtype=np.int64)
         return run_batches(
-            self.backend,
+            self.network,
             lambda i: frame_sequence(self.tokenizer, (texts[i],)),
             lengths + self.tokenizer.single.added,
             run,
@@ -85,8 +85,8 @@ def load_encoder(ref: ModelRef, run: Running) -> Encoder:
     """
     found = describe_encoder(ref)
     recipe, tokenizer = found.recipe, found.tokenizer
-    backend = load_backend(ref, _embedding(ref), tokenizer.pad_id, tokenizer.uses_types, run)
-    return Encoder(ref, backend, tokenizer, recipe)
+    network = make_ready(ref, _embedding(ref), tokenizer.pad_id, tokenizer.uses_types, run)
+    return Encoder(ref, network, tokenizer, recipe)
 
 
 @cache

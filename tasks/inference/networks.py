@@ -3,6 +3,7 @@
 import functools
 from collections.abc import Iterable
 from functools import lru_cache
+from importlib import import_module
 from threading import Lock
 from typing import Any
 
@@ -14,6 +15,7 @@ from transformers.utils import logging as transformers_logging
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import refusal
+from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
@@ -28,6 +30,10 @@ _BARE_ENCODERS = {
 
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
+
+for _head in heads().values():
+    if hasattr(_head, "NETWORKS"):
+        import_module(_head.NETWORKS)
 
 
 @lru_cache(maxsize=16)

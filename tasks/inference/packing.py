@@ -14,9 +14,8 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from nocturna.tasks.inference.batches import BatchLayout, Sequence
+from nocturna.tasks.inference.batches import Sequence
 from nocturna.tasks.inference.readout import head_logits
-from nocturna.tasks.inference.torch_backend import to_device
 
 ATTENTION = "nocturna_packed"
 """Name under which transformers' layers find the attention of this module."""
@@ -64,23 +63,12 @@ def pack(batch: list[Sequence], device: torch.device) -> Pack:
     return Pack(ids, kinds, positions, starts, int(lengths.max()))
 
 
-@dataclass(eq=False)
-class PackedBackend:
-    """A packed network run by torch."""
-
-    module: nn.Module
-    device: torch.device
-    most_tokens: int | None = None
-    landmark: int | None = None
-
-    @property
-    def layout(self) -> BatchLayout:
-        return "packed"
-
-    @torch.inference_mode()
-    def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
-        found: NDArray[np.float32] = self.module(pack(batch, self.device)).float().cpu().numpy()
-        return found
+def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
+    """A copy on the device; to a GPU from pinned memory, so that the host need not wait for it."""
+    values = torch.from_numpy(array)
+    if device.type != "cuda":
+        return values.to(device)
+    return values.pin_memory().to(device, non_blocking=True)
 
 
 class PackedLogits(nn.Module):

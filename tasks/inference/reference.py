@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from nocturna.tasks.inference.backends import REFERENCE
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import Running
 from nocturna.tasks.inference.scorer import Known, Scores, score_texts
@@ -37,7 +38,7 @@ def reference_scores(
     plan: InferencePlan, texts: list[str], run: Running, known: Known | None = None
 ) -> Scores:
     """The scores of torch in fp32, which all others are measured against."""
-    exact = replace(run, precision="fp32", backend="torch")
+    exact = replace(run, precision="fp32", backend=REFERENCE)
     return score_texts(plan, texts, exact, known=known)
 
 

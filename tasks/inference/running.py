@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.backends import pick_backend
 from nocturna.tasks.inference.device import (
     default_batch_tokens,
-    pick_backend,
     pick_device,
     scoring_processes,
     shards_at_once,
@@ -33,7 +33,7 @@ class Running:
 
     Attributes:
         precision: `fp32`, `bf16` or `int8`.
-        backend: `torch` or `openvino`.
+        backend: name of what runs them.
         device: `cpu`, `cuda` or `mps`.
         batch_tokens: tokens a batch.
         workers: threads of this process that run models at the same time.

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.backends import Reading, load_backend
-from nocturna.tasks.inference.batches import Backend, Sequence, run_batches
+from nocturna.tasks.inference.backends import Reading, make_ready
+from nocturna.tasks.inference.batches import Network, Sequence, run_batches
 from nocturna.tasks.inference.facts import network_facts
 from nocturna.tasks.inference.frames import Frame, Ids
 from nocturna.tasks.inference.model_config import Outputs, classifier_outputs
@@ -51,7 +51,7 @@ class Classifier:
     """A loaded classifier."""
 
     ref: ModelRef
-    backend: Backend
+    network: Network
     tokenizer: TextTokenizer
     outputs: Outputs
 
@@ -72,7 +72,7 @@ class Classifier:
             UsageError: the network has not as many outputs as its configuration says.
         """
         found = run_batches(
-            self.backend, lambda i: frame_sequence(self.tokenizer, texts(i)), lengths, run
+            self.network, lambda i: frame_sequence(self.tokenizer, texts(i)), lengths, run
         )
         if len(found) and found.shape[1] != self.outputs.count:
             raise UsageError(
@@ -128,5 +128,5 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     """
     found = describe_classifier(ref)
     tokenizer = found.tokenizer
-    backend = load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
-    return Classifier(ref, backend, tokenizer, found.outputs)
+    network = make_ready(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
+    return Classifier(ref, network, tokenizer, found.outputs)

@@ -1,9 +1,11 @@
 """How models run and what happens to long documents."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.backends import AUTO, backends
 from nocturna.tasks.job.base import Section, option
 
 
@@ -37,15 +39,26 @@ class Tolerance(Section):
     )
 
 
+def _names() -> Any:
+    try:
+        return Literal[(AUTO, *backends())]
+    except UsageError as error:
+        raise SystemExit(f"nocturna: {error}") from None
+
+
+BackendName: Any = _names()
+"""A backend, ours or one that a package brings along."""
+
+
 class Compute(Section):
     """How the models run."""
 
     device: Literal["auto", "cpu", "cuda", "mps"] = Field(
         "auto", description="Device that runs the models.", json_schema_extra=option("--device")
     )
-    backend: Literal["auto", "torch", "openvino"] = Field(
-        "auto",
-        description="What runs the models; without a value, OpenVINO on a CPU and torch on a GPU.",
+    backend: BackendName = Field(
+        AUTO,
+        description="What runs the models; without a value, the fastest on the device.",
         json_schema_extra=option("--backend"),
     )
     precision: Literal["auto", "fp32", "bf16", "int8"] = Field(

@@ -12,10 +12,10 @@ from typing import Any
 
 import pyarrow as pa
 
+from nocturna.tasks.inference.backends import packages
+
 PACKAGES = (
     "nocturna",
-    "torch",
-    "openvino",
     "transformers",
     "tokenizers",
     "datasets",
@@ -39,7 +39,7 @@ def package_versions() -> dict[str, str]:
 @cache
 def _versions() -> tuple[tuple[str, str], ...]:
     found = [("python", platform.python_version())]
-    for name in PACKAGES:
+    for name in (*PACKAGES, *packages()):
         try:
             found.append((name, version(name)))
         except PackageNotFoundError:

@@ -81,7 +81,7 @@ class Manifest:
     inputs: tuple[InputUsed, ...] = ()
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     precision: str = "fp32"
-    backend: str = "torch"
+    backend: str = ""
     choice: dict[str, Any] | None = None
     long_documents: dict[str, Any] = field(default_factory=dict)
     versions: dict[str, str] = field(default_factory=dict)

@@ -76,7 +76,7 @@ def result_rows(
         "error_message": pa.array([message for _, message in errors], pa.string()),
         "language": pa.array(scores.language, pa.string(), mask=~good),
     }
-    made |= _lengths(scores, good)
+    made |= _lengths(scores, columns.scores[0].name, good)
     for score in columns.scores:
         made |= score_arrays(score, scores.scores[score.name], good, scores.carried)
     for name, target in kept_columns(columns).items():
@@ -97,8 +97,12 @@ def result_rows(
     return pa.table(arrays, schema=schema)
 
 
-def _lengths(scores: ShardScores, good: npt.NDArray[np.bool_]) -> dict[str, pa.Array]:
-    """Lengths, windows and cuts: of tonight's reading, with those of readings that are carried."""
+def _lengths(scores: ShardScores, first: str, good: npt.NDArray[np.bool_]) -> dict[str, pa.Array]:
+    """Lengths, windows and cuts: of tonight's reading, with those of readings that are carried.
+
+    Args:
+        first: name of the score whose tokenizer tells the length; where it is carried, so is that.
+    """
     n_tokens, n_windows, truncated = scores.n_tokens, scores.n_windows, scores.truncated
     if scores.carried is not None:
         decided = [score.decided for score in scores.scores.values()]
@@ -107,7 +111,8 @@ def _lengths(scores: ShardScores, good: npt.NDArray[np.bool_]) -> dict[str, pa.A
             name: np.where(partly, scores.carried[name].fill_null(0).to_numpy(), 0).astype(np.int64)
             for name in ("n_tokens", "n_windows")
         }
-        n_tokens = np.where(n_windows > 0, n_tokens, before["n_tokens"])
+        told = partly & ~scores.scores[first].decided & (before["n_tokens"] > 0)
+        n_tokens = np.where(told | (n_windows == 0), before["n_tokens"], n_tokens)
         n_windows = np.maximum(n_windows, before["n_windows"])
         cut = scores.carried["truncated"].fill_null(False).to_numpy().astype(bool)
         truncated = truncated | (cut & partly)

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import TypeAdapter, ValidationError
 
 from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.inference.backends import packages
 from nocturna.tasks.inference.device import device_name, pick_device
 from nocturna.tasks.inference.precision import Choice, fastest, measure_precisions
 from nocturna.tasks.inference.scorer import Known
@@ -16,7 +17,6 @@ from nocturna.tasks.run.frozen import Plan
 
 _LEAST, _SHARE = 64, 20
 _CHOICE = TypeAdapter(Choice)
-_DECIDING_PACKAGES = ("torch", "openvino", "transformers")
 
 
 def choose_precision(layout: Layout, plan: Plan) -> Choice:
@@ -83,6 +83,7 @@ def machine_of(plan: Plan) -> str:
     """The device, processor and packages that decide how fast and how exact a precision is."""
     facts = machine_facts(device_name(pick_device(plan.job.compute.device)))
     versions = package_versions()
-    packages = [f"{name} {versions[name]}" for name in _DECIDING_PACKAGES if name in versions]
+    deciding = (*packages(), "transformers")
+    named = [f"{name} {versions[name]}" for name in deciding if name in versions]
     facts_used = [str(facts[name]) for name in ("device", "processor", "cores")]
-    return ", ".join([*facts_used, *packages])
+    return ", ".join([*facts_used, *named])

@@ -1,7 +1,7 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
@@ -98,8 +98,8 @@ def load_plan(path: Path) -> Plan:
 
 def running_of(plan: Plan) -> Running:
     """How the models of a run run on this machine."""
-    run = running(plan.job.compute, plan.inference.precision)
-    return replace(run, backend=plan.backend) if plan.backend else run
+    chosen = {"backend": plan.backend} if plan.backend else {}
+    return running(plan.job.compute.model_copy(update=chosen), plan.inference.precision)
 
 
 def results_columns(plan: Plan, layout: Layout) -> Columns:

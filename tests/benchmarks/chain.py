@@ -155,15 +155,13 @@ def write_corpus(path: Path, count: int) -> Path:
 
 def become_free() -> None:
     """Puts the free model in the place of every other in this process."""
-    mock.patch(
-        "nocturna.tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()
-    ).start()
+    mock.patch("nocturna.tasks.inference.sequence_model.make_ready", lambda *_: FreeModel()).start()
 
 
 @contextmanager
 def free_model() -> Iterator[None]:
     """Puts the free model in the place of every other."""
-    with mock.patch("nocturna.tasks.inference.sequence_model.load_backend", lambda *_: FreeModel()):
+    with mock.patch("nocturna.tasks.inference.sequence_model.make_ready", lambda *_: FreeModel()):
         yield
 
 

@@ -3,7 +3,7 @@
 import json
 
 from nocturna import read_results
-from nocturna.tasks.inference import openvino_backend
+from nocturna.tasks.inference.backends import _openvino_network
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.results.layout import new_run_id
@@ -12,7 +12,7 @@ from tests.models import TEXTS, bert_classifier
 
 
 def loaded() -> int:
-    return openvino_backend._load.cache_info().misses
+    return _openvino_network._load.cache_info().misses
 
 
 def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_path, monkeypatch):
@@ -41,7 +41,7 @@ def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_pa
     arguments = ("score", corpus, "--sentiment-model", model, "--backend", "openvino")
     assert nocturna(*arguments).code == 0
     assert len(read_results(tmp_path / "out" / "prensa")) == len(TEXTS)
-    openvino_backend._load.cache_clear()
+    _openvino_network._load.cache_clear()
     again = nocturna(*arguments)
     assert again.code == 0, again.err
     assert loaded() == 0, "a night that scores nothing loads nothing"

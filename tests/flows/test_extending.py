@@ -1,5 +1,6 @@
-"""A kind of score, a sink and a provider from another package: a module and an entry point each."""
+"""A kind of score, a backend, a sink and a provider of another package: a module each."""
 
+import copy
 import json
 import re
 import tomllib
@@ -7,13 +8,17 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
+import torch
 import yaml
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from nocturna.tasks.inference.probabilities import softmax
 from tests.flows.chat_server import KEY, chat_server, first_words
 from tests.flows.spent import Spent, command
-from tests.models import TEXTS
+from tests.models import SENTIMENT, TEXTS
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "extending.md").read_text(encoding="utf-8")
 FOLLOWER = '''
@@ -78,7 +83,9 @@ def nights(small_models, tmp_path_factory) -> Nights:
         points.setdefault(group, {}).update(named)
         modules |= dict.fromkeys(named.values(), code)
         job |= yaml.safe_load(asked)
-    assert set(points) == {"nocturna.heads", "nocturna.sinks", "nocturna.providers"}
+    assert set(points) == {
+        f"nocturna.{kind}" for kind in ("heads", "backends", "sinks", "providers")
+    }
     install(folder / "site", modules, points)
     job["output"]["dir"] = "out"
     job["scores"]["sentiment"] = {"model": str(small_models["sentiment"])}
@@ -127,6 +134,24 @@ def test_a_kind_of_score_from_another_package_has_columns_and_configs(nights):
     assert second.sentiment_config.equals(first.sentiment_config)
     assert len(set(second.size_config) | set(first.size_config)) == 2
     assert counts(nights.ends[2])["scored"] == 0
+
+
+def test_a_backend_from_another_package_scores_and_is_named(nights, small_models):
+    run = json.loads(nights.ends[0].out)["run_id"]
+    path = nights.folder / "out" / "textos" / "runs" / run / "manifest.json"
+    assert json.loads(path.read_text())["backend"] == "exact"
+    tokenizer = AutoTokenizer.from_pretrained(small_models["sentiment"])
+    network = AutoModelForSequenceClassification.from_pretrained(small_models["sentiment"]).eval()
+    at = [f"d{i}" for i, text in enumerate(TEXTS) if len(tokenizer(text)["input_ids"]) <= 128]
+    assert len(at) > 5
+    found = nights.rows[0].loc[at, [f"sentiment_{label.lower()}" for label in SENTIMENT]].to_numpy()
+    off = {}
+    for name, one in (("fp32", network), ("float64", copy.deepcopy(network).double())):
+        with torch.inference_mode():
+            inputs = [tokenizer(TEXTS[int(d[1:])], return_tensors="pt") for d in at]
+            logits = [one(**given).logits[0].float().numpy() for given in inputs]
+        off[name] = np.abs(softmax(np.stack(logits)) - found).max()
+    assert off["float64"] == 0 < off["fp32"] < 1e-5
 
 
 def test_a_provider_from_another_package_summarises_and_is_paid_once(nights):

@@ -17,19 +17,25 @@ from transformers import (
 )
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference import openvino_backend, openvino_conversion
-from nocturna.tasks.inference.backends import Reading, load_backend
+from nocturna.tasks.inference.backends import (
+    Reading,
+    _openvino_conversion,
+    _openvino_network,
+    backends,
+    make_ready,
+    pick_backend,
+)
+from nocturna.tasks.inference.backends._openvino_kept import read_conversion
+from nocturna.tasks.inference.backends._openvino_network import OpenVinoNetwork
+from nocturna.tasks.inference.backends._torch_network import TorchNetwork
 from nocturna.tasks.inference.batches import Sequence
 from nocturna.tasks.inference.models import resolve_model
-from nocturna.tasks.inference.openvino_backend import OpenVinoBackend, computes_in
-from nocturna.tasks.inference.openvino_kept import read_conversion
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.precision import fastest, measure_precisions
 from nocturna.tasks.inference.readout import FirstPosition, Logits, classifier_reading
 from nocturna.tasks.inference.reference import reference_scores
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.inference.torch_backend import TorchBackend
 from nocturna.tasks.job.job import Compute, Tolerance
 from tests.inference.plans import plan_scores
 from tests.models import (
@@ -46,12 +52,13 @@ COMPANY = {"torch fp32": 1e-5, "openvino fp32": 1e-5, "openvino bf16": 0.04, "op
 """How much a score of these small models may depend on the batch; docs/performance.md says why."""
 
 SAMPLE = [" ".join(random.Random(i).choices(" ".join(TEXTS).split(), k=i)) for i in range(1, 90, 2)]
+FAST = ("fp32", *backends()["openvino"].faster_in("cpu"))
 LABELS, TEMPLATE = ("política", "estadística"), "Este ejemplo es {}."
 
 
 def run_of(way: str, workers: int = 2):
     backend, precision = way.split()
-    if precision not in computes_in():
+    if precision not in FAST:
         pytest.skip(f"this processor does not compute in {precision}")
     return running(Compute(device="cpu", backend=backend, workers=workers), precision)
 
@@ -165,13 +172,13 @@ def test_a_conversion_that_differs_from_torch_is_not_used(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     reading = Reading("branching", True, lambda network: Branching(network).eval())
     run = run_of("openvino fp32")
-    assert isinstance(load_backend(resolved(folder), reading, 1, True, run), TorchBackend)
+    assert isinstance(make_ready(resolved(folder), reading, 1, True, run), TorchNetwork)
 
 
 def loaded(folder: Path, precision: str = "fp32"):
     reading = Reading("logits", True, classifier_reading)
-    openvino_backend._load.cache_clear()
-    return load_backend(resolved(folder), reading, 1, True, run_of(f"openvino {precision}"))
+    _openvino_network._load.cache_clear()
+    return make_ready(resolved(folder), reading, 1, True, run_of(f"openvino {precision}"))
 
 
 def test_a_model_is_converted_once(tmp_path, monkeypatch):
@@ -185,9 +192,9 @@ def test_a_model_is_converted_once(tmp_path, monkeypatch):
         raise AssertionError("converted again")
 
     with monkeypatch.context() as patch:
-        patch.setattr(openvino_conversion, "convert", refuse)
+        patch.setattr(_openvino_conversion, "convert", refuse)
         again = loaded(folder)
-        assert isinstance(again, OpenVinoBackend)
+        assert isinstance(again, OpenVinoNetwork)
         assert np.array_equal(again.forward(batch), first)
     loaded(folder, "int8")
     loaded(bert_classifier(tmp_path / "other", seed=5))
@@ -224,13 +231,13 @@ def test_a_damaged_conversion_is_made_anew(tmp_path, monkeypatch, name, damage):
 def test_a_cache_that_cannot_be_written_is_done_without(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "file"))
-    assert isinstance(loaded(bert_classifier(tmp_path / "m")), OpenVinoBackend)
+    assert isinstance(loaded(bert_classifier(tmp_path / "m")), OpenVinoNetwork)
 
 
 def test_auto_takes_the_fastest_precision_within_the_tolerance(plans):
     compute = Compute(device="cpu", workers=1)
     wide = measure_precisions(plans["bert"], TEXTS, compute, Tolerance(score=1, changed_labels=0.9))
-    assert [m.precision for m in wide] == list(computes_in())
+    assert [m.precision for m in wide] == list(FAST)
     assert all(m.within for m in wide)
     assert fastest(wide) == min(wide, key=lambda m: m.seconds).precision
     narrow = measure_precisions(plans["bert"], TEXTS, compute, Tolerance(score=1e-4))
@@ -238,9 +245,24 @@ def test_auto_takes_the_fastest_precision_within_the_tolerance(plans):
     assert fastest(narrow) == "fp32"
 
 
-def test_int8_on_torch_is_one_clear_line():
-    with pytest.raises(UsageError, match="int8 needs backend openvino"):
-        running(Compute(device="cpu", backend="torch"), "int8")
+def test_auto_takes_the_fastest_backend_that_can():
+    assert pick_backend("auto", "cpu", "int8") == "openvino"
+    assert pick_backend("auto", "cuda", "bf16") == "torch"
+    assert pick_backend("torch", "cpu", "bf16") == "torch"
+
+
+@pytest.mark.parametrize(
+    ("asked", "said"),
+    [
+        (("torch", "cpu", "int8"), "int8 needs backend openvino on device cpu; set it to fp32 or"),
+        (("auto", "mps", "int8"), "int8 needs backend openvino on device cpu; set it to fp32 or"),
+        (("openvino", "cuda", "fp32"), "openvino does not run on device cuda here; set backend to"),
+        (("gone", "cpu", "fp32"), "no backend 'gone'; give one of auto, openvino, torch"),
+    ],
+)
+def test_a_backend_that_cannot_is_one_clear_line(asked, said):
+    with pytest.raises(UsageError, match=said):
+        pick_backend(*asked)
 
 
 FIRST_CALLS = """
@@ -260,7 +282,7 @@ together = Barrier(4)
 def first(_):
     model = load_classifier(resolve_model(sys.argv[1], None, "sentiment"), run)
     together.wait()
-    return model.backend.forward([Sequence(np.arange(5, 9, dtype=np.int32), None)])
+    return model.network.forward([Sequence(np.arange(5, 9, dtype=np.int32), None)])
 
 with ThreadPoolExecutor(4) as pool:
     assert len({found.tobytes() for found in pool.map(first, range(4))}) == 1

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from nocturna.tasks.errors import NocturnaError, Stopped, UsageError
+from nocturna.tasks.inference.backends._torch_network import TorchNetwork
 from nocturna.tasks.inference.batches import LENGTH_SPREAD, Sequence, cut_batches, run_batches
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.reference import measure_deviation
@@ -64,14 +65,13 @@ def numbered(lengths):
     return lambda i: Sequence(np.full(lengths[i], i, dtype=np.int32), None)
 
 
-@pytest.mark.parametrize("error", [MemoryError, torch.OutOfMemoryError])
-def test_out_of_memory_halves_the_budget_and_goes_on(error):
+def test_out_of_memory_halves_the_budget_and_goes_on():
     lengths, sizes = lengths_of(300), []
 
     def forward(batch):
         size = sum(len(s.ids) for s in batch)
         if size > 700:
-            raise error
+            raise MemoryError
         sizes.append(size)
         return echo(batch)
 
@@ -80,6 +80,22 @@ def test_out_of_memory_halves_the_budget_and_goes_on(error):
     assert found[:, 0].tolist() == list(range(300))
     assert max(sizes) > 350, "the budget fell further than it had to"
     assert backend.most_tokens == 500, "4,000 halved three times"
+
+
+class Short(torch.nn.Module):
+    """A device without the memory for more than 40 tokens."""
+
+    def forward(self, input_ids):
+        if input_ids.numel() > 40:
+            raise torch.OutOfMemoryError
+        return input_ids[:, :1].float()
+
+
+def test_out_of_memory_of_torch_is_out_of_memory():
+    lengths, network = np.full(100, 5), TorchNetwork(Short(), 0, torch.device("cpu"))
+    found = run_batches(network, numbered(lengths), lengths, of(4000))
+    assert found[:, 0].tolist() == list(range(100))
+    assert network.most_tokens == 62, "4,000 halved six times"
 
 
 @pytest.mark.parametrize("layout", ["equal", "padded", "packed"])

@@ -12,9 +12,10 @@ from transformers import (
     DistilBertForSequenceClassification,
 )
 
-from nocturna.tasks.inference import torch_backend
+from nocturna.tasks.inference.backends import _torch_network
+from nocturna.tasks.inference.backends._torch_network import PackedNetwork, can_pack
 from nocturna.tasks.inference.batches import Sequence
-from nocturna.tasks.inference.packing import PackedBackend, pack
+from nocturna.tasks.inference.packing import pack
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.readout import (
     Embedding,
@@ -26,7 +27,6 @@ from nocturna.tasks.inference.reference import deviation, reference_scores
 from nocturna.tasks.inference.running import Tally, running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.inference.sequence_model import load_classifier
-from nocturna.tasks.inference.torch_backend import can_pack
 from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier, wordpiece
@@ -96,13 +96,13 @@ def test_a_packed_run_gives_the_references_scores_without_padding(plan, monkeypa
     texts = TEXTS + [" ".join(random.Random(i).choices(TEXTS, k=i)) for i in range(1, 9)]
     run = running(Compute(device="cpu", backend="torch"), "fp32")
     exact = reference_scores(plan, texts, run)
-    torch_backend._load.cache_clear()
-    monkeypatch.setattr(torch_backend, "can_pack", lambda *_: True)
+    _torch_network._load.cache_clear()
+    monkeypatch.setattr(_torch_network, "can_pack", lambda *_: True)
     try:
-        assert isinstance(load_classifier(plan.scores[0].model, run).backend, PackedBackend)
+        assert isinstance(load_classifier(plan.scores[0].model, run).network, PackedNetwork)
         found = score_texts(plan, texts, run)
     finally:
-        torch_backend._load.cache_clear()
+        _torch_network._load.cache_clear()
     assert found.n_windows.max() > 1, "no long document was among them"
     assert found.tally == Tally(read=exact.tally.read, padding=0)
     error = deviation(found, exact)
@@ -123,6 +123,6 @@ def test_packing_is_for_gpus():
 @with_gpu
 def test_a_gpu_packs_in_bf16_and_stays_near_fp32(plan):
     fast = running(Compute(device="cuda"), "bf16")
-    assert isinstance(load_classifier(plan.scores[0].model, fast).backend, PackedBackend)
+    assert isinstance(load_classifier(plan.scores[0].model, fast).network, PackedNetwork)
     found = score_texts(plan, TEXTS, fast)
     assert deviation(found, reference_scores(plan, TEXTS, fast)).largest < 0.04

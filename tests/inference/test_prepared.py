@@ -11,11 +11,11 @@ import openvino
 import pytest
 
 import nocturna.tasks.cached
-import nocturna.tasks.inference.openvino_prepared as prepared
+import nocturna.tasks.inference.backends._openvino_prepared as prepared
+from nocturna.tasks.inference.backends._openvino_conversion import _Examples, convert
+from nocturna.tasks.inference.backends._openvino_kept import conversion_at, keep_conversion
 from nocturna.tasks.inference.encoder import _embedding
 from nocturna.tasks.inference.models import resolve_model
-from nocturna.tasks.inference.openvino_conversion import _Examples, convert
-from nocturna.tasks.inference.openvino_kept import conversion_at, keep_conversion
 from tests.models import TEXTS
 
 FIRST = """

@@ -7,12 +7,12 @@ import pytest
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import PADDABLE, REFUSED
-from nocturna.tasks.inference.backends import load_backend
+from nocturna.tasks.inference.backends import make_ready
+from nocturna.tasks.inference.backends._torch_network import TorchNetwork
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.networks import load_config
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.sequence_model import LOGITS, describe_classifier, frame_sequence
-from nocturna.tasks.inference.torch_backend import TorchBackend
 from nocturna.tasks.job.job import Compute
 from tests.inference.sweep import SAMPLE, TOLERANCE, sweep, tiny_classifier
 
@@ -68,8 +68,8 @@ def test_padding_changes_no_score_where_it_is_allowed(name, tmp_path):
     ref = resolve_model(str(folder), None, "sentiment")
     tokenizer = describe_classifier(ref).tokenizer
     run = running(Compute(device="cpu", backend="torch", workers=1), "fp32")
-    backend = load_backend(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
-    assert isinstance(backend, TorchBackend)
+    backend = make_ready(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
+    assert isinstance(backend, TorchNetwork)
     sequences = [frame_sequence(tokenizer, (ids,)) for ids in tokenizer.encode(SAMPLE)]
     together = backend.forward(sequences)
     for sequence, row in zip(sequences, together, strict=True):

@@ -12,6 +12,9 @@ A head is a module with
 - `compute(plan, texts, long, run)`: the `HeadScores` of many texts.
 - `passes(plan)`: how often a text is read for a score, for the progress that a person sees.
 
+One whose models are networks of its own has `NETWORKS` too: the dotted name of a module that makes
+them known to transformers; it is imported before any model is loaded.
+
 Only `compute` loads a network; importing a head and planning a score must be cheap.
 """
 

@@ -14,12 +14,16 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.inference.architectures import LENGTH_DEPENDENT
 from nocturna.tasks.inference.backends import Reading
+from nocturna.tasks.inference.backends._openvino_int8 import quantise_weights
+from nocturna.tasks.inference.backends._openvino_kept import (
+    conversion_at,
+    keep_conversion,
+    read_conversion,
+)
+from nocturna.tasks.inference.backends._openvino_prepared import read_prepared
 from nocturna.tasks.inference.batches import BatchLayout, Sequence
 from nocturna.tasks.inference.facts import network_facts
 from nocturna.tasks.inference.models import ModelRef
-from nocturna.tasks.inference.openvino_int8 import quantise_weights
-from nocturna.tasks.inference.openvino_kept import conversion_at, keep_conversion, read_conversion
-from nocturna.tasks.inference.openvino_prepared import read_prepared
 
 KEPT_KERNELS = 500
 """Kernels, one a layer and shape, that a worker keeps; OpenVINO's own 5,000 take 300 MiB more."""
@@ -27,7 +31,7 @@ KEPT_KERNELS = 500
 _loading = threading.Lock()
 
 
-class OpenVinoBackend:
+class OpenVinoNetwork:
     """A compiled network; each thread that calls it gets an infer request of its own."""
 
     layout: BatchLayout = "equal"
@@ -57,14 +61,14 @@ class OpenVinoBackend:
 
 
 def computes_in() -> tuple[str, ...]:
-    """The precisions that this processor is faster in, slowest first; fp32 is always there."""
+    """The precisions that this processor is faster in than in fp32, slowest first."""
     able = openvino.Core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
-    return ("fp32", *(["bf16"] if "BF16" in able else []), *(["int8"] if "INT8" in able else []))
+    return tuple(name for name in ("bf16", "int8") if name.upper() in able)
 
 
 def load_openvino(
     ref: ModelRef, reading: Reading, uses_types: bool, precision: str, workers: int
-) -> OpenVinoBackend | None:
+) -> OpenVinoNetwork | None:
     """Compiles a model for this processor; None where its architecture cannot be converted.
 
     It cannot where it computes in another way beyond some length, which a conversion forgets.
@@ -86,17 +90,17 @@ def load_openvino(
 @lru_cache(maxsize=8)
 def _load(
     ref: ModelRef, reading: Reading, uses_types: bool, precision: str, workers: int
-) -> OpenVinoBackend | None:
+) -> OpenVinoNetwork | None:
     facts = network_facts(ref, reading.head)
     if facts.model_type in LENGTH_DEPENDENT:
         return None
     model = _converted(ref, reading, uses_types, int8=precision == "int8")
     if model is None:
         return None
-    backend = OpenVinoBackend(_compile(model, precision, workers), uses_types, facts.landmark)
+    network = OpenVinoNetwork(_compile(model, precision, workers), uses_types, facts.landmark)
     # The binding sets itself up in its first call; two threads that both make it can lock up.
-    backend.forward([Sequence(np.full(2, facts.landmark or 0, dtype=np.int32), None)])
-    return backend
+    network.forward([Sequence(np.full(2, facts.landmark or 0, dtype=np.int32), None)])
+    return network
 
 
 def _compile(model: openvino.Model, precision: str, workers: int) -> openvino.CompiledModel:
@@ -122,7 +126,7 @@ def _converted(
     if model is not None and not int8:
         return model
     if model is None:
-        from nocturna.tasks.inference.openvino_conversion import convert
+        from nocturna.tasks.inference.backends._openvino_conversion import convert
 
         model = convert(ref, reading, uses_types)
     if model is not None:

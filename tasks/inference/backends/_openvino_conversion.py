@@ -59,12 +59,12 @@ class _Examples:
         self.longest = min(network.positions or _LONGEST_CHECKED, _LONGEST_CHECKED)
 
     def of(self, shape: tuple[int, int]) -> dict[str, torch.Tensor]:
-        """Model inputs of a shape (batch, tokens)."""
+        """Model inputs of a shape (batch, tokens), some with more landmarks than others."""
         generator = torch.Generator().manual_seed(shape[1])
         ids = torch.randint(0, self._vocabulary, shape, generator=generator)
         if self._landmark is not None:
             ids[ids == self._landmark] = (self._landmark + 1) % self._vocabulary
-            ids[:, -1] = self._landmark
+            ids[:, -min(3, 1 + shape[1] // 6) :] = self._landmark
         inputs = {"input_ids": ids}
         if self._types:
             inputs["token_type_ids"] = torch.randint(0, self._types, shape, generator=generator)

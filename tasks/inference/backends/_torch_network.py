@@ -1,6 +1,6 @@
-"""Networks run by torch, on any device."""
+"""Networks run by torch, on any device: padded, of equal lengths, or packed end to end."""
 
-import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -11,19 +11,18 @@ from torch import nn
 
 from nocturna.tasks.inference.architectures import PADDABLE, landmark
 from nocturna.tasks.inference.backends import Reading
-from nocturna.tasks.inference.batches import Backend, BatchLayout, Sequence
+from nocturna.tasks.inference.batches import BatchLayout, Network, Sequence
 from nocturna.tasks.inference.models import ModelRef
-from nocturna.tasks.inference.networks import PRECISIONS, load_network
+from nocturna.tasks.inference.networks import load_network
+from nocturna.tasks.inference.packing import pack, to_device
 from nocturna.tasks.inference.running import Running
-
-logger = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (8, 0)
 """Ampere: the first GPUs that flash attention runs on."""
 
 
 @dataclass(eq=False)
-class TorchBackend:
+class TorchNetwork:
     """A network run by torch.
 
     On a CPU equal lengths cost nothing and save the mask; a GPU wants large batches more.
@@ -43,47 +42,61 @@ class TorchBackend:
     def layout(self) -> BatchLayout:
         return "padded" if self.paddable and self.device.type != "cpu" else "equal"
 
-    @torch.inference_mode()
     def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
-        inputs = collate(batch, self.pad_id, self.device)
-        found: NDArray[np.float32] = self.module(**inputs).float().cpu().numpy()
-        return found
+        return _computed(lambda: self.module(**collate(batch, self.pad_id, self.device)))
 
 
-def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Backend:
+@dataclass(eq=False)
+class PackedNetwork:
+    """A network of packed sequences, run by torch."""
+
+    module: nn.Module
+    device: torch.device
+    most_tokens: int | None = None
+    landmark: int | None = None
+
+    @property
+    def layout(self) -> BatchLayout:
+        return "packed"
+
+    def forward(self, batch: list[Sequence]) -> NDArray[np.float32]:
+        return _computed(lambda: self.module(pack(batch, self.device)))
+
+
+def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Network:
     """Loads a network with the calling thread's share of the cores; kept for the next shards."""
     torch.set_num_threads(run.threads)
-    precision = run.precision
-    if precision not in PRECISIONS:
-        precision = "fp32"
-        _say_once(
-            f"model {ref.name}: its architecture does not run in {run.precision} here; it runs in "
-            f"{precision}"
-        )
-    return _load(ref, reading, pad_id, precision, run.device)
-
-
-@lru_cache
-def _say_once(line: str) -> None:
-    logger.warning(line)
+    return _load(ref, reading, pad_id, run.precision, run.device)
 
 
 @lru_cache(maxsize=8)
-def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Backend:
+def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Network:
     device = torch.device(on)
     network = load_network(ref, reading.head, precision, on)
     packed = reading.pack(network) if can_pack(device, precision) else None
     if packed is not None:
-        from nocturna.tasks.inference.packing import PackedBackend
-
-        return PackedBackend(packed.eval(), device)
-    return TorchBackend(
+        return PackedNetwork(packed.eval(), device)
+    return TorchNetwork(
         reading.wrap(network).to(device),
         pad_id,
         device,
         landmark=landmark(network.config) if reading.head else None,
         paddable=network.config.model_type in PADDABLE,
     )
+
+
+@torch.inference_mode()
+def _computed(output: Callable[[], torch.Tensor]) -> NDArray[np.float32]:
+    """What a module gives; out of a device's memory is told as out of this machine's is."""
+    try:
+        found: NDArray[np.float32] = output().float().cpu().numpy()
+        return found
+    except torch.OutOfMemoryError as error:
+        reason = str(error)
+    # only here nothing holds what the module had made so far
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    raise MemoryError(reason)
 
 
 def can_pack(device: torch.device, precision: str) -> bool:
@@ -118,11 +131,3 @@ def collate(batch: list[Sequence], pad_id: int, device: torch.device) -> dict[st
     if any(item.types is not None for item in batch):
         arrays["token_type_ids"] = types
     return {name: to_device(array, device) for name, array in arrays.items()}
-
-
-def to_device(array: NDArray[np.generic], device: torch.device) -> torch.Tensor:
-    """A copy on the device; to a GPU from pinned memory, so that the host need not wait for it."""
-    values = torch.from_numpy(array)
-    if device.type != "cuda":
-        return values.to(device)
-    return values.pin_memory().to(device, non_blocking=True)

@@ -16,8 +16,8 @@ import openvino
 from safetensors.numpy import load_file
 
 from nocturna.tasks.cached import PREPARED
+from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS
 from nocturna.tasks.inference.models import ModelRef
-from nocturna.tasks.inference.openvino_kept import MODEL, WEIGHTS
 
 _WEIGHTS_OF_MODEL = "model.safetensors"
 _OUTLINE, _CONSTANTS, _PARTS = "model.xml.gz", "constants.bin", "parts.json"
