@@ -214,7 +214,10 @@ def _bounded_client(where: dict[str, str]) -> Iterator[None]:
 
     named = {"PREFECT_API_URL": PREFECT_API_URL, "PREFECT_API_AUTH_STRING": PREFECT_API_AUTH_STRING}
     changed: dict[Any, Any] = {named[name]: value for name, value in where.items()}
-    changed |= {PREFECT_API_REQUEST_TIMEOUT: _patience(_CALL_SECONDS), PREFECT_CLIENT_MAX_RETRIES: 0}
+    changed |= {
+        PREFECT_API_REQUEST_TIMEOUT: _patience(_CALL_SECONDS),
+        PREFECT_CLIENT_MAX_RETRIES: 0,
+    }
     # Left alone, the worker tries to send each event eleven times where the engine has gone.
     EventsWorker.set_client_override(PrefectEventsClient, reconnection_attempts=0)
     # The workers of log lines and events would print on the terminal what they could not send.

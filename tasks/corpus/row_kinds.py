@@ -6,10 +6,15 @@ from typing import Any
 import pyarrow as pa
 
 from nocturna.tasks.corpus.columnar import is_text
-from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    REJECT_SCHEMA,
+    ShardRows,
+    kept_name,
+)
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES
 from nocturna.tasks.corpus.jsonrows import Number, to_text
-from nocturna.tasks.corpus.kept import with_types
+from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
 
 MAX_ID = 1024
 """Longest id, in characters."""
@@ -47,6 +52,7 @@ class Collector:
         self._digests = [hashlib.sha256() for _ in ("documents", "rejects", *keep)]
         self._documents: list[pa.Table] = []
         self._rejects: list[tuple[str, int, int | None, str, str, bytes]] = []
+        self._types = KeptTypes(keep)
         self._start()
 
     def _start(self) -> None:
@@ -106,7 +112,12 @@ class Collector:
         if kept is None:
             columns_kept = list(zip(*self._kept, strict=True)) if self._keep else []
             kept = [pa.array(column, pa.string()) for column in columns_kept]
-        fields = [pa.field(name, array.type) for name, array in zip(self._keep, kept, strict=True)]
+        for name, array in zip(self._keep, kept, strict=True):
+            self._types.add(name, array.type, seen_in(array, self.uri))
+        fields = [
+            pa.field(kept_name(name), array.type)
+            for name, array in zip(self._keep, kept, strict=True)
+        ]
         schema = pa.schema([*DOCUMENT_SCHEMA, *fields])
         self._documents.append(pa.Table.from_arrays([*columns, *kept], schema=schema))
         seen = "".join(
@@ -118,28 +129,24 @@ class Collector:
             hasher.update("".join(f"{value!r}\n" for value in _values(array)).encode())
         self._start()
 
-    def finish(self) -> ShardRows:
+    def finish(self, types: pa.Schema | None = None) -> ShardRows:
         """Everything taken so far.
 
-        Raises:
-            UsageError: if a kept column has types that do not go together.
+        Args:
+            types: of the kept columns; those that hold what was taken if none are given.
         """
         self.flush()
-        kept = pa.schema([])
-        for table in self._documents:
-            kept = with_types(kept, table.schema, table["source_uri"][0].as_py())
-        empty = pa.schema([*DOCUMENT_SCHEMA, *(pa.field(name, pa.null()) for name in self._keep)])
-        documents = (
-            pa.concat_tables(self._documents, promote_options="permissive")
-            if self._documents
-            else empty.empty_table()
+        types = types or self._types.schema()
+        empty = pa.schema([*DOCUMENT_SCHEMA, *types]).empty_table()
+        documents = pa.concat_tables(
+            [empty, *(with_kept_types(table, types) for table in self._documents)]
         )
         names = REJECT_SCHEMA.names
         rejects = pa.Table.from_pylist(
             [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
         )
         digest = hashlib.sha256("".join(h.hexdigest() for h in self._digests).encode())
-        return ShardRows(documents, rejects, digest.hexdigest())
+        return ShardRows(documents, rejects, digest.hexdigest(), self._types)
 
     def _read_text(self, text: Any) -> tuple[bytes, str | None, str | None]:
         """The bytes that the content hash is made of, an error code and its message."""

@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from nocturna.tasks.corpus.index import DOCUMENTS
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.sql import literal, quoted
@@ -39,12 +42,12 @@ class Wanted:
     Attributes:
         answers: each one a row needs for itself.
         kept: the result column of each kept source column, whose values are always tonight's.
-        columns: every column of the next snapshot.
+        columns: of the next snapshot.
     """
 
     answers: tuple[Answer, ...]
     kept: Mapping[str, str] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
+    columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
 
 def make_fates(
@@ -60,13 +63,14 @@ def make_fates(
     Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer.
     """
     parts = snapshot.parts if snapshot else ()
-    there = set(schema_of(parts[0].path).names) if parts else set()
+    before = schema_of(parts[0].path) if parts else pa.schema([])
+    there = set(before.names)
     lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
     more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
     documents = f"""
         SELECT {", ".join(["shard, position, doc_id, content_hash, error_code", *more])}
         FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true)
-        WHERE disposition <> 'duplicate_id'"""
+        WHERE disposition IN ({", ".join(map(literal, DOCUMENTS))})"""
     names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
     rows = f"""
         SELECT *, list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
@@ -89,11 +93,11 @@ def make_fates(
     ]
     other = [
         f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM old.{quoted(target)}"
-        if target in there
+        if target in there and _same_type(target, before, wanted.columns)
         else "true"
         for name, target in wanted.kept.items()
     ]
-    if set(wanted.columns) - there:
+    if set(wanted.columns.names) - there:
         other.append("true")
     total = _count(database, documents) + sum(part.rows for part in parts)
     buckets = 1 + total // bucket_rows
@@ -126,6 +130,11 @@ def make_fates(
             """,
             {"full": full},
         )
+
+
+def _same_type(name: str, before: pa.Schema, now: pa.Schema) -> bool:
+    """Whether a column is of one type in both; SQL would compare others by rounding them."""
+    return name not in now.names or before.field(name).type == now.field(name).type
 
 
 def _stale(answer: Answer, there: set[str]) -> str:
