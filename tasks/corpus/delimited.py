@@ -72,8 +72,12 @@ class _Unreadable(Exception):
 def iter_records(lines: Iterable[Line], dialect: Dialect, encoding: str) -> Iterator[Record]:
     """The records of a csv or tsv stream; blank lines between records are none."""
     feed = _Feed(lines, encoding, dialect)
-    quoting = csv.QUOTE_NONE if dialect.literal else csv.QUOTE_MINIMAL
-    reader = csv.reader(feed, delimiter=dialect.delimiter, quoting=quoting, strict=True)
+    reader = csv.reader(
+        feed,
+        delimiter=dialect.delimiter,
+        quoting=csv.QUOTE_NONE if dialect.literal else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     while True:
         feed.first = None
         problem, fields = None, []

@@ -174,7 +174,7 @@ class Collector:
 def _values(array: pa.Array) -> list[Any]:
     """The values of an array, in a form that never fails to print."""
     kind = array.type
-    if pa.types.is_nested(kind) or is_text(kind):
+    if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind) or is_text(kind):
         return array.to_pylist()
     return array.cast(pa.string()).to_pylist()
 

@@ -138,7 +138,7 @@ def kept_columns(columns: Columns) -> dict[str, str]:
                 f"source.keep: the columns {clash!r} and {name!r} differ in the case of letters "
                 "only, which SQL does not tell apart; rename one in the source or keep only one"
             )
-    taken = ours | {name.lower() for name in names}
+    taken = {*ours, *(name.lower() for name in names)}
     named: dict[str, str] = {}
     for name in names:
         target = name
