@@ -154,6 +154,8 @@ def plain(array: pa.Array) -> pa.Array:
         if _is_uuid(array.type):
             return _uuids(array.storage)
         array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        return plain(pc.run_end_decode(array))
     kind = plain_type(array.type)
     return array if array.type == kind else array.cast(kind)
 

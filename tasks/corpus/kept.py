@@ -4,6 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.columnar import is_text, plain
+from nocturna.tasks.corpus.kept_types import texts_of
 from nocturna.tasks.job.listed import split_list
 
 
@@ -17,6 +18,8 @@ def kept_values(array: pa.Array) -> pa.Array:
             from now to be kept in microseconds.
     """
     array = plain(array)
+    if _is_unwritten(array.type):
+        return pa.array(texts_of(array), pa.string())
     if pa.types.is_timestamp(array.type) and array.type.unit != "ns":
         pc.cast(array, pa.timestamp("us", array.type.tz))  # raises where a time does not fit
     if not (is_text(array.type) or pa.types.is_nested(array.type)):
@@ -30,6 +33,11 @@ def kept_values(array: pa.Array) -> pa.Array:
         texts = [None if value is None else value.decode("utf-8", "replace") for value in data]
         return pa.array(texts, array.type)
     return array
+
+
+def _is_unwritten(kind: pa.DataType) -> bool:
+    """Whether no Parquet file can hold a type."""
+    return bool(pa.types.is_interval(kind) or (pa.types.is_struct(kind) and not kind.num_fields))
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:

@@ -49,7 +49,11 @@ def read_columns(source: Source, item: InputFile, part: Slice, rows: Collector) 
                     taken.append(at)
             row += 1
         indices = pa.array(taken, pa.int64())
-        rows.flush([_kept(batch, name, paths[name], item).take(indices) for name in source.keep])
+        kept = [_kept(batch, name, paths[name], item).take(indices) for name in source.keep]
+        try:
+            rows.flush(kept)
+        except OverflowError:  # where Python has no such time
+            raise _cannot_keep(item, ", ".join(source.keep), "a time out of range") from None
 
 
 def _values(batch: pa.RecordBatch, path: tuple[str, ...] | None) -> pa.Array:
@@ -62,11 +66,14 @@ def _kept(
     try:
         return kept_values(_values(batch, path))
     except pa.ArrowException as error:
-        reason = str(error).splitlines()[0][:200]
-        raise UsageError(
-            f"{item.uri}: the kept column {name!r} holds what "
-            f"cannot be kept ({reason}); store it as text or leave it out of `keep`"
-        ) from None
+        raise _cannot_keep(item, name, str(error).splitlines()[0][:200]) from None
+
+
+def _cannot_keep(item: InputFile, name: str, reason: str) -> UsageError:
+    return UsageError(
+        f"{item.uri}: the kept column {name!r} holds what cannot be kept ({reason}); store it as "
+        "text or leave it out of `keep`"
+    )
 
 
 def _binary(array: pa.Array) -> list[bytes | None]:

@@ -73,11 +73,13 @@ def make_fates(
         WHERE disposition IN ({", ".join(map(literal, DOCUMENTS))})"""
     names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
     rows = f"""
-        SELECT *, list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
+        SELECT doc_id, COLUMNS(*) AS 'was.\\0',
+            list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
         FROM read_parquet({paths}, filename = true, file_row_number = true)
         WHERE true"""
     nothing = """
-        SELECT '' AS doc_id, '' AS content_hash, '' AS error_code, 0 AS part, 0::BIGINT AS row
+        SELECT '' AS doc_id, '' AS "was.content_hash", '' AS "was.error_code", 0 AS part,
+            0::BIGINT AS row
         WHERE false"""
     database.execute(
         """
@@ -92,7 +94,7 @@ def make_fates(
         for i, a in enumerate(wanted.answers)
     ]
     other = [
-        f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM old.{quoted(target)}"
+        f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM {_old(target)}"
         if target in there and _same_type(target, before, wanted.columns)
         else "true"
         for name, target in wanted.kept.items()
@@ -110,16 +112,17 @@ def make_fates(
             SELECT shard, position, doc_id, old.part, old.row,
                 CASE
                     WHEN old.part IS NULL
-                        OR new.content_hash IS DISTINCT FROM old.content_hash
-                        OR new.error_code IS DISTINCT FROM old.error_code
+                        OR new.content_hash IS DISTINCT FROM old."was.content_hash"
+                        OR new.error_code IS DISTINCT FROM old."was.error_code"
                         OR $full THEN {every}
                     ELSE {" + ".join(bits) or "0"}
                 END AS asked,
                 CASE
                     WHEN old.part IS NULL THEN 'new'
                     WHEN new.shard IS NULL THEN 'vanished'
-                    WHEN new.content_hash IS DISTINCT FROM old.content_hash THEN 'changed'
-                    WHEN $full OR new.error_code IS DISTINCT FROM old.error_code THEN 'retried'
+                    WHEN new.content_hash IS DISTINCT FROM old."was.content_hash" THEN 'changed'
+                    WHEN $full OR new.error_code IS DISTINCT FROM old."was.error_code"
+                        THEN 'retried'
                     WHEN asked <> 0 THEN 'reconfigured'
                     WHEN {" OR ".join(other) or "false"} THEN 'rewritten'
                     ELSE 'unchanged'
@@ -132,6 +135,11 @@ def make_fates(
         )
 
 
+def _old(column: str) -> str:
+    """A column of a row that is published, in SQL: kept ones may have any name."""
+    return f"old.{quoted(f'was.{column}')}"
+
+
 def _same_type(name: str, before: pa.Schema, now: pa.Schema) -> bool:
     """Whether a column is of one type in both; SQL would compare others by rounding them."""
     return name not in now.names or before.field(name).type == now.field(name).type
@@ -142,12 +150,12 @@ def _stale(answer: Answer, there: set[str]) -> str:
     config, status = f"{answer.name}_config", f"{answer.name}_status"
     if config not in there:
         return "true"
-    tests = [f"old.{quoted(config)} IS DISTINCT FROM {literal(answer.config)}"]
+    tests = [f"{_old(config)} IS DISTINCT FROM {literal(answer.config)}"]
     if answer.own_labels is not None:
-        before = f"coalesce(old.{quoted(f'{answer.name}_labels')}, [])"
+        before = f"coalesce({_old(f'{answer.name}_labels')}, [])"
         tests.append(f"new.{quoted(f'list.{answer.own_labels}')} IS DISTINCT FROM {before}")
     if answer.again and status in there:
-        tests.append(f"old.{quoted(status)} IN ({', '.join(map(literal, answer.again))})")
+        tests.append(f"{_old(status)} IN ({', '.join(map(literal, answer.again))})")
     return " OR ".join(tests)
 
 

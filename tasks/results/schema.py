@@ -86,6 +86,10 @@ OUR_NAMES = frozenset(
 """Every fixed column name, whether a job has the column or not."""
 
 
+_READERS = {"filename", "file_row_number"}
+"""What readers call columns of their own beside those of a file."""
+
+
 def results_schema(columns: Columns, job_name: str) -> pa.Schema:
     """The Arrow schema of a job's results, one row a document.
 
@@ -130,6 +134,7 @@ def kept_columns(columns: Columns) -> dict[str, str]:
         UsageError: if two kept columns differ in the case of letters only.
     """
     ours = OUR_NAMES | {name for score in columns.scores for name in columns_of_score(score)}
+    ours |= _READERS
     names = _kept(columns).names
     known: dict[str, str] = {}
     for name in names:
