@@ -65,7 +65,9 @@ def label_lists(values: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
     """
     found = []
     for value in values.to_pylist():
-        labels = _split(value) if isinstance(value, str) else value or ()
+        labels = _split(value) if isinstance(value, str) else value
+        if not isinstance(labels, list):
+            labels = [labels]
         texts = (str(label).strip() for label in labels if label is not None)
         found.append(tuple(dict.fromkeys(text for text in texts if text)))
     return found

@@ -14,6 +14,7 @@ from nocturna.tasks.corpus.document_tables import (
 )
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES
 from nocturna.tasks.corpus.jsonrows import Number, to_text
+from nocturna.tasks.corpus.kept_json import column_of
 from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
 
 MAX_ID = 1024
@@ -76,7 +77,7 @@ class Collector:
                 return False
         data, code, message = self._read_text(text)
         if kept is not None:
-            self._kept.append([_plain_text(value) for value in kept])
+            self._kept.append(kept)
         text_bytes = None if code else data
         self._rows.append((self.uri, name, text_bytes, content_hash(data), row, code, message))
         self._bytes += len(data)
@@ -111,7 +112,7 @@ class Collector:
         ]
         if kept is None:
             columns_kept = list(zip(*self._kept, strict=True)) if self._keep else []
-            kept = [pa.array(column, pa.string()) for column in columns_kept]
+            kept = [column_of(column) for column in columns_kept]
         for name, array in zip(self._keep, kept, strict=True):
             self._types.add(name, array.type, seen_in(array, self.uri))
         fields = [
@@ -193,18 +194,6 @@ def _read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
     if len(value) > MAX_ID:
         return None, ("invalid_id", f"the id is longer than {MAX_ID:,} characters")
     return str(value), None
-
-
-def _plain_text(value: Any) -> str | None:
-    """A kept value of a text format: texts as they are, other JSON values as JSON text."""
-    if value is None or value is MISSING:
-        return None
-    text = str(value) if isinstance(value, str) else to_text(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _raw_of(value: Any) -> bytes:

@@ -90,7 +90,9 @@ def evaluate_file(
     documents, unreadable = _read(job.source)
     plan = plan_inference(job)
     given = documents[kept_name(gold)].to_pylist()
-    mapped = map_labels(["" if g is None else str(g) for g in given], names or {}, part.labels)
+    mapped = map_labels(
+        ["" if g is None else _label_of(g) for g in given], names or {}, part.labels
+    )
     kept = [i for i, label in enumerate(mapped) if label != LEFT_OUT]
     texts = documents["text"].to_pylist()
     scores = score_texts(plan, [texts[i] for i in kept], running(job.compute, plan.precision))
@@ -132,6 +134,10 @@ def _job(
         "scores": {task: score},
     }
     return make_job(values, "nocturna evaluate")
+
+
+def _label_of(gold: Any) -> str:
+    return str(gold).lower() if isinstance(gold, bool) else str(gold)
 
 
 def _read(source: Source) -> tuple[pa.Table, int]:

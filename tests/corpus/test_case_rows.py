@@ -234,8 +234,8 @@ def test_mongo_export(tmp_path):
         ((found,), _) = read_all(source(path, id=name, keep=keep))
         assert found["doc_id"] == "65f0c0ffee00000000000001"
         assert [found[name] for name in keep] == [
-            "12",
-            "1.10",
+            12,
+            1.1,
             "2024-05-02T10:30:00Z",
             "0001-01-01T00:00:00Z",
             "2024-05-02T10:30:00.123Z",

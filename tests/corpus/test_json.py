@@ -114,7 +114,27 @@ def test_a_column_that_no_row_has_is_missing(tmp_path):
         assert [row["autor"] for row in documents] == [None, "c"]
 
 
-def test_kept_values_are_texts_or_json_text(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["1", "null", "-7", "9223372036854775807"], [1, None, -7, 2**63 - 1]),
+        (["1", "9223372036854775808"], ["1", "9223372036854775808"]),
+        (["1.10", "12.5", "3", "1e3"], [1.1, 12.5, 3.0, 1000.0]),
+        (["0.1", "0.12345678901234567890"], ["0.1", "0.12345678901234567890"]),
+        (["0.5", "9007199254740993"], ["0.5", "9007199254740993"]),
+        (["true", "null", "false"], [True, None, False]),
+        (["true", "1"], ["true", "1"]),
+        (["null", "null"], [None, None]),
+    ],
+)
+def test_kept_numbers_are_numbers_where_each_is_one_exactly(tmp_path, written, kept):
+    data = "".join(f'{{"text": "a", "k": {value}}}\n' for value in written)
+    documents, _ = read_all(source(write(tmp_path / "c.jsonl", data), keep=("k",)))
+    found = [row["k"] for row in documents]
+    assert (found, list(map(type, found))) == (kept, list(map(type, kept)))
+
+
+def test_kept_values_of_several_kinds_are_texts_or_json_text(tmp_path):
     values = [
         '"x"',
         "1.10",
