@@ -97,7 +97,7 @@ def test_every_make_target_of_the_readme_exists():
 
 def test_every_key_and_option_that_the_readme_names_exists():
     from nocturna.options import job_options
-    from nocturna.tasks.job.job import job
+    from nocturna.tasks.job import job
 
     flags = {part for option in job_options() for part in option.flag.split("/")}
     others = {"--json", "--api", "--job", "--dry-run", "--map", "--model", "--accept"}

@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from nocturna.tasks.addresses import is_remote, redact
 from nocturna.tasks.corpus.listing import Found
@@ -105,9 +106,7 @@ def without_working_files(source: Source, files: list[Found]) -> list[Found]:
         if not {_STATE, _INFO} & inside.keys():
             continue
         state = _json_of(source, inside[_STATE]) if _STATE in inside else {}
-        listed = {
-            PurePosixPath(str(f.get("filename"))).name for f in state.get("_data_files") or ()
-        }
+        listed = {PurePosixPath(name).name for name in _listed(state)}
         if state.get("_indices_data_files") or state.get("_indices_files"):
             raise UsageError(
                 f"{inside[_STATE].path}: the data set is a selection of the rows of its files; "
@@ -120,8 +119,14 @@ def without_working_files(source: Source, files: list[Found]) -> list[Found]:
     return [file for file in files if file.name not in out]
 
 
+def _listed(state: dict[str, Any]) -> list[str]:
+    files = state.get("_data_files")
+    found = files if isinstance(files, list) else []
+    return [str(file.get("filename")) for file in found if isinstance(file, dict)]
+
+
 def without_files_about(
-    files: list[tuple[Found, str]], has_text: Callable[[Found, str], bool]
+    files: list[tuple[Found, str]], has_text: Callable[[Found, str], bool | None]
 ) -> list[tuple[Found, str]]:
     """Files without those that are about the corpus by their name or format, and by their content.
 
@@ -130,7 +135,8 @@ def without_files_about(
     with columns.
 
     Args:
-        has_text: whether a file of a format has the text column of the source.
+        has_text: whether a file of a format has the text column of the source; None where it
+            cannot be read.
     """
     sizes: dict[str, tuple[int, int]] = {}
     for file, format in files:
@@ -139,20 +145,20 @@ def without_files_about(
     main = max(sizes, key=lambda format: sizes[format], default="")
 
     def belongs(file: Found, format: str) -> bool:
-        odd = format != main
-        found = has_text(file, format) if odd else True
+        words = re.split(r"[^a-z0-9]+", PurePosixPath(file.name.lower()).name)
+        about, odd = not _ABOUT.isdisjoint(words[:-1]), format != main
+        if not (odd or about):
+            return True
+        found = has_text(file, format)  # also refuses what stands in the place of data
         if format == "text":
             return not odd
-        words = re.split(r"[^a-z0-9]+", PurePosixPath(file.name.lower()).name)
-        if not odd and not _ABOUT & set(words[:-1]):
-            return True
-        return found if odd else has_text(file, format)
+        return not about if found is None else found
 
     kept = [(file, format) for file, format in files if belongs(file, format)]
     return kept or files
 
 
-def _json_of(source: Source, file: Found) -> dict[str, object]:
+def _json_of(source: Source, file: Found) -> dict[str, Any]:
     with storage_errors(file.path):
         if is_remote(file.path):
             fs, path = filesystem(with_credentials(source, file.path))

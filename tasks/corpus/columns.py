@@ -111,8 +111,9 @@ def has_column(source: Source, item: InputFile, name: str) -> bool:
         from nocturna.tasks.corpus.columnar import path_in, schema_of
 
         return not item.size or path_in(schema_of(source, item), name) is not None
-    rows = [row.value for row in islice(json_rows(source, item), HEAD_ROWS)]
-    return not rows or any(value_at(row, name) is not MISSING for row in rows if row is not None)
+    found = (row.value for row in islice(json_rows(source, item), HEAD_ROWS))
+    rows = [row for row in found if row is not None]
+    return not rows or any(value_at(row, name) is not MISSING for row in rows)
 
 
 def _wanted(source: Source) -> list[tuple[str, str]]:

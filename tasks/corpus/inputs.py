@@ -119,12 +119,12 @@ def _is_excluded(source: Source, file: Found) -> bool:
     return any(fnmatch(name, one) for one in source.exclude for name in (file.name, base))
 
 
-def _has_text(source: Source, file: Found, format: str) -> bool:
+def _has_text(source: Source, file: Found, format: str) -> bool | None:
     item = _look_at(source, file, format)
     try:
         return has_column(source, item, source.text)
     except UsageError:
-        return False
+        return None
 
 
 def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, str]]:

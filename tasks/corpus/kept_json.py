@@ -18,12 +18,15 @@ _EXACT = 2**53
 def column_of(values: Sequence[Any]) -> pa.Array:
     """A column of values that were parsed: of numbers or booleans if all are, else of texts.
 
+    Of nulls alone it has no type yet.
     Numbers that neither 64-bit whole numbers nor floats hold exactly are texts, digit by digit.
     """
     given = [value for value in values if value is not None and value is not MISSING]
-    if given and all(isinstance(value, bool) for value in given):
+    if not given:
+        return pa.nulls(len(values))
+    if all(isinstance(value, bool) for value in given):
         return pa.array([None if value is MISSING else value for value in values], pa.bool_())
-    if given and all(isinstance(value, Number) for value in given):
+    if all(isinstance(value, Number) for value in given):
         if all(map(_is_whole, given)):
             return pa.array([int(value) if value else None for value in map(_or_none, values)])
         if all(map(_is_float, given)):

@@ -94,7 +94,7 @@ def common_type(kinds: dict[pa.DataType, Seen]) -> pa.DataType:
     """The type that holds every value of some types; text where no other does."""
     found = [kind for kind in kinds if not t.is_null(kind)]
     if len(found) < 2:
-        return found[0] if found else pa.null()
+        return found[0] if found else pa.string()
     if all(map(_is_number, found)):
         return _common_number(found, kinds)
     if all(t.is_date(kind) or t.is_timestamp(kind) for kind in found):

@@ -6,7 +6,7 @@ import pytest
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.jsonstream import iter_values
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import jsonl, read_all, reasons, source, texts, write
+from tests.corpus.corpora import jsonl, read_all, read_indexed, reasons, source, texts, write
 
 
 def test_a_broken_line_costs_one_row_and_says_where(tmp_path):
@@ -132,6 +132,14 @@ def test_kept_numbers_are_numbers_where_each_is_one_exactly(tmp_path, written, k
     documents, _ = read_all(source(write(tmp_path / "c.jsonl", data), keep=("k",)))
     found = [row["k"] for row in documents]
     assert (found, list(map(type, found))) == (kept, list(map(type, kept)))
+
+
+def test_kept_numbers_stay_numbers_beside_rows_that_have_none(tmp_path):
+    write(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": "b", "k": null}\n')
+    write(tmp_path / "b.jsonl", '{"text": "c", "k": 5}\n')
+    for size in (1, 10):
+        documents, *_ = read_indexed(source(tmp_path, keep=("k",)), tmp_path.parent / "i", size)
+        assert [row["k"] for row in documents] == [None, None, 5]
 
 
 def test_kept_values_of_several_kinds_are_texts_or_json_text(tmp_path):

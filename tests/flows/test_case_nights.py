@@ -31,7 +31,9 @@ def score(nocturna, small_models, tmp_path):
             *(*options, "--json"),
         )
         rows = tmp_path / "out" / corpus.split("/")[-1].split(".")[0] / "results"
-        return done, pd.read_parquet(rows).set_index("doc_id").sort_index() if rows.exists() else None
+        return done, pd.read_parquet(rows).set_index(
+            "doc_id"
+        ).sort_index() if rows.exists() else None
 
     return run
 
