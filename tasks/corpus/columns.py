@@ -152,9 +152,14 @@ def _check_keys(source: Source, item: InputFile) -> dict[str, str]:
         seen.update(dict.fromkeys(row.value))
         there |= {name for name in wanted - there if value_at(row.value, name) is not MISSING}
         if there == wanted and rows > 1:
-            return {}
+            break
     if first is None:
         return {}
+    if source.id is not None and isinstance(inner := value_at(first, source.id), dict) and inner:
+        raise UsageError(
+            f"{item.uri}: the id column {source.id!r} holds objects; name a field inside it, as in "
+            f"--id '{source.id}.{next(iter(inner))}'"
+        )
     alone = rows == 1
     if alone and source.text in first and len(first) > 1 and all(map(_is_many, first.values())):
         raise UsageError(f"{item.uri}: {columns_hint(item.name)}")

@@ -9,7 +9,6 @@ from nocturna.tasks.corpus.delimited import (
     DELIMITERS,
     Dialect,
     Record,
-    is_row_of_tabs,
     iter_records,
 )
 from nocturna.tasks.corpus.input_files import InputFile
@@ -70,8 +69,8 @@ def written(source: Source, item: InputFile) -> Written:
     if header is None or header.problem:
         return Written(dialect, header, before)
     columns = len(header.fields)
-    if source.quotes is None and dialect.delimiter == "\t":
-        dialect = _with_quotes(start, dialect, encoding, columns)
+    if source.quotes is None and (dialect.delimiter == "\t" or b'"' in start):
+        dialect = _with_quotes(source, start, dialect, encoding, header.fields)
     if source.escape is None and b'\\"' in start and not dialect.literal:
         _refuse_backslashes(item, start, dialect, encoding, columns)
     return Written(dialect, header, before)
@@ -92,17 +91,36 @@ def _record(start: bytes, dialect: Dialect, encoding: str, number: int) -> Recor
     return None
 
 
-def _with_quotes(start: bytes, dialect: Dialect, encoding: str, columns: int) -> Dialect:
-    """A dialect of tabs that says whether quotation marks quote, by what fits the first rows."""
-    as_text = replace(dialect, literal=True)
+def _with_quotes(
+    source: Source, start: bytes, dialect: Dialect, encoding: str, header: Sequence[str]
+) -> Dialect:
+    """A dialect that says whether quotation marks quote, by what fits the first rows.
+
+    Where both readings fit, lines inside quoted fields that look like rows of their own tell.
+    """
+    as_text, columns = replace(dialect, literal=True), len(header)
     quoting, literal = (_fit(start, one, encoding, columns) for one in (dialect, as_text))
-    if literal.bad < quoting.bad:
+    tabs = dialect.delimiter == "\t"
+    if tabs and literal.bad < quoting.bad:
         return as_text
-    if literal.bad == quoting.bad == 0 and quoting.inside:
-        rows = all(is_row_of_tabs(line, columns - 1) for line in quoting.inside)
-        return as_text if columns > 1 and rows else dialect
+    if literal.bad == quoting.bad == 0 and quoting.inside and columns > 1:
+        at = header.index(source.id) if source.id in header else 0
+        rows = [line.decode(encoding, "replace") for line in quoting.inside]
+        cells = [[part.strip(' \r"') for part in row.split(dialect.delimiter)] for row in rows]
+        like = all(len(row) == columns and all(row) and " " not in row[at] for row in cells)
+        if like and (tabs or not _closed(start, dialect, encoding)):
+            return as_text
     # a tab is rare in texts: if nothing is quoted over lines here, a line with as many is a row
-    return dialect if quoting.inside else replace(dialect, tabs=columns - 1)
+    return replace(dialect, tabs=columns - 1) if tabs and not quoting.inside else dialect
+
+
+def _closed(start: bytes, dialect: Dialect, encoding: str) -> bool:
+    """Whether a field is quoted on a line of its own, so that quotation marks do quote."""
+    fields = start.decode(encoding, "replace").replace("\r", "").replace("\n", dialect.delimiter)
+    return any(
+        len(field) > 1 and field.startswith('"') and field.endswith('"')
+        for field in fields.split(dialect.delimiter)
+    )
 
 
 def _refuse_backslashes(

@@ -160,6 +160,18 @@ def test_tsv_literal_quotes(tmp_path, ending):
         assert (texts(documents), rejects) == (LITERAL, [])
 
 
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_tsv_literal_quotes_separated_otherwise(tmp_path, mark):
+    rows = ["id,text", "1,Uno", '2,"sin cerrar', "3,Tres", '4,fin de la cita"', "5,Cinco"]
+    path = write(tmp_path / "c.csv", "\n".join(rows).replace(",", mark))
+    documents, rejects = read_all(source(path, id="id"), 1)
+    assert texts(documents) == ["Uno", '"sin cerrar', "Tres", 'fin de la cita"', "Cinco"]
+    assert rejects == []
+    letter = 'id,text\n1,"Hola,\nte escribo, Juan\nun saludo, Ana"\n2,dos\n'
+    documents, _ = read_all(source(write(tmp_path / "d.csv", letter), id="id"))
+    assert texts(documents) == ["Hola,\nte escribo, Juan\nun saludo, Ana", "dos"]
+
+
 def test_tsv_literal_quotes_far_into_a_file_take_in_no_other_row(tmp_path):
     many = "".join(f"{n}\tfrase {n} {'x' * 100}\n" for n in range(12_000))
     stray = 'a\t"sin cerrar\nb\tNadie.\nc\tfin de la cita"\nd\tTodo bien.\n'
@@ -195,6 +207,13 @@ def test_json_shapes_that_hold_rows_elsewhere_say_how_to_get_them(tmp_path):
         with pytest.raises(UsageError, match=said) as line:
             read_all(source(path))
         assert "\n" not in str(line.value)
+
+
+def test_json_shapes_with_ids_that_are_objects(tmp_path):
+    path = write(tmp_path / "c.jsonl", '{"id": {"S": "1"}, "text": "a"}\n')
+    with pytest.raises(UsageError, match=r"c\.jsonl: the id column 'id' holds objects; .*'id\.S'"):
+        read_all(source(path, id="id"))
+    assert read_all(source(path, id="id.S"))[0][0]["doc_id"] == "1"
 
 
 def test_json_shapes_with_the_text_a_level_down(tmp_path):
