@@ -110,7 +110,8 @@ def _counts(story: Story) -> list[str]:
     counts = story.manifest.counts
     line = (
         f"{counts.read:,} read = {counts.scored:,} scored + {counts.failed:,} failed + "
-        f"{counts.quarantined:,} quarantined + {counts.carried:,} carried over"
+        f"{counts.quarantined:,} quarantined + {counts.superseded:,} superseded + "
+        f"{counts.carried:,} carried over"
     )
     errors = [f"failed for {code}: {n:,}" for code, n in story.metrics.get("errors", {}).items()]
     tokens = f"{counts.tokens:,} tokens, {counts.padding:.1%} padding" if counts.tokens else ""

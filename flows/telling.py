@@ -162,7 +162,7 @@ def _counts(run: Watched) -> dict[str, int]:
     if not run.layout.manifest(run.run_id).exists():
         return {}
     counts = read_manifest(run.layout, run.run_id).counts
-    names = ("read", "scored", "failed", "quarantined", "carried")
+    names = ("read", "scored", "failed", "quarantined", "superseded", "carried")
     found: dict[str, int] = {name: getattr(counts, name) for name in names}
     return found if any(found.values()) else {}
 

@@ -8,7 +8,7 @@ from functools import partial
 
 import pyarrow as pa
 
-from nocturna.tasks.corpus.index import build_index, kept_schema, read_rejects
+from nocturna.tasks.corpus.index import build_index, kept_schema, read_rejects, retype
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.shards import cut_shards
@@ -22,11 +22,12 @@ from nocturna.tasks.inference.facts import was_used
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
+from nocturna.tasks.results.carried_types import types_with_carried
 from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
 from nocturna.tasks.results.done_shards import write_rejects
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
-from nocturna.tasks.results.schema import results_schema
+from nocturna.tasks.results.schema import kept_columns, results_schema
 from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.results.work_digests import digests_of, is_whole_work
 from nocturna.tasks.run.accidents import described_identity, identity_for, refuse_accidents
@@ -178,7 +179,8 @@ def _new_plan(
         files.make_folder(building, private=True)
         index = build_index(source, inputs, shards, building, lists)
         files.put_folder(building, layout.index(run_id))
-    columns = columns_of(job, inference, kept_schema(layout.index(run_id)))
+    kept = kept_schema(layout.index(run_id))
+    columns = columns_of(job, inference, kept)
     schema = results_schema(columns, job.name)
     for sink in asked_for(job.output).values():
         sink.check_columns(job.output, schema)
@@ -186,6 +188,14 @@ def _new_plan(
     answers = wanted_of(columns, summary_config, job.name)
     compare = partial(find_difference, layout, run_id, answers, full=job.full)
     difference = compare(drop_vanished=job.output.deletions == "drop")
+    held = types_with_carried(layout, layout.index(run_id), kept, kept_columns(columns), difference)
+    if held != kept:
+        retype(layout.index(run_id), held)
+        columns = columns_of(job, inference, held)
+        schema = results_schema(columns, job.name)
+        answers = wanted_of(columns, summary_config, job.name)
+        compare = partial(find_difference, layout, run_id, answers, full=job.full)
+        difference = compare(drop_vanished=job.output.deletions == "drop")
     try:
         allowed = refuse_accidents(
             layout, job, identity_for(job, schema, index.documents), difference
@@ -263,7 +273,8 @@ def _refuse_unreadable(plan: Plan) -> None:
             f"{_where(plan)}: the id column {index.id_column!r} does not identify documents: "
             f"{index.duplicates:,} of {index.read:,} rows repeat an id, such as "
             f"{twice.doc_id!r} at {twice.first_uri}:{twice.first_row} and "
-            f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none"
+            f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none, "
+            "or say which row of an id counts: --on-repeat last, or first"
         )
     if "max_quarantined" in plan.job.quality.warn_only:
         return

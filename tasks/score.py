@@ -15,6 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nocturna.tasks.control import control
+from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.errors import STOPPED, Stopped, Transient
 from nocturna.tasks.inference.device import scoring_processes, shards_at_once
@@ -104,6 +105,7 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         scored=scored,
         failed=table.num_rows - scored - rewritten,
         quarantined=work.rows.rejects.num_rows,
+        superseded=plan.index.shards[shard].superseded,
         carried=work.rows.documents.num_rows - documents.num_rows + rewritten,
         rewritten=rewritten,
         tokens=int(found.n_tokens.sum()),
@@ -173,7 +175,7 @@ def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> Sha
                 values=wide(scores.by_name[score.name].values, np.nan),
                 asked=wide(scores.by_name[score.name].asked, False),
                 skipped=wide(scores.by_name[score.name].skipped, False),
-                choices=label_lists(documents[score.choices]) if score.choices else None,
+                choices=label_lists(documents[kept_name(score.choices)]) if score.choices else None,
             )
             for score in plan.inference.scores
         },

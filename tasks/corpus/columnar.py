@@ -5,6 +5,7 @@ used last: shards in order are read in one pass, a restart decodes up to its fir
 """
 
 import threading
+import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -67,7 +68,7 @@ def schema_of(source: Source, item: InputFile) -> pa.Schema:
     """
     with _format_errors(item), open_raw(source, item) as raw:
         if item.format == "parquet":
-            return pq.ParquetFile(raw).schema_arrow
+            return _parquet(raw).schema_arrow
         return _open_arrow(raw).schema
 
 
@@ -77,18 +78,22 @@ def has_rows(source: Source, item: InputFile) -> bool:
     Raises:
         UsageError: if the file is cut off or is not of its format.
     """
+    if not item.size:
+        return False
     with _format_errors(item), open_raw(source, item) as raw:
         if item.format == "parquet":
-            return bool(pq.ParquetFile(raw).metadata.num_rows)
+            return bool(_parquet(raw).metadata.num_rows)
         return any(batch.num_rows for batch in _arrow_batches(raw))
 
 
 def row_sizes(source: Source, item: InputFile, columns: Iterable[str]) -> list[tuple[int, int]]:
     """Rows of each row group or record batch, in order, and the bytes of some columns in it."""
-    names = set(columns)
+    names = {name.partition(".")[0] for name in columns} | set(columns)
+    if not item.size:
+        return []
     with _format_errors(item), open_raw(source, item) as raw:
         if item.format == "parquet":
-            file = pq.ParquetFile(raw).metadata
+            file = _parquet(raw).metadata
             groups = map(file.row_group, range(file.num_row_groups))
             return [(group.num_rows, _bytes_of(group, names)) for group in groups]
         return [
@@ -146,13 +151,57 @@ def is_text(kind: pa.DataType) -> bool:
 def plain(array: pa.Array) -> pa.Array:
     """An array with its dictionary, view and extension types replaced by what they stand for."""
     if isinstance(array, pa.ExtensionArray):
+        if _is_uuid(array.type):
+            return _uuids(array.storage)
         array = array.storage
+    if pa.types.is_run_end_encoded(array.type):
+        return plain(pc.run_end_decode(array))
     kind = plain_type(array.type)
     return array if array.type == kind else array.cast(kind)
 
 
+def _is_uuid(kind: pa.DataType) -> bool:
+    return isinstance(kind, pa.BaseExtensionType) and kind.extension_name == "arrow.uuid"
+
+
+def _uuids(array: pa.Array) -> pa.Array:
+    named = (None if value is None else str(uuid.UUID(bytes=value)) for value in array.to_pylist())
+    return pa.array(named, pa.string())
+
+
+def path_in(schema: pa.Schema, name: str) -> tuple[str, ...] | None:
+    """Where a column is: its name, or with dots in it the fields of a struct; None if nowhere."""
+    if name in schema.names:
+        return (name,)
+    path = tuple(name.split("."))
+    if len(path) == 1 or schema.names.count(path[0]) != 1:
+        return None
+    kind = schema.field(path[0]).type
+    for part in path[1:]:
+        if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
+            return None
+        kind = kind.field(part).type
+    return path
+
+
+def field_at(schema: pa.Schema, path: tuple[str, ...]) -> pa.Field:
+    """The field at a path that `path_in` found."""
+    field = schema.field(path[0])
+    for part in path[1:]:
+        field = field.type.field(part)
+    return field
+
+
+def values_at(batch: pa.RecordBatch, path: tuple[str, ...]) -> pa.Array:
+    """The column of a batch at such a path."""
+    array = batch.column(path[0])
+    return pc.struct_field(array, list(path[1:])) if len(path) > 1 else array
+
+
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type that `plain` gives to arrays of a type."""
+    if _is_uuid(kind):
+        return pa.string()
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
     if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
@@ -177,7 +226,7 @@ def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int)
     raw = open_raw(source, item)
     if item.format == "arrow":
         return _Reader(item, raw, (batch.select(list(columns)) for batch in _arrow_batches(raw)), 0)
-    file = pq.ParquetFile(raw, buffer_size=_BUFFER, pre_buffer=False)
+    file = _parquet(raw, buffer_size=_BUFFER, pre_buffer=False)
     first, group = 0, 0
     while group < file.num_row_groups and (
         first + file.metadata.row_group(group).num_rows <= start
@@ -186,6 +235,11 @@ def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int)
         group += 1
     batches = _parquet_batches(file, range(group, file.num_row_groups), columns)
     return _Reader(item, raw, batches, first)
+
+
+def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:
+    """A Parquet file; times of 96 bits in microseconds, since in nanoseconds far ones wrap."""
+    return pq.ParquetFile(raw, coerce_int96_timestamp_unit="us", **options)
 
 
 def _parquet_batches(

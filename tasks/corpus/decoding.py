@@ -12,6 +12,8 @@ from nocturna.tasks.errors import UsageError
 
 _BLOCK = 256 * 1024
 _ZSTD_INPUT = 1024  # small, because a few compressed bytes may stand for very many
+ZSTD_WINDOW = 1 << 31
+"""Bytes that a zstd stream may look back at; packers take no more."""
 _UNDECODABLE = "\udcff"
 _ASCII = bytes(range(128))
 
@@ -47,7 +49,10 @@ class Zstd:
 
     def _decompress(self, stored: bytes) -> Iterator[bytes]:
         while stored:
-            frame = self._frame or zstandard.ZstdDecompressor().decompressobj()
+            frame = (
+                self._frame
+                or zstandard.ZstdDecompressor(max_window_size=ZSTD_WINDOW).decompressobj()
+            )
             yield frame.decompress(stored)
             stored = frame.unused_data if frame.eof else b""
             self._frame = None if frame.eof else frame

@@ -1,13 +1,15 @@
 """Records of CSV and TSV files with their offsets, for planning and for reading alike.
 
-Quoting is that of RFC 4180: a field that starts with a quote ends at the next single quote, `""`
-inside it is a quote, and line breaks inside it belong to it. Where a quoted field does not end as
-it should, only the line that opened it is rejected and reading goes on with the next line, so that
-one stray quote never swallows what follows.
+Unless a dialect says otherwise, quoting is that of RFC 4180: a field that starts with a quote ends
+at the next single quote, `""` inside it is a quote, and line breaks inside it belong to it. Where a
+quoted field does not end as it should, only the line that opened it is rejected and reading goes on
+with the next line, so that one stray quote never swallows what follows.
 """
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import NamedTuple
 
 from nocturna.tasks.corpus.input_files import MAX_RECORD
@@ -16,6 +18,7 @@ from nocturna.tasks.corpus.lines import Line, iter_lines, one_by_one
 DELIMITERS = {"csv": ",", "tsv": "\t"}
 _MOST_PIECES = 1_000_000
 """Most lines that a record may have, a run of blank ones inside it counted as one."""
+_INSIDE = re.compile(r'\\["\\]|""|"')
 _FIELD_LIMIT = 131_072  # the csv module's own default
 
 if csv.field_size_limit() == _FIELD_LIMIT:
@@ -43,16 +46,38 @@ class Record(NamedTuple):
     problem: tuple[str, str] | None
 
 
+@dataclass(frozen=True)
+class Dialect:
+    """How the records of an input are written.
+
+    Attributes:
+        delimiter: one character.
+        escaped: a quote inside a quoted field stands after a backslash, which itself is doubled.
+        literal: quotation marks are text.
+        tabs: of a row, where a line with as many is never inside a quoted field; 0 where it may be.
+    """
+
+    delimiter: str
+    escaped: bool = False
+    literal: bool = False
+    tabs: int = 0
+
+
 class _Unreadable(Exception):
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
         self.reason = reason
 
 
-def iter_records(lines: Iterable[Line], format: str, encoding: str) -> Iterator[Record]:
+def iter_records(lines: Iterable[Line], dialect: Dialect, encoding: str) -> Iterator[Record]:
     """The records of a csv or tsv stream; blank lines between records are none."""
-    feed = _Feed(lines, encoding)
-    reader = csv.reader(feed, delimiter=DELIMITERS[format], strict=True)
+    feed = _Feed(lines, encoding, dialect)
+    reader = csv.reader(
+        feed,
+        delimiter=dialect.delimiter,
+        quoting=csv.QUOTE_NONE if dialect.literal else csv.QUOTE_MINIMAL,
+        strict=True,
+    )
     while True:
         feed.first = None
         problem, fields = None, []
@@ -71,6 +96,40 @@ def iter_records(lines: Iterable[Line], format: str, encoding: str) -> Iterator[
         yield Record(first.offset, feed.end, first.number, fields, first.data, problem)
 
 
+def is_row_of_tabs(line: bytes, tabs: int) -> bool:
+    """Whether a line has so many tabs, with something between them besides quotation marks."""
+    return line.count(b"\t") == tabs and all(part.strip(b' \r"') for part in line.split(b"\t"))
+
+
+class Escapes:
+    """Writes quotes that stand after a backslash inside quoted fields as doubled ones."""
+
+    def __init__(self, delimiter: str) -> None:
+        self._opening = re.compile(rf'(?:^|(?<={re.escape(delimiter)}))"')
+        self.begin()
+
+    def begin(self) -> None:
+        """A record begins."""
+        self._inside = False
+
+    def doubled(self, line: str) -> str:
+        """The next line of a record as RFC 4180 has it."""
+        out: list[str] = []
+        at = 0
+        while at < len(line):
+            found = (_INSIDE if self._inside else self._opening).search(line, at)
+            if found is None:
+                break
+            out.append(line[at : found.start()])
+            at = found.end()
+            if self._inside and len(found[0]) == 2:
+                out.append('""' if found[0][1] == '"' else "\\")
+            else:
+                out.append('"')
+                self._inside = not self._inside
+        return "".join(out) + line[at:]
+
+
 class _Feed:
     """Hands the csv module decoded lines, and can hand all of a record but its first line again.
 
@@ -82,7 +141,7 @@ class _Feed:
         next: number of the line after that.
     """
 
-    def __init__(self, lines: Iterable[Line], encoding: str) -> None:
+    def __init__(self, lines: Iterable[Line], encoding: str, dialect: Dialect) -> None:
         self.first: Line | None = None
         self.end = self.next = 0
         self._sources = [iter(lines)]
@@ -90,6 +149,8 @@ class _Feed:
         self._more = bytearray()
         self._pieces = 0
         self._too_long: Line | None = None
+        self._escapes = Escapes(dialect.delimiter) if dialect.escaped else None
+        self._tabs = dialect.tabs
 
     def __iter__(self) -> "_Feed":
         return self
@@ -104,6 +165,8 @@ class _Feed:
                 return next(self)
             self.first, self._pieces, self._too_long = line, 1, None
             self._more.clear()
+            if self._escapes:
+                self._escapes.begin()
             if not line.whole:
                 self.end, self.next = line.end, line.number + 1
                 raise _Unreadable("line_too_long", f"longer than {MAX_RECORD} bytes")
@@ -113,9 +176,16 @@ class _Feed:
             self._more += line.data + b"\n" * left_out
             self._pieces += 1
         self.end, self.next = line.end, line.number + line.lines
+        if line is not self.first and self._tabs and is_row_of_tabs(line.data, self._tabs):
+            raise _Unreadable(
+                "invalid_csv",
+                "a quotation mark at its start would take in the next row; if it is text, set "
+                "--quotes literal",
+            )
         if self.end - self.first.offset > MAX_RECORD or self._pieces > _MOST_PIECES:
             raise _Unreadable("invalid_csv", "a quoted field does not end; is a quote missing?")
-        return line.data.decode(self._encoding, "surrogateescape") + "\n"
+        text = line.data.decode(self._encoding, "surrogateescape") + "\n"
+        return self._escapes.doubled(text) if self._escapes else text
 
     def give_back(self) -> None:
         """Hands out every line of the record but its first one again."""

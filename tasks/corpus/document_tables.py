@@ -1,8 +1,12 @@
 """What the rows of a corpus become in Arrow: documents, and rejects with their reason."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
+
+if TYPE_CHECKING:
+    from nocturna.tasks.corpus.kept_types import KeptTypes
 
 
 @dataclass(frozen=True)
@@ -11,6 +15,7 @@ class ShardRows:
 
     Attributes:
         documents: DOCUMENT_SCHEMA plus the kept source columns, in corpus order.
+        types: what the kept columns were read as.
         rejects: REJECT_SCHEMA, in corpus order.
         digest: sha256 over what was read: rows, ids, content hashes, kept values, reasons.
     """
@@ -18,6 +23,7 @@ class ShardRows:
     documents: pa.Table
     rejects: pa.Table
     digest: str
+    types: "KeptTypes"
 
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -43,3 +49,15 @@ REJECT_SCHEMA = pa.schema(
         pa.field("raw", pa.binary()),  # the first 4,096 bytes
     ]
 )
+
+_KEPT = "kept."
+
+
+def kept_name(name: str) -> str:
+    """What a kept source column is called among our own columns, which it never meets."""
+    return _KEPT + name
+
+
+def source_name(name: str) -> str:
+    """The source column that `kept_name` named."""
+    return name.removeprefix(_KEPT)

@@ -21,8 +21,15 @@ ENDINGS = {
 COLUMNAR = ("parquet", "arrow")
 _COMPRESSED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
 _UNSUPPORTED = (".bz2", ".xz", ".zip", ".7z", ".lz4", ".br", ".tar", ".tgz", ".rar")
-_MAGIC = {b"\x1f\x8b": "gzip", b"\x28\xb5\x2f\xfd": "zstd"}
-_COMPANIONS = ("readme", "license", "licence", "notice", "manifest", "changelog", "citation")
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"\x28\xb5\x2f\xfd": "zstd",
+    **{bytes([0x50 + n]) + b"\x2a\x4d\x18": "zstd" for n in range(16)},  # a frame to skip
+}
+_COMPANIONS = (
+    *("readme", "license", "licence", "notice", "manifest", "changelog", "citation"),
+    *("checksum", "checksums", "md5sum", "md5sums", "sha1sums", "sha256sum", "sha256sums"),
+)
 _COMPANION_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
 
@@ -32,6 +39,12 @@ def format_of(name: str) -> str | None:
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
     return ENDINGS.get(path.suffix)
+
+
+def without_compression(name: str) -> str:
+    """A file name without the ending of its compression."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in _COMPRESSED else name
 
 
 def has_ending(name: str) -> bool:
@@ -47,8 +60,8 @@ def is_companion(name: str) -> bool:
 
 
 def is_hidden(name: str) -> bool:
-    """Whether a part of the path starts with a dot or an underscore, as staging files do."""
-    return any(part.startswith((".", "_")) for part in PurePosixPath(name).parts)
+    """Whether a part of the path starts with a dot, an underscore or `~$`, as staging files do."""
+    return any(part.startswith((".", "_", "~$")) for part in PurePosixPath(name).parts)
 
 
 def unsupported_ending(name: str) -> str | None:

@@ -5,23 +5,28 @@ be read, and remembers a digest of each shard so that a later reading can be pro
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nocturna.tasks.control import go_on
-from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    ShardRows,
+    kept_name,
+    source_name,
+)
+from nocturna.tasks.corpus.index_files import counts_of, index_path, rejects_path, write_table
 from nocturna.tasks.corpus.input_files import InputFile, Shard
-from nocturna.tasks.corpus.kept import label_lists, stored, stored_type, with_types
+from nocturna.tasks.corpus.kept import label_lists, stored, stored_type
+from nocturna.tasks.corpus.kept_types import KeptTypes, converted
 from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.repeats import find_repeats
+from nocturna.tasks.corpus.settle import settle_repeats
 from nocturna.tasks.corpus.storage import fingerprint
-from nocturna.tasks.corpus.summary import IndexSummary, Repeat, ShardIndex
+from nocturna.tasks.corpus.summary import IndexSummary, ShardIndex
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.job import Source
 
@@ -33,11 +38,13 @@ INDEX_SCHEMA = pa.schema(
         pa.field("content_hash", pa.string()),
         pa.field("source_uri", pa.string()),
         pa.field("source_row", pa.int64()),
-        pa.field("disposition", pa.string()),  # score, failed or duplicate_id
+        pa.field("disposition", pa.string()),  # score, failed, duplicate_id or superseded
         pa.field("error_code", pa.string()),
     ]
 )
 _KEPT = "kept.schema"
+DOCUMENTS = ("score", "failed")
+"""Dispositions of what becomes a row of the results."""
 
 
 def build_index(
@@ -50,14 +57,15 @@ def build_index(
     """Reads every shard and writes its index and rejects into `folder`.
 
     A document without an id is named `<content_hash>-<n>`, n being the how-manieth document with
-    that content it is. Of documents with the same id the first stays, later ones are rejected.
+    that content it is. Of documents with the same id the first stays and later ones are rejected,
+    or `source.on_repeat` says which of them counts and the others are superseded.
     The kept columns are in it too, as `kept.<column>`, so that a night sees which have changed.
 
     Args:
         lists: kept columns that hold the labels of each document; in it as `list.<column>`.
 
     Raises:
-        UsageError: if an input cannot be read or a kept column changes its type between inputs.
+        UsageError: if an input cannot be read.
         NocturnaError: if an input changed since it was planned.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -66,59 +74,77 @@ def build_index(
     failed: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     entries: list[ShardIndex] = []
-    kept = pa.schema([])
+    types = KeptTypes(source.keep)
+    mixed: set[int] = set()
     named = False
     for shard in shards:
         go_on()
         rows = read_shard(source, inputs, shard)
-        kept = with_types(kept, rows.documents.schema, inputs[shard.slices[0].input].uri)
+        types.join(rows.types)
+        if any(map(rows.types.is_mixed, source.keep)):
+            mixed.add(shard.index)
         named = named or rows.documents["doc_id"].null_count < rows.documents.num_rows
-        failed.update(_counts(rows.documents["error_code"]))
-        reasons.update(_counts(rows.rejects["reason"]))
+        failed.update(counts_of(rows.documents["error_code"]))
+        reasons.update(counts_of(rows.rejects["reason"]))
         table = _index_table(shard.index, rows.documents, lists)
-        _write(table, _index_path(folder, shard.index))
-        _write(rows.rejects, _rejects_path(folder, shard.index))
+        write_table(table, index_path(folder, shard.index))
+        write_table(rows.rejects, rejects_path(folder, shard.index))
         bad = rows.rejects.num_rows
         entries.append(ShardIndex(shard.index, shard.rows, shard.rows - bad, bad, rows.digest))
     _check_unchanged(source, inputs)
-    example = None
-    for index, repeats in find_repeats(folder, by_id=named):
-        table = pq.read_table(_index_path(folder, index))
-        if named:
-            again = table.take(repeats["position"])
-            example = example or _example(again, repeats)
-            _reject_repeats(folder, inputs, shards[index], again, repeats)
-            table = _marked(table, repeats)
-            failed.subtract(_counts(again["error_code"]))
-            reasons["duplicate_id"] += repeats.num_rows
-            entries[index] = _less(entries[index], repeats.num_rows)
-        else:
-            table = _numbered(table, repeats)
-        _write(table, _index_path(folder, index))
-    pq.write_metadata(kept, folder / _KEPT)
+    types.tell()
+    kept = types.schema()
+    for shard in shards:
+        again = shard.index in mixed
+        rows = read_shard(source, inputs, shard, kept) if again else None
+        _retype(index_path(folder, shard.index), kept, rows)
+    settled = settle_repeats(folder, inputs, shards, named, source.on_repeat)
+    failed.subtract(settled.failed)
+    reasons.update(settled.rejected_reasons)
+    entries = [settled.applied(entry) for entry in entries]
+    write_kept_schema(folder, kept)
     read = sum(entry.rows for entry in entries)
     rejected = sum(entry.rejected for entry in entries)
+    superseded = sum(entry.superseded for entry in entries)
     return IndexSummary(
         read=read,
-        documents=read - rejected,
+        documents=read - rejected - superseded,
         failed={code: n for code, n in sorted(failed.items()) if n},
         rejected=rejected,
         reasons={reason: n for reason, n in sorted(reasons.items()) if n},
         duplicates=reasons["duplicate_id"],
         id_column=source.id,
-        example=example,
+        example=settled.example,
         shards=tuple(entries),
+        superseded=superseded,
     )
 
 
 def kept_schema(folder: Path) -> pa.Schema:
-    """The kept columns of an index, each with one type for the whole corpus."""
+    """The kept columns of an index, each with one type for the whole corpus.
+
+    They have the names that they have in the source.
+    """
     return pq.read_schema(folder / _KEPT).remove_metadata()
+
+
+def write_kept_schema(folder: Path, kept: pa.Schema) -> None:
+    """Says what `kept_schema` says from now on."""
+    named = [field.with_name(source_name(field.name)) for field in kept]
+    pq.write_metadata(pa.schema(named), folder / _KEPT)
+
+
+def retype(folder: Path, kept: pa.Schema) -> None:
+    """Gives the kept columns of an index types that hold more; `kept` has their source names."""
+    named = _named(kept)
+    for path in sorted(folder.glob("index-*.parquet")):
+        _retype(path, named, None)
+    write_kept_schema(folder, named)
 
 
 def read_rejects(folder: Path, shard: int) -> pa.Table:
     """The rows of a shard that could not be read, or whose id another row has."""
-    return pq.read_table(_rejects_path(folder, shard))
+    return pq.read_table(rejects_path(folder, shard))
 
 
 def open_shard(
@@ -137,19 +163,18 @@ def open_shard(
     Raises:
         NocturnaError: if the input changed since the index was built.
     """
-    rows = read_shard(source, inputs, shard)
+    rows = read_shard(source, inputs, shard, _named(kept_schema(folder)))
     if rows.digest != index.shards[shard.index].digest:
         names = ", ".join(dict.fromkeys(inputs[part.input].uri for part in shard.slices))
         raise NocturnaError(f"{names}: changed while the run was going on; run again")
-    named = pq.read_table(_index_path(folder, shard.index))
+    named = pq.read_table(index_path(folder, shard.index))
     documents = rows.documents.set_column(0, DOCUMENT_SCHEMA.field("doc_id"), named["doc_id"])
-    documents = documents.filter(pc.not_equal(named["disposition"], "duplicate_id"))
-    documents = documents.cast(pa.schema([*DOCUMENT_SCHEMA, *kept_schema(folder)]))
-    return ShardRows(documents, read_rejects(folder, shard.index), rows.digest)
+    documents = documents.filter(pc.is_in(named["disposition"], pa.array(DOCUMENTS)))
+    return ShardRows(documents, read_rejects(folder, shard.index), rows.digest, rows.types)
 
 
-def _write(table: pa.Table, path: Path) -> None:
-    pq.write_table(table, path, compression="zstd")
+def _named(kept: pa.Schema) -> pa.Schema:
+    return pa.schema([field.with_name(kept_name(field.name)) for field in kept])
 
 
 def _check_unchanged(source: Source, inputs: Sequence[InputFile]) -> None:
@@ -157,14 +182,6 @@ def _check_unchanged(source: Source, inputs: Sequence[InputFile]) -> None:
     for item in inputs:
         if fingerprint(source, item.uri) != item.fingerprint:
             raise NocturnaError(f"{item.uri}: changed while it was being read; run again")
-
-
-def _index_path(folder: Path, index: int) -> Path:
-    return folder / f"index-{index:06}.parquet"
-
-
-def _rejects_path(folder: Path, index: int) -> Path:
-    return folder / f"rejects-{index:06}.parquet"
 
 
 def _index_table(index: int, documents: pa.Table, lists: Sequence[str]) -> pa.Table:
@@ -186,76 +203,26 @@ def _index_table(index: int, documents: pa.Table, lists: Sequence[str]) -> pa.Ta
     )
     for name in documents.column_names[len(DOCUMENT_SCHEMA) :]:
         values = documents[name]
-        table = table.append_column(f"kept.{name}", stored(values, stored_type(values.type)))
+        table = table.append_column(name, stored(values, stored_type(values.type)))
     for name in lists:
-        labels = pa.array(map(list, label_lists(documents[name])), pa.list_(pa.string()))
+        own = label_lists(documents[kept_name(name)])
+        labels = pa.array(map(list, own), pa.list_(pa.string()))
         table = table.append_column(f"list.{name}", labels)
     return table
 
 
-def _numbered(table: pa.Table, repeats: pa.Table) -> pa.Table:
-    names = table["doc_id"].to_pylist()
-    hashes = table["content_hash"].to_pylist()
-    for position, n in _pairs(repeats, "position", "n"):
-        names[position] = f"{hashes[position]}-{n}"
-    return _replaced(table, "doc_id", names)
+def _retype(path: Path, kept: pa.Schema, rows: ShardRows | None) -> None:
+    """Gives the kept columns of a shard the types of the corpus.
 
-
-def _marked(table: pa.Table, repeats: pa.Table) -> pa.Table:
-    dispositions = table["disposition"].to_pylist()
-    for position in repeats["position"].to_pylist():
-        dispositions[position] = "duplicate_id"
-    return _replaced(table, "disposition", dispositions)
-
-
-def _reject_repeats(
-    folder: Path, inputs: Sequence[InputFile], shard: Shard, again: pa.Table, repeats: pa.Table
-) -> None:
-    ids = again["doc_id"].to_pylist()
-    messages = [
-        f"the id {doc_id[:80]!r} is already that of {uri}, row {row}"
-        for doc_id, (uri, row) in zip(ids, _pairs(repeats, "first_uri", "first_row"), strict=True)
-    ]
-    duplicates = pa.table(
-        [
-            again["source_uri"],
-            again["source_row"],
-            pa.nulls(len(ids), pa.int64()),
-            pa.repeat(pa.scalar("duplicate_id"), len(ids)),
-            pa.array(messages, pa.string()),
-            pa.array([doc_id.encode() for doc_id in ids], pa.binary()),
-        ],
-        schema=REJECT_SCHEMA,
-    )
-    path = _rejects_path(folder, shard.index)
-    rejects = pa.concat_tables([pq.read_table(path), duplicates])
-    order = {inputs[part.input].uri: place for place, part in enumerate(shard.slices)}
-    places = [(order[uri], row) for uri, row in _pairs(rejects, "source_uri", "source_row")]
-    _write(rejects.take(sorted(range(len(places)), key=places.__getitem__)), path)
-
-
-def _example(again: pa.Table, repeats: pa.Table) -> Repeat:
-    new, old = again.slice(0, 1).to_pylist()[0], repeats.slice(0, 1).to_pylist()[0]
-    return Repeat(
-        new["doc_id"], old["first_uri"], old["first_row"], new["source_uri"], new["source_row"]
-    )
-
-
-def _less(entry: ShardIndex, count: int) -> ShardIndex:
-    return replace(entry, documents=entry.documents - count, rejected=entry.rejected + count)
-
-
-def _counts(column: pa.ChunkedArray) -> dict[str, int]:
-    counts = pc.value_counts(column.drop_null().combine_chunks())
-    return {entry["values"]: entry["counts"] for entry in counts.to_pylist()}
-
-
-def _pairs(table: pa.Table, a: str, b: str) -> Iterator[tuple[Any, Any]]:
-    return zip(table[a].to_pylist(), table[b].to_pylist(), strict=True)
-
-
-def _replaced(table: pa.Table, name: str, values: list[str]) -> pa.Table:
-    at = table.schema.get_field_index(name)
-    return table.set_column(
-        at, table.schema.field(at), pa.array(values, table.schema.field(at).type)
-    )
+    Args:
+        rows: the shard, where its own types were several.
+    """
+    schema = pq.read_schema(path)
+    types = {field.name: stored_type(field.type) for field in kept}
+    if all(schema.field(name).type == kind for name, kind in types.items()):
+        return
+    table = pq.read_table(path)
+    for name, kind in types.items():
+        values = stored(rows.documents[name], kind) if rows else converted(table[name], kind)
+        table = table.set_column(table.schema.get_field_index(name), name, values)
+    write_table(table, path)

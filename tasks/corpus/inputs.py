@@ -3,9 +3,14 @@
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from pathlib import Path
+from fnmatch import fnmatch
+from functools import partial
+from pathlib import Path, PurePosixPath
 
 from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
+from nocturna.tasks.corpus.columns import has_column
+from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.formats import (
     compression_of,
     format_of,
@@ -17,7 +22,14 @@ from nocturna.tasks.corpus.formats import (
 from nocturna.tasks.corpus.hub import dataset_files
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
-from nocturna.tasks.corpus.sniffing import check_encoding, is_json_lines
+from nocturna.tasks.corpus.sniffing import (
+    START,
+    check_encoding,
+    is_json_document,
+    is_json_lines,
+    refuse_json_as_text,
+    refuse_stand_in,
+)
 from nocturna.tasks.corpus.storage import (
     filesystem,
     fingerprint,
@@ -42,6 +54,7 @@ def freeze_inputs(source: Source) -> list[InputFile]:
     inputs = [
         replace(item, fingerprint=fingerprint(source, item.uri)) for item in find_inputs(source)
     ]
+    inputs = without_copies(source, inputs)
     empty = [item.name for item in inputs if item.size == 0 and item.format != "files"]
     if empty and len(empty) < len(inputs):
         log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
@@ -72,15 +85,26 @@ def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, 
     where = source.path or source.dataset
     if kind in ("file", "data set"):
         return [(file, _format_or_error(source, file)) for file in found]
-    visible = [file for file in found if not is_hidden(file.name)]
-    _say_left_out("hidden", found, visible)
+    refuse_table(source, found, kind)
+    asked = [file for file in found if not _is_excluded(source, file)]
+    _say_left_out("as `exclude` says", found, asked)
+    visible = [file for file in asked if not is_hidden(file.name)]
+    _say_left_out("hidden", asked, visible)
     if source.format == "files":
         chosen = [(file, "files") for file in visible]
     else:
-        rows = [file for file in visible if not is_companion(file.name)]
-        _say_left_out("not part of the corpus by their names", visible, rows)
-        chosen = list(_with_formats(source, rows))
-        _say_left_out("of no format to read here", rows, [file for file, _ in chosen])
+        saved = without_working_files(source, visible)
+        _say_left_out("working files of the library `datasets`", visible, saved)
+        rows = [file for file in saved if not is_companion(file.name)]
+        _say_left_out("not part of the corpus by their names", saved, rows)
+        formats = list(_with_formats(source, rows))
+        _say_left_out("of no format to read here", rows, [file for file, _ in formats])
+        chosen = without_files_about(formats, partial(_has_text, source))
+        _say_left_out(
+            f"without a column {source.text!r}, beside files that have it",
+            [file for file, _ in formats],
+            [file for file, _ in chosen],
+        )
     if not chosen:
         names = _some(file.name for file in found)
         raise UsageError(
@@ -88,6 +112,19 @@ def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, 
             "check the path or set `format`"
         )
     return chosen
+
+
+def _is_excluded(source: Source, file: Found) -> bool:
+    base = PurePosixPath(file.name).name
+    return any(fnmatch(name, one) for one in source.exclude for name in (file.name, base))
+
+
+def _has_text(source: Source, file: Found, format: str) -> bool | None:
+    item = _look_at(source, file, format)
+    try:
+        return has_column(source, item, source.text)
+    except UsageError:
+        return None
 
 
 def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, str]]:
@@ -120,15 +157,20 @@ def _look_at(source: Source, file: Found, format: str) -> InputFile:
     if is_remote(file.path):
         fs, path = filesystem(with_credentials(source, file.path))
         with storage_errors(file.path):
-            start = fs.cat_file(path, start=0, end=min(8, size)) if size else b""
+            start = fs.cat_file(path, start=0, end=min(START, size)) if size else b""
     else:
         with storage_errors(file.path), Path(file.path).open("rb") as stream:
-            start = stream.read(8)
+            start = stream.read(START)
+    refuse_stand_in(source, file.path, format, start)
     compression = compression_of(file.name, file.path, format, start)
     item = InputFile(file.path, format, compression, size, "", file.name)
+    check_encoding(source, item)
     if format == "json" and size and is_json_lines(source, item):
         item = replace(item, format="jsonl")
-    check_encoding(source, item)
+    elif format == "jsonl" and size and is_json_document(source, item):
+        item = replace(item, format="json")
+    if format == "text" and source.format == "auto" and size:
+        refuse_json_as_text(source, item)
     return item
 
 

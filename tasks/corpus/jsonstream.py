@@ -7,10 +7,9 @@ from typing import Any, NamedTuple
 
 from nocturna.tasks.corpus.input_files import MAX_RECORD
 from nocturna.tasks.corpus.jsonrows import Ambiguous, Number, check_size, decoder
-from nocturna.tasks.corpus.lines import BOM
 from nocturna.tasks.errors import UsageError
 
-_SPACE = re.compile(r"[ \t\r\n]*")
+_SPACE = re.compile(r"[ \t\r\n\ufeff]*")  # a byte order mark where files were joined
 _EDGE = 16
 """Characters at a window's end where an error may only mean that the value goes on."""
 
@@ -74,8 +73,6 @@ class _Values:
     def run(self) -> Iterator[JsonValue]:
         array = self.inside
         if not self.inside:
-            if self._peek() == BOM.decode():
-                self._advance(1)
             self._skip_space()
             if self._peek() == "[":
                 array = True

@@ -4,8 +4,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.columnar import is_text, plain
-from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
-from nocturna.tasks.errors import UsageError
+from nocturna.tasks.corpus.kept_types import texts_of
 from nocturna.tasks.job.listed import split_list
 
 
@@ -15,21 +14,30 @@ def kept_values(array: pa.Array) -> pa.Array:
     Bytes in a text that are not UTF-8 become replacement characters.
 
     Raises:
-        UsageError: if texts inside a nested value are not UTF-8.
+        pyarrow.ArrowInvalid: if texts inside a nested value are not UTF-8, or a time is too far
+            from now to be kept in microseconds.
     """
     array = plain(array)
+    if _is_unwritten(array.type):
+        return pa.array(texts_of(array), pa.string())
+    if pa.types.is_timestamp(array.type) and array.type.unit != "ns":
+        pc.cast(array, pa.timestamp("us", array.type.tz))  # raises where a time does not fit
     if not (is_text(array.type) or pa.types.is_nested(array.type)):
         return array
     try:
         array.validate(full=True)
-    except pa.ArrowInvalid as error:
+    except pa.ArrowInvalid:
         if pa.types.is_nested(array.type):
-            reason = str(error).splitlines()[0][:200]
-            raise UsageError(f"a kept column of {array.type} cannot be read: {reason}") from None
+            raise
         data = array.cast(pa.large_binary()).to_pylist()
         texts = [None if value is None else value.decode("utf-8", "replace") for value in data]
         return pa.array(texts, array.type)
     return array
+
+
+def _is_unwritten(kind: pa.DataType) -> bool:
+    """Whether no Parquet file can hold a type."""
+    return bool(pa.types.is_interval(kind) or (pa.types.is_struct(kind) and not kind.num_fields))
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:
@@ -57,7 +65,9 @@ def label_lists(values: pa.Array | pa.ChunkedArray) -> list[tuple[str, ...]]:
     """
     found = []
     for value in values.to_pylist():
-        labels = _split(value) if isinstance(value, str) else value or ()
+        labels = _split(value) if isinstance(value, str) else value
+        if not isinstance(labels, list):
+            labels = [labels]
         texts = (str(label).strip() for label in labels if label is not None)
         found.append(tuple(dict.fromkeys(text for text in texts if text)))
     return found
@@ -68,32 +78,3 @@ def _split(text: str) -> list[str]:
         return split_list(text)
     except ValueError:  # a corpus is not asked what it meant
         return text.split(",")
-
-
-def with_types(kept: pa.Schema, documents: pa.Schema, uri: str) -> pa.Schema:
-    """The kept columns' types so far, joined with those of one more table of documents.
-
-    Args:
-        uri: where the documents come from, for the error.
-
-    Raises:
-        UsageError: if no type holds the values of both.
-    """
-    found = pa.schema(list(documents)[len(DOCUMENT_SCHEMA) :])
-    try:
-        return pa.unify_schemas([kept, found], promote_options="permissive")
-    except pa.ArrowException:
-        name = next(f.name for f in found if not _fits(kept.field(f.name).type, f.type))
-        raise UsageError(
-            f"{uri}: the kept column {name!r} is {found.field(name).type} here and "
-            f"{kept.field(name).type} in the files before; store it with one type"
-        ) from None
-
-
-def _fits(a: pa.DataType, b: pa.DataType) -> bool:
-    try:
-        schemas = [pa.schema([pa.field("x", kind)]) for kind in (a, b)]
-        pa.unify_schemas(schemas, promote_options="permissive")
-    except pa.ArrowException:
-        return False
-    return True

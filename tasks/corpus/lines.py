@@ -39,7 +39,7 @@ def iter_lines(blocks: Iterable[bytes], offset: int = 0, number: int = 1) -> Ite
 
     Args:
         blocks: the bytes, from a line's start on.
-        offset: of the first byte; a byte order mark at offset 0 is not part of the data.
+        offset: of the first byte. A byte order mark at the start of a line is not part of it.
         number: of the first line.
     """
     begun = _Begun()
@@ -103,8 +103,8 @@ class _Begun:
 
 
 def _line(offset: int, end: int, number: int, data: bytes, size: int | None = None) -> Line:
-    if offset == 0:
-        data = data.removeprefix(BOM)
+    while data.startswith(BOM):  # also within a file: others were joined with it
+        data = data[len(BOM) :]
     whole = (len(data) if size is None else size) <= MAX_RECORD
     return Line(offset, end, number, data if whole else data[:RAW_BYTES], whole)
 

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from nocturna.tasks.corpus.input_files import MISSING, InputFile, Slice
+from nocturna.tasks.corpus.input_files import InputFile, Slice
+from nocturna.tasks.corpus.jsonpaths import value_at
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.jsonstream import JsonValue, iter_values
 from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines, not_decoded, too_long
@@ -31,9 +32,9 @@ def read_json(source: Source, item: InputFile, part: Slice, rows: "Collector") -
         if value is None:
             rows.reject(number, offset, *problem, raw)
         else:
-            doc_id = value.get(source.id, MISSING) if source.id is not None else None
-            kept = [value.get(name) for name in source.keep]
-            rows.add(number, offset, doc_id, value.get(source.text, MISSING), kept)
+            doc_id = value_at(value, source.id) if source.id is not None else None
+            kept = [value_at(value, name) for name in source.keep]
+            rows.add(number, offset, doc_id, value_at(value, source.text), kept)
 
 
 def json_rows(source: Source, item: InputFile, part: Slice | None = None) -> Iterator[JsonRow]:

@@ -1,6 +1,7 @@
 """Reading a shard: exactly its slices, every row a document or a reject."""
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.document_tables import ShardRows
 from nocturna.tasks.corpus.input_files import InputFile, Shard
@@ -11,6 +12,9 @@ from nocturna.tasks.corpus.read_text import read_file, read_text
 from nocturna.tasks.corpus.row_kinds import Collector
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.job import Source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 _READERS = {
     "jsonl": read_json,
@@ -24,11 +28,16 @@ _READERS = {
 }
 
 
-def read_shard(source: Source, inputs: Sequence[InputFile], shard: Shard) -> ShardRows:
+def read_shard(
+    source: Source, inputs: Sequence[InputFile], shard: Shard, types: "pa.Schema | None" = None
+) -> ShardRows:
     """The rows of a shard.
 
     Ids and texts come exactly as written. Documents that bring no id have a null doc_id, except
     those of the format `files`, which are named by their path.
+
+    Args:
+        types: of the kept columns; those that hold what the shard has if none are given.
 
     Raises:
         UsageError: if an input is gone, cut off or corrupt.
@@ -40,7 +49,7 @@ def read_shard(source: Source, inputs: Sequence[InputFile], shard: Shard) -> Sha
         item = inputs[part.input]
         rows.uri = item.uri
         _READERS[item.format](source, item, part, rows)
-    found = rows.finish()
+    found = rows.finish(types)
     count = found.documents.num_rows + found.rejects.num_rows
     if count != shard.rows:
         names = ", ".join(dict.fromkeys(inputs[s.input].uri for s in shard.slices))

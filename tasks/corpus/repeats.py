@@ -22,22 +22,24 @@ _QUERY = """
                 first_value(source_uri) OVER occurrence AS first_uri,
                 first_value(source_row) OVER occurrence AS first_row
             FROM read_parquet($files) SEMI JOIN keys ON {key} = keys.key
-            WINDOW occurrence AS (PARTITION BY {key} ORDER BY shard, position)
+            WINDOW occurrence AS (PARTITION BY {key} ORDER BY shard {order}, position {order})
         )
         SELECT * FROM numbered WHERE n > 1 ORDER BY shard, position
     ) TO $target (FORMAT parquet)
 """
 
 
-def find_repeats(folder: Path, by_id: bool) -> Iterator[tuple[int, pa.Table]]:
-    """The documents whose id or content occurred before, shard by shard in order.
+def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tuple[int, pa.Table]]:
+    """The documents whose id or content another one has that counts, shard by shard in order.
 
     Args:
         folder: holds `index-*.parquet`; large sorts spill into it.
         by_id: compare `doc_id`, else `content_hash`.
+        last: whether the last one counts, rather than the first.
 
     Returns:
-        shard index and a table of position, n (occurrence number from 2), first_uri, first_row.
+        shard index and a table of position, n (occurrence number from 2, from the one that
+        counts), and of first_uri and first_row: that one.
     """
     target = folder / "repeats.parquet"
     spill = folder / "spill"
@@ -48,7 +50,8 @@ def find_repeats(folder: Path, by_id: bool) -> Iterator[tuple[int, pa.Table]]:
     }
     with duckdb.connect(":memory:", config=settings) as connection:
         files = f"{glob.escape(str(folder))}/index-*.parquet"
-        query = _QUERY.format(key="doc_id" if by_id else "content_hash")
+        key, order = "doc_id" if by_id else "content_hash", "DESC" if last else "ASC"
+        query = _QUERY.format(key=key, order=order)
         connection.execute(query, {"files": files, "target": str(target)})
     shutil.rmtree(spill, ignore_errors=True)
     yield from _by_shard(target)

@@ -6,10 +6,16 @@ from typing import Any
 import pyarrow as pa
 
 from nocturna.tasks.corpus.columnar import is_text
-from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA, ShardRows
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    REJECT_SCHEMA,
+    ShardRows,
+    kept_name,
+)
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES
 from nocturna.tasks.corpus.jsonrows import Number, to_text
-from nocturna.tasks.corpus.kept import with_types
+from nocturna.tasks.corpus.kept_json import column_of
+from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
 
 MAX_ID = 1024
 """Longest id, in characters."""
@@ -47,6 +53,7 @@ class Collector:
         self._digests = [hashlib.sha256() for _ in ("documents", "rejects", *keep)]
         self._documents: list[pa.Table] = []
         self._rejects: list[tuple[str, int, int | None, str, str, bytes]] = []
+        self._types = KeptTypes(keep)
         self._start()
 
     def _start(self) -> None:
@@ -70,7 +77,7 @@ class Collector:
                 return False
         data, code, message = self._read_text(text)
         if kept is not None:
-            self._kept.append([_plain_text(value) for value in kept])
+            self._kept.append(kept)
         text_bytes = None if code else data
         self._rows.append((self.uri, name, text_bytes, content_hash(data), row, code, message))
         self._bytes += len(data)
@@ -105,8 +112,13 @@ class Collector:
         ]
         if kept is None:
             columns_kept = list(zip(*self._kept, strict=True)) if self._keep else []
-            kept = [pa.array(column, pa.string()) for column in columns_kept]
-        fields = [pa.field(name, array.type) for name, array in zip(self._keep, kept, strict=True)]
+            kept = [column_of(column) for column in columns_kept]
+        for name, array in zip(self._keep, kept, strict=True):
+            self._types.add(name, array.type, seen_in(array, self.uri))
+        fields = [
+            pa.field(kept_name(name), array.type)
+            for name, array in zip(self._keep, kept, strict=True)
+        ]
         schema = pa.schema([*DOCUMENT_SCHEMA, *fields])
         self._documents.append(pa.Table.from_arrays([*columns, *kept], schema=schema))
         seen = "".join(
@@ -118,28 +130,24 @@ class Collector:
             hasher.update("".join(f"{value!r}\n" for value in _values(array)).encode())
         self._start()
 
-    def finish(self) -> ShardRows:
+    def finish(self, types: pa.Schema | None = None) -> ShardRows:
         """Everything taken so far.
 
-        Raises:
-            UsageError: if a kept column has types that do not go together.
+        Args:
+            types: of the kept columns; those that hold what was taken if none are given.
         """
         self.flush()
-        kept = pa.schema([])
-        for table in self._documents:
-            kept = with_types(kept, table.schema, table["source_uri"][0].as_py())
-        empty = pa.schema([*DOCUMENT_SCHEMA, *(pa.field(name, pa.null()) for name in self._keep)])
-        documents = (
-            pa.concat_tables(self._documents, promote_options="permissive")
-            if self._documents
-            else empty.empty_table()
+        types = types or self._types.schema()
+        empty = pa.schema([*DOCUMENT_SCHEMA, *types]).empty_table()
+        documents = pa.concat_tables(
+            [empty, *(with_kept_types(table, types) for table in self._documents)]
         )
         names = REJECT_SCHEMA.names
         rejects = pa.Table.from_pylist(
             [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
         )
         digest = hashlib.sha256("".join(h.hexdigest() for h in self._digests).encode())
-        return ShardRows(documents, rejects, digest.hexdigest())
+        return ShardRows(documents, rejects, digest.hexdigest(), self._types)
 
     def _read_text(self, text: Any) -> tuple[bytes, str | None, str | None]:
         """The bytes that the content hash is made of, an error code and its message."""
@@ -167,7 +175,7 @@ class Collector:
 def _values(array: pa.Array) -> list[Any]:
     """The values of an array, in a form that never fails to print."""
     kind = array.type
-    if pa.types.is_nested(kind) or is_text(kind):
+    if pa.types.is_nested(kind) or pa.types.is_fixed_size_binary(kind) or is_text(kind):
         return array.to_pylist()
     return array.cast(pa.string()).to_pylist()
 
@@ -186,18 +194,6 @@ def _read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
     if len(value) > MAX_ID:
         return None, ("invalid_id", f"the id is longer than {MAX_ID:,} characters")
     return str(value), None
-
-
-def _plain_text(value: Any) -> str | None:
-    """A kept value of a text format: texts as they are, other JSON values as JSON text."""
-    if value is None or value is MISSING:
-        return None
-    text = str(value) if isinstance(value, str) else to_text(value)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    return text
 
 
 def _raw_of(value: Any) -> bytes:

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby, islice, pairwise
 
-from nocturna.tasks.corpus.columns import check_columns
+from nocturna.tasks.corpus.columns import Lacking, check_columns
 from nocturna.tasks.corpus.delimited import iter_records
+from nocturna.tasks.corpus.dialect import written
 from nocturna.tasks.corpus.formats import COLUMNAR
 from nocturna.tasks.corpus.input_files import InputFile, Shard, Slice
 from nocturna.tasks.corpus.jsonstream import iter_values
@@ -47,15 +48,18 @@ def cut_shards(
             corpus has no rows at all.
     """
     grains: list[Grain] = []
+    lacking = Lacking(source)
     size = shard_size or min(_GRAIN_ROWS, 1 + len(inputs) // 16)
     for position, item in enumerate(inputs):
         found = _grains(source, item, position, size, exact=shard_size is not None)
         if found:
-            check_columns(source, item, shard_size)
+            lacking.add(item, check_columns(source, item))
         grains.extend(found)
     rows = sum(part.rows for part, _ in grains)
     if not rows:
         raise no_rows(source)
+    lacking.refuse()
+    lacking.tell()
     packed = _pack(grains, shard_size) if shard_size else _spread(grains, rows, workers)
     return [
         Shard(index, slices, sum(part.rows for part in slices))
@@ -85,28 +89,29 @@ def _weight(grain: Grain) -> int:
     return grain[1] + _ROW_BYTES * grain[0].rows
 
 
-def check_head(
-    source: Source, inputs: Iterable[InputFile], most: int, shard_size: int | None = None
-) -> None:
+def check_head(source: Source, inputs: Iterable[InputFile], most: int) -> None:
     """Checks the columns of the first inputs without reading more of them than that takes.
 
     It says nothing that `cut_shards` would not say of them.
 
     Args:
         most: inputs to look at.
-        shard_size: as for `cut_shards`.
 
     Raises:
         UsageError: as `cut_shards`.
     """
     listed = iter(inputs)
     rows = False
+    lacking = Lacking(source)
     for item in islice(listed, most):
         if _has_rows(source, item):
             rows = True
-            check_columns(source, item, shard_size)
-    if not rows and next(listed, None) is None:
+            lacking.add(item, check_columns(source, item))
+    if next(listed, None) is not None:
+        return
+    if not rows:
         raise no_rows(source)
+    lacking.refuse()
 
 
 def no_rows(source: Source) -> UsageError:
@@ -171,9 +176,9 @@ def _records(source: Source, item: InputFile) -> Iterator[tuple[int, int, int]]:
         return
     lines = iter_lines(blocks)
     if item.format in ("csv", "tsv"):
-        records = iter_records(lines, item.format, stream_encoding(source, item))
-        next(records, None)  # the header
-        for record in records:
+        found = written(source, item)
+        records = iter_records(lines, found.dialect, stream_encoding(source, item))
+        for record in islice(records, found.before, None):
             yield record.offset, record.end, record.number
         return
     for line in lines:

@@ -1,7 +1,9 @@
 """What the first bytes of an input tell: JSON lines or one JSON document, and wrong encodings."""
 
 import codecs
+import json
 
+from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8
 from nocturna.tasks.corpus.formats import COLUMNAR
 from nocturna.tasks.corpus.input_files import InputFile
@@ -12,6 +14,23 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
 
 _START = 4096
+START = 64
+"""Stored bytes that tell a stand-in from data."""
+
+_POINTERS = (
+    (b"version https://git-lfs", "Git LFS pointer", "git lfs pull"),
+    (b"/annex/objects/", "git-annex pointer", "git annex get"),
+)
+_PAGES = (b"<!doctype", b"<html", b"<?xml")
+_BINARY = {
+    b"PAR1": "parquet",
+    b"ARROW1": "arrow",
+    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"%PDF": "a PDF",
+    b"Obj\x01": "Avro",
+    b"ORC": "ORC",
+    b"SQLite format 3": "an SQLite database",
+}
 _LINE = 1 << 20
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -35,6 +54,75 @@ def is_json_lines(source: Source, item: InputFile) -> bool:
     return not line.rstrip().endswith((b"{", b"[", b",", b":")) and _is_object(
         rest.partition(b"\n")[0]
     )
+
+
+def is_json_document(source: Source, item: InputFile) -> bool:
+    """Whether a .jsonl file holds one array of objects, or objects that are spread over lines."""
+    start = head(source, item, _START).removeprefix(BOM).lstrip()
+    if not start.startswith((b"[", b"{")) or _is_object(start.partition(b"\n")[0]):
+        return False
+    start = head(source, item, _LINE).removeprefix(BOM).lstrip()
+    if start.startswith(b"["):
+        return _is_array(start)
+    text = start.decode("utf-8", "replace")
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(text)
+    except ValueError:
+        return False
+    return "\n" in text[:end]
+
+
+def _is_array(start: bytes) -> bool:
+    """Whether what begins with a bracket is one array of objects, not a row that is an array."""
+    line, ended, rest = start.partition(b"\n")
+    try:
+        rows = parse(line.decode("utf-8", "replace"))
+    except Ambiguous:
+        return True
+    except ValueError:
+        return bool(ended) or len(start) >= _LINE - len(BOM)
+    return bool(rows) and not rest.strip() and all(isinstance(row, dict) for row in rows)
+
+
+def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> None:
+    """Refuses a file that stands in the place of data, or that is of quite another format.
+
+    Args:
+        start: its first START bytes, as they are stored.
+
+    Raises:
+        UsageError: one line that says what it is and how to get the data.
+    """
+    shown = redact(path)
+    for mark, what, way in _POINTERS:
+        if start.startswith(mark):
+            raise UsageError(f"{shown}: is a {what}, not the data; {way} fetches it")
+    if format == "files" or source.format == "text":
+        return
+    begin = start.removeprefix(BOM).lstrip().lower()
+    if begin.startswith(_PAGES):
+        raise UsageError(
+            f"{shown}: holds a web page or XML, perhaps an error in place of the data; fetch it "
+            "again, or set --format text to read its lines"
+        )
+    kind = next((kind for mark, kind in _BINARY.items() if start.startswith(mark)), None)
+    if kind is not None and kind != format:
+        way = f"rename it or set --format {kind}" if kind in COLUMNAR else "store it as JSON lines"
+        raise UsageError(f"{shown}: holds {kind}, not {format}; {way}")
+
+
+def refuse_json_as_text(source: Source, item: InputFile) -> None:
+    """Refuses JSON lines under an ending of plain text, unless `format` says that they are texts.
+
+    Raises:
+        UsageError: naming the options.
+    """
+    line = head(source, item, _LINE).removeprefix(BOM).lstrip().partition(b"\n")[0]
+    if line.startswith(b"{") and _is_object(line):
+        raise UsageError(
+            f"{item.uri}: holds JSON objects, not lines of text; set --format jsonl to read them "
+            "as rows, or --format text to score them as they are"
+        )
 
 
 def _is_object(line: bytes) -> bool:

@@ -6,14 +6,17 @@ is linear and a restart skips once.
 """
 
 import gzip
+import re
 import threading
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 
 import zstandard
 
 from nocturna.tasks.corpus.decoding import (
+    ZSTD_WINDOW,
     Gzip,
     Readable,
     Transcoded,
@@ -28,6 +31,8 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
 
 BLOCK = 256 * 1024
+_LINES = ("jsonl", "csv", "tsv")
+_LONE_CR = re.compile(rb"\r(?!\n)")
 
 
 class _Forward:
@@ -69,6 +74,16 @@ def byte_range(
     Raises:
         UsageError: if the file is gone, cut off or corrupt.
     """
+    if item.format == "text":
+        yield from _one_line_end(_stored_range(source, item, start, stop))
+    elif item.format in _LINES and _ends_with_cr(source, item):
+        for block in _stored_range(source, item, start, stop):
+            yield block.replace(b"\r", b"\n")
+    else:
+        yield from _stored_range(source, item, start, stop)
+
+
+def _stored_range(source: Source, item: InputFile, start: int, stop: int | None) -> Iterator[bytes]:
     if item.compression is None and not _is_transcoded(source, item):
         with open_raw(source, item) as raw:
             raw.seek(start)
@@ -80,12 +95,38 @@ def byte_range(
     yield from _blocks(forward, item, stop)
 
 
+def _one_line_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """A stream in which a lone carriage return is a line feed, byte for byte."""
+    waiting = b""
+    for block in blocks:
+        data = waiting + block
+        waiting = b"\r" if data.endswith(b"\r") else b""
+        data = data[: len(data) - len(waiting)]
+        yield _LONE_CR.sub(b"\n", data) if b"\r" in data else data
+    if waiting:
+        yield b"\n"
+
+
+@lru_cache
+def _ends_with_cr(source: Source, item: InputFile) -> bool:
+    """Whether the lines of an input end with a carriage return alone, as on an old Mac."""
+    start = _head(source, item, BLOCK, True)
+    return b"\r" in start and b"\n" not in start
+
+
 def head(source: Source, item: InputFile, size: int, transcoded: bool = True) -> bytes:
     """The first decompressed bytes, at most `size`, without moving the thread's kept stream.
 
     Args:
         transcoded: as `byte_range` yields them; False: as they are stored inside the compression.
     """
+    start = _head(source, item, size, transcoded)
+    if transcoded and item.format in _LINES and _ends_with_cr(source, item):
+        return start.replace(b"\r", b"\n")
+    return start
+
+
+def _head(source: Source, item: InputFile, size: int, transcoded: bool) -> bytes:
     forward = _Forward(_open(source, item, transcoded))
     try:
         found = b""
@@ -108,7 +149,16 @@ def stream_errors(item: InputFile) -> Iterator[None]:
                 f"{item.uri}: the {item.compression} stream ends too early, the file was cut off; "
                 "copy it again"
             ) from None
-        except (gzip.BadGzipFile, zlib.error, zstandard.ZstdError) as error:
+        except zstandard.ZstdError as error:
+            if not re.search("memory|window", str(error)):
+                raise UsageError(
+                    f"{item.uri}: corrupt zstd data ({error}); copy the file again"
+                ) from None
+            raise UsageError(
+                f"{item.uri}: its zstd window is larger than {ZSTD_WINDOW >> 20:,} MiB, the limit; "
+                "pack it again with zstd --long=31 or less"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error) as error:
             raise UsageError(
                 f"{item.uri}: corrupt {item.compression} data ({error}); copy the file again"
             ) from None

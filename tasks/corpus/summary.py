@@ -23,11 +23,12 @@ class ShardIndex:
     documents: int
     rejected: int
     digest: str
+    superseded: int = 0
 
 
 @dataclass(frozen=True)
 class IndexSummary:
-    """What the corpus holds; `read = documents + rejected`.
+    """What the corpus holds; `read = documents + rejected + superseded`.
 
     Attributes:
         read: rows read.
@@ -39,6 +40,7 @@ class IndexSummary:
         id_column: the column that holds the ids, or None.
         example: the first repeated id.
         shards: one entry a shard, in order.
+        superseded: rows whose place another row of their id took, as the source asked.
     """
 
     read: int
@@ -50,3 +52,4 @@ class IndexSummary:
     id_column: str | None
     example: Repeat | None
     shards: tuple[ShardIndex, ...]
+    superseded: int = 0

@@ -8,7 +8,9 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
 from nocturna.tasks.corpus.read_shard import read_shard
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
@@ -87,8 +89,10 @@ def evaluate_file(
         raise UsageError(f"model {part.model.name}: gives no labels to compare with gold ones")
     documents, unreadable = _read(job.source)
     plan = plan_inference(job)
-    given = documents[gold].to_pylist()
-    mapped = map_labels(["" if g is None else str(g) for g in given], names or {}, part.labels)
+    given = documents[kept_name(gold)].to_pylist()
+    mapped = map_labels(
+        ["" if g is None else _label_of(g) for g in given], names or {}, part.labels
+    )
     kept = [i for i, label in enumerate(mapped) if label != LEFT_OUT]
     texts = documents["text"].to_pylist()
     scores = score_texts(plan, [texts[i] for i in kept], running(job.compute, plan.precision))
@@ -132,11 +136,18 @@ def _job(
     return make_job(values, "nocturna evaluate")
 
 
+def _label_of(gold: Any) -> str:
+    return str(gold).lower() if isinstance(gold, bool) else str(gold)
+
+
 def _read(source: Source) -> tuple[pa.Table, int]:
     """The documents that can be scored, and the number of rows that cannot."""
     inputs = freeze_inputs(source)
     rows = [read_shard(source, inputs, shard) for shard in cut_shards(source, inputs)]
-    documents = pa.concat_tables((r.documents for r in rows), promote_options="permissive")
+    types = KeptTypes(source.keep)
+    for read in rows:
+        types.join(read.types)
+    documents = pa.concat_tables([with_kept_types(r.documents, types.schema()) for r in rows])
     good = documents.filter(pc.is_null(documents["error_code"]))
     rejected = sum(r.rejects.num_rows for r in rows)
     return good, rejected + documents.num_rows - good.num_rows

@@ -8,6 +8,8 @@ from nocturna.tasks.addresses import note_secrets, recall, redact, remember
 from nocturna.tasks.job.base import Section, option, refuse_secrets
 from nocturna.tasks.job.listed import Texts
 
+_DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
+
 
 class Source(Section):
     """Where the documents of a job come from: files by path, or a data set on the Hub.
@@ -53,6 +55,12 @@ class Source(Section):
         description="Column that identifies a document; without one, the text's hash does.",
         json_schema_extra=option("--id"),
     )
+    on_repeat: Literal["error", "first", "last"] = Field(
+        "error",
+        description="Which of several rows with one id counts: first or last; the others are "
+        "superseded. `error` puts all but the first aside, and ends the run if they are many.",
+        json_schema_extra=option("--on-repeat"),
+    )
     encoding: str = Field(
         "utf-8", description="Encoding of text files.", json_schema_extra=option("--encoding")
     )
@@ -60,6 +68,29 @@ class Source(Section):
         (),
         description="Source columns to carry to the results.",
         json_schema_extra=option("--keep"),
+    )
+    exclude: Texts = Field(
+        (),
+        description="Files of a folder or glob to leave out, by name or pattern, as in *.csv.",
+        json_schema_extra=option("--exclude"),
+    )
+    delimiter: str | None = Field(
+        None,
+        description="What separates the fields of CSV and TSV files: one character, or comma, "
+        "semicolon, tab or pipe; without it, the header tells.",
+        json_schema_extra=option("--delimiter"),
+    )
+    escape: Literal["doubled", "backslash"] | None = Field(
+        None,
+        description="How quotes inside a quoted CSV field are written: doubled, or after a "
+        "backslash as Spark does.",
+        json_schema_extra=option("--escape"),
+    )
+    quotes: Literal["quoting", "literal"] | None = Field(
+        None,
+        description="What quotation marks around a CSV or TSV field are: quoting, or literally "
+        "part of the text; without it, the lines of a TSV tell.",
+        json_schema_extra=option("--quotes"),
     )
     max_chars: int = Field(
         10_000_000,
@@ -93,10 +124,29 @@ class Source(Section):
     def _each_once(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(keep))
 
+    @field_validator("delimiter")
+    @classmethod
+    def _one_character(cls, delimiter: str | None) -> str | None:
+        named = _DELIMITERS.get(delimiter or "", delimiter)
+        if named is not None and len(named) != 1:
+            raise ValueError("give one character, or comma, semicolon, tab or pipe")
+        return named
+
+    @field_validator("escape", mode="before")
+    @classmethod
+    def _named_escape(cls, escape: object) -> object:
+        return "backslash" if escape == "\\" else escape
+
     @model_validator(mode="after")
     def _one_origin(self) -> Self:
         if (self.path is None) == (self.dataset is None):
             raise ValueError("give either `path` or `dataset`, not both and not neither")
+        return self
+
+    @model_validator(mode="after")
+    def _ids_to_repeat(self) -> Self:
+        if self.on_repeat != "error" and self.id is None:
+            raise ValueError(f"`on_repeat: {self.on_repeat}` needs `id`: the column that repeats")
         return self
 
     @model_validator(mode="after")

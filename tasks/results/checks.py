@@ -144,9 +144,8 @@ def _zero(name: str, value: float, message: str) -> Check:
 
 def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:
     """Rows that reports and files do not agree on."""
-    told = counts.scored + counts.failed + counts.quarantined + counts.carried
     return (
-        abs(counts.read - told)
+        abs(counts.read - counts.told)
         + abs(measured["ok"] - counts.scored - counts.rewritten)
         + abs(measured["rows"] - measured["ok"] - counts.failed)
     )
@@ -155,6 +154,7 @@ def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:
 def _accounting(counts: Counts, measured: dict[str, Any], rows: int) -> str:
     return (
         f"{counts.read:,} rows read are not {counts.scored:,} scored + {counts.failed:,} failed + "
-        f"{counts.quarantined:,} quarantined + {counts.carried:,} carried, or the parts hold "
+        f"{counts.quarantined:,} quarantined + {counts.superseded:,} superseded + "
+        f"{counts.carried:,} carried, or the parts hold "
         f"others ({measured['ok']:,} ok of {measured['rows']:,} written, {rows:,} in all)"
     )

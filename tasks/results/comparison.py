@@ -9,7 +9,7 @@ from nocturna.tasks.results.checks import read_metrics
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import PUBLISHED, Manifest, list_runs
 
-COUNTS = ("read", "scored", "failed", "quarantined", "carried")
+COUNTS = ("read", "scored", "failed", "quarantined", "superseded", "carried")
 
 
 @dataclass(frozen=True)

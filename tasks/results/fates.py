@@ -5,6 +5,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pyarrow as pa
+
+from nocturna.tasks.corpus.index import DOCUMENTS
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.sql import literal, quoted
@@ -39,12 +42,12 @@ class Wanted:
     Attributes:
         answers: each one a row needs for itself.
         kept: the result column of each kept source column, whose values are always tonight's.
-        columns: every column of the next snapshot.
+        columns: of the next snapshot.
     """
 
     answers: tuple[Answer, ...]
     kept: Mapping[str, str] = field(default_factory=dict)
-    columns: tuple[str, ...] = ()
+    columns: pa.Schema = field(default_factory=lambda: pa.schema([]))
 
 
 def make_fates(
@@ -60,20 +63,23 @@ def make_fates(
     Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer.
     """
     parts = snapshot.parts if snapshot else ()
-    there = set(schema_of(parts[0].path).names) if parts else set()
+    before = schema_of(parts[0].path) if parts else pa.schema([])
+    there = set(before.names)
     lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
     more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
     documents = f"""
         SELECT {", ".join(["shard, position, doc_id, content_hash, error_code", *more])}
         FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true)
-        WHERE disposition <> 'duplicate_id'"""
+        WHERE disposition IN ({", ".join(map(literal, DOCUMENTS))})"""
     names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
     rows = f"""
-        SELECT *, list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
+        SELECT doc_id, COLUMNS(*) AS 'was.\\0',
+            list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
         FROM read_parquet({paths}, filename = true, file_row_number = true)
         WHERE true"""
     nothing = """
-        SELECT '' AS doc_id, '' AS content_hash, '' AS error_code, 0 AS part, 0::BIGINT AS row
+        SELECT '' AS doc_id, '' AS "was.content_hash", '' AS "was.error_code", 0 AS part,
+            0::BIGINT AS row
         WHERE false"""
     database.execute(
         """
@@ -88,12 +94,12 @@ def make_fates(
         for i, a in enumerate(wanted.answers)
     ]
     other = [
-        f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM old.{quoted(target)}"
-        if target in there
+        f"new.{quoted(f'kept.{name}')} IS DISTINCT FROM {_old(target)}"
+        if target in there and _same_type(target, before, wanted.columns)
         else "true"
         for name, target in wanted.kept.items()
     ]
-    if set(wanted.columns) - there:
+    if set(wanted.columns.names) - there:
         other.append("true")
     total = _count(database, documents) + sum(part.rows for part in parts)
     buckets = 1 + total // bucket_rows
@@ -106,16 +112,17 @@ def make_fates(
             SELECT shard, position, doc_id, old.part, old.row,
                 CASE
                     WHEN old.part IS NULL
-                        OR new.content_hash IS DISTINCT FROM old.content_hash
-                        OR new.error_code IS DISTINCT FROM old.error_code
+                        OR new.content_hash IS DISTINCT FROM old."was.content_hash"
+                        OR new.error_code IS DISTINCT FROM old."was.error_code"
                         OR $full THEN {every}
                     ELSE {" + ".join(bits) or "0"}
                 END AS asked,
                 CASE
                     WHEN old.part IS NULL THEN 'new'
                     WHEN new.shard IS NULL THEN 'vanished'
-                    WHEN new.content_hash IS DISTINCT FROM old.content_hash THEN 'changed'
-                    WHEN $full OR new.error_code IS DISTINCT FROM old.error_code THEN 'retried'
+                    WHEN new.content_hash IS DISTINCT FROM old."was.content_hash" THEN 'changed'
+                    WHEN $full OR new.error_code IS DISTINCT FROM old."was.error_code"
+                        THEN 'retried'
                     WHEN asked <> 0 THEN 'reconfigured'
                     WHEN {" OR ".join(other) or "false"} THEN 'rewritten'
                     ELSE 'unchanged'
@@ -128,17 +135,27 @@ def make_fates(
         )
 
 
+def _old(column: str) -> str:
+    """A column of a row that is published, in SQL: kept ones may have any name."""
+    return f"old.{quoted(f'was.{column}')}"
+
+
+def _same_type(name: str, before: pa.Schema, now: pa.Schema) -> bool:
+    """Whether a column is of one type in both; SQL would compare others by rounding them."""
+    return name not in now.names or before.field(name).type == now.field(name).type
+
+
 def _stale(answer: Answer, there: set[str]) -> str:
     """Whether a row must be asked anew, as a condition on the documents and rows that meet."""
     config, status = f"{answer.name}_config", f"{answer.name}_status"
     if config not in there:
         return "true"
-    tests = [f"old.{quoted(config)} IS DISTINCT FROM {literal(answer.config)}"]
+    tests = [f"{_old(config)} IS DISTINCT FROM {literal(answer.config)}"]
     if answer.own_labels is not None:
-        before = f"coalesce(old.{quoted(f'{answer.name}_labels')}, [])"
+        before = f"coalesce({_old(f'{answer.name}_labels')}, [])"
         tests.append(f"new.{quoted(f'list.{answer.own_labels}')} IS DISTINCT FROM {before}")
     if answer.again and status in there:
-        tests.append(f"old.{quoted(status)} IN ({', '.join(map(literal, answer.again))})")
+        tests.append(f"{_old(status)} IN ({', '.join(map(literal, answer.again))})")
     return " OR ".join(tests)
 
 

@@ -131,6 +131,8 @@ def table_rows(summary: Summary) -> list[tuple[str, str]]:
         ("failed", f"{counts.failed:,}"),
         ("quarantined", f"{counts.quarantined:,}"),
     ]
+    if counts.superseded:
+        rows.append(("superseded", f"{counts.superseded:,}"))
     if counts.carried:
         rows.append(("carried over", f"{counts.carried:,}"))
     if summary.published.get("rows", 0) > counts.scored + counts.failed:

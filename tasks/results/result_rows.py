@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import stored
 from nocturna.tasks.results.schema import SCORED_AT, Columns, kept_columns, results_schema
 from nocturna.tasks.results.score_arrays import NewScores, lacks_number, score_arrays
@@ -80,7 +81,7 @@ def result_rows(
     for score in columns.scores:
         made |= score_arrays(score, scores.scores[score.name], good, scores.carried)
     for name, target in kept_columns(columns).items():
-        made[target] = documents[name]
+        made[target] = documents[kept_name(name)]
     at = (now or datetime.now(UTC)).astimezone(UTC).replace(tzinfo=None)
     constants = {**vars(trace), "scored_at": pa.scalar(at, SCORED_AT)}
     arrays = []

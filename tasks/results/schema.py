@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from nocturna.tasks.corpus.kept import stored_type
+from nocturna.tasks.corpus.kept_types import converted
 from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.score_plan import ScorePlan
@@ -85,6 +86,10 @@ OUR_NAMES = frozenset(
 """Every fixed column name, whether a job has the column or not."""
 
 
+_READERS = {"filename", "file_row_number"}
+"""What readers call columns of their own beside those of a file."""
+
+
 def results_schema(columns: Columns, job_name: str) -> pa.Schema:
     """The Arrow schema of a job's results, one row a document.
 
@@ -123,21 +128,29 @@ def kept_columns(columns: Columns) -> dict[str, str]:
     """The result column of each kept source column.
 
     The name stays, unless Nocturna uses it in any job, in any letter case (SQL has none): then it
-    gets the prefix `source_`.
+    gets `source_` in front, again where that is the name of another kept column.
 
     Raises:
-        UsageError: if two kept columns would get the same name.
+        UsageError: if two kept columns differ in the case of letters only.
     """
     ours = OUR_NAMES | {name for score in columns.scores for name in columns_of_score(score)}
-    named: dict[str, str] = {}
-    for name in _kept(columns).names:
-        target = f"source_{name}" if name.lower() in ours else name
-        clash = next((n for n, t in named.items() if t.lower() == target.lower()), None)
-        if clash is not None:
+    ours |= _READERS
+    names = _kept(columns).names
+    known: dict[str, str] = {}
+    for name in names:
+        if (clash := known.setdefault(name.lower(), name)) != name:
             raise UsageError(
-                f"source.keep: columns {clash!r} and {name!r} would both become "
-                f"{target!r} in the results; rename one in the source or keep only one"
+                f"source.keep: the columns {clash!r} and {name!r} differ in the case of letters "
+                "only, which SQL does not tell apart; rename one in the source or keep only one"
             )
+    taken = {*ours, *(name.lower() for name in names)}
+    named: dict[str, str] = {}
+    for name in names:
+        target = name
+        if name.lower() in ours:
+            while target.lower() in taken:
+                target = f"source_{target}"
+            taken.add(target.lower())
         named[name] = target
     return named
 
@@ -148,9 +161,15 @@ def same_columns(one: pa.Schema, other: pa.Schema) -> bool:
 
 
 def fitted(table: pa.Table, schema: pa.Schema) -> pa.Table:
-    """The table with the columns of `schema`: null in those it lacks, without those it has more."""
+    """The table with the columns of `schema`: null in those it lacks, without those it has more.
+
+    A column of another type, such as a kept one that is a float since last night, is converted.
+    """
     arrays = [
-        table[f.name] if _has(table.schema, f) else pa.nulls(table.num_rows, f.type) for f in schema
+        converted(table[f.name], f.type)
+        if f.name in table.schema.names and _label(table.schema.field(f.name)) == _label(f)
+        else pa.nulls(table.num_rows, f.type)
+        for f in schema
     ]
     return pa.table(arrays, schema=schema)
 

@@ -34,10 +34,11 @@ class ScoredShard:
     Attributes:
         shard: position of the shard in the plan, from 0.
         part: its rows; None where every row was quarantined.
-        read: rows read; `read = scored + failed + quarantined + carried`.
+        read: rows read; `read = scored + failed + quarantined + superseded + carried`.
         scored: documents with scores.
         failed: documents whose row has an error code and no scores.
         quarantined: rows that could not be read.
+        superseded: rows whose place another row of their id took.
         carried: documents of which nothing was asked: their scores are those of earlier nights.
         rewritten: those among them whose row was written anew, with tonight's kept columns.
         tokens: tokens of the scored texts.
@@ -58,6 +59,7 @@ class ScoredShard:
     tokens: int
     seconds: float
     timings: dict[str, float] = field(default_factory=dict)
+    superseded: int = 0
     carried: int = 0
     rewritten: int = 0
     computed_tokens: int = 0
@@ -74,6 +76,7 @@ class Counts:
     failed: int = 0
     quarantined: int = 0
     tokens: int = 0
+    superseded: int = 0
     carried: int = 0
     rewritten: int = 0
     computed_tokens: int = 0
@@ -87,8 +90,14 @@ class Counts:
         return self.padding_tokens / computed if computed else 0.0
 
     @property
+    def told(self) -> int:
+        """Rows of which it is known what became of them."""
+        documents = self.scored + self.failed + self.carried
+        return documents + self.quarantined + self.superseded
+
+    @property
     def accounted(self) -> bool:
-        return self.read == self.scored + self.failed + self.quarantined + self.carried
+        return self.read == self.told
 
 
 def total(shards: list[ScoredShard]) -> Counts:
@@ -98,6 +107,7 @@ def total(shards: list[ScoredShard]) -> Counts:
         scored=sum(s.scored for s in shards),
         failed=sum(s.failed for s in shards),
         quarantined=sum(s.quarantined for s in shards),
+        superseded=sum(s.superseded for s in shards),
         tokens=sum(s.tokens for s in shards),
         carried=sum(s.carried for s in shards),
         rewritten=sum(s.rewritten for s in shards),

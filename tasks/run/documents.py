@@ -7,7 +7,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from nocturna.tasks.corpus.document_tables import ShardRows
+from nocturna.tasks.corpus.document_tables import ShardRows, kept_name
 from nocturna.tasks.corpus.index import open_shard
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.corpus.language import languages_of
@@ -77,7 +77,7 @@ def to_score(plan: Plan, work: Documents) -> ToScore:
             if before is not None and name in before.column_names
         },
         choices={
-            column: label_lists(rows[column])
+            column: label_lists(rows[kept_name(column)])
             for column in dict.fromkeys(s.choices for s in plan.inference.scores if s.choices)
         },
     )

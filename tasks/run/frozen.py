@@ -122,9 +122,7 @@ def wanted_of(columns: Columns, summary_config: str | None, job_name: str) -> Wa
     answers = [Answer(s.name, s.config, own_labels=s.choices) for s in columns.scores]
     if summary_config is not None:
         answers.append(Answer(SUMMARY, summary_config, again=tuple(sorted(WORTH_ASKING_AGAIN))))
-    return Wanted(
-        tuple(answers), kept_columns(columns), tuple(results_schema(columns, job_name).names)
-    )
+    return Wanted(tuple(answers), kept_columns(columns), results_schema(columns, job_name))
 
 
 def summary_config_of(job: Job) -> str | None:

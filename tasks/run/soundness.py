@@ -38,7 +38,7 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
     """
     check_settings(job, rehearsal=rehearsal)
     scores = check_models(job)
-    check_corpus(_read(job, scores), job.shard_size, to_read=True)
+    check_corpus(_read(job, scores), to_read=True)
     _check_published(job, scores)
 
 
@@ -55,7 +55,7 @@ def check_served(job: Job) -> str | None:
     scores = check_models(job)
     _check_published(job, scores)
     try:
-        check_corpus(_read(job, scores), job.shard_size, to_read=False)
+        check_corpus(_read(job, scores), to_read=False)
     except UsageError as error:
         return str(error)
     return None
@@ -85,7 +85,7 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
         )
 
 
-def check_corpus(source: Source, shard_size: int | None, *, to_read: bool) -> None:
+def check_corpus(source: Source, *, to_read: bool) -> None:
     """Lists a corpus and looks at the columns of its first files, without reading them whole.
 
     Args:
@@ -100,7 +100,7 @@ def check_corpus(source: Source, shard_size: int | None, *, to_read: bool) -> No
     remote = is_remote(source.path or "")
     with _unsaid(), suppress(Transient):  # the plan says the one and tries the other again
         most = 1 if remote else LOOKED_AT
-        check_head(source, find_inputs(source), most, shard_size)
+        check_head(source, find_inputs(source), most)
     if remote:
         forget_listings(source.address, to_read)
 

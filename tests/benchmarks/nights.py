@@ -53,7 +53,7 @@ TOPICS = ("política", "computación", "estadística", "deportes", "salud", "cul
 COLUMNS = Columns((SENTIMENT, replace(TOPIC, labels=TOPICS)))
 SCHEMA = results_schema(COLUMNS, JOB)
 CONFIG, OTHER = (
-    Wanted(tuple(Answer(s.name, s.config + more) for s in COLUMNS.scores), {}, tuple(SCHEMA.names))
+    Wanted(tuple(Answer(s.name, s.config + more) for s in COLUMNS.scores), {}, SCHEMA)
     for more in ("", "0")
 )
 BEFORE, TONIGHT = "20261122T020000-0a1b2c3d", "20261123T020000-4e5f6a7b"

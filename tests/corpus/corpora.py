@@ -84,9 +84,15 @@ def read_all(origin: Source, shard_size: int | None = None) -> tuple[list[Row], 
     rejects: list[Row] = []
     for shard in cut_shards(origin, inputs, shard_size):
         rows = read_shard(origin, inputs, shard)
-        documents += rows.documents.to_pylist()
+        documents += plain_rows(rows.documents)
         rejects += rows.rejects.to_pylist()
     return documents, rejects
+
+
+def plain_rows(documents: pa.Table) -> list[Row]:
+    """Documents with the kept columns under their names in the source."""
+    names = [name.removeprefix("kept.") for name in documents.column_names]
+    return documents.rename_columns(names).to_pylist()
 
 
 def read_indexed(
@@ -101,7 +107,7 @@ def read_indexed(
     for shard in shards:
         rows = open_shard(origin, inputs, shard, summary, folder)
         assert rows.documents.num_rows + rows.rejects.num_rows == shard.rows
-        documents += rows.documents.to_pylist()
+        documents += plain_rows(rows.documents)
         rejects += rows.rejects.to_pylist()
     assert (len(documents), len(rejects)) == (summary.documents, summary.rejected)
     return documents, rejects, summary

@@ -126,7 +126,7 @@ def test_kept_columns_keep_their_types(tmp_path):
         (shard,) = cut_shards(origin, inputs)
         rows = read_shard(origin, inputs, shard)
         for column, values in columns.items():
-            found = rows.documents[column]
+            found = rows.documents[f"kept.{column}"]
             kind = pa.string() if column == "kind" else values.type
             assert found.type == kind, column
             assert found.combine_chunks().equals(values.cast(kind)) or column == "x"

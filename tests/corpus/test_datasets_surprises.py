@@ -12,7 +12,17 @@ from nocturna.tasks.corpus.index import build_index, open_shard
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import NocturnaError, UsageError
-from tests.corpus.corpora import compressed, jsonl, parquet, read_all, reasons, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    jsonl,
+    parquet,
+    read_all,
+    read_indexed,
+    reasons,
+    source,
+    texts,
+    write,
+)
 
 
 def test_a_readme_with_configs_does_not_choose_the_files(tmp_path):
@@ -36,13 +46,17 @@ def test_changed_content_under_the_same_mtime_is_seen_and_a_touch_is_not(tmp_pat
     assert texts(read_all(source(path))[0]) == ["dos"]
 
 
-def test_a_folder_of_mixed_formats_and_split_names_loses_nothing(tmp_path):
+def test_a_folder_of_mixed_formats_and_split_names_loses_nothing(tmp_path, caplog):
     write(tmp_path / "a.jsonl", jsonl([{"text": "uno"}]))
     write(tmp_path / "test-b.jsonl", jsonl([{"text": "dos"}]))
     write(tmp_path / "c.csv", "text\ntres\n")
     write(tmp_path / "d.parquet", parquet([{"text": "cuatro"}]))
+    assert sorted(texts(read_all(source(tmp_path))[0])) == ["cuatro", "dos", "tres", "uno"]
     write(tmp_path / "e.txt", "cinco\n")
-    assert sorted(texts(read_all(source(tmp_path))[0])) == ["cinco", "cuatro", "dos", "tres", "uno"]
+    with caplog.at_level("WARNING"):
+        assert len(read_all(source(tmp_path))[0]) == 4
+    assert "left out 1 file" in caplog.text and "e.txt" in caplog.text
+    assert texts(read_all(source(f"{tmp_path}/*.txt"))[0]) == ["cinco"]
 
 
 def test_one_broken_jsonl_line_costs_one_row_with_its_line_in_the_file(tmp_path):
@@ -74,10 +88,11 @@ def test_latin_1_is_read_in_json_too(tmp_path):
     write(tmp_path / "a.jsonl", '{"text": "año"}\n'.encode("latin-1"))
     write(tmp_path / "b.json", '[{"text": "año"}]'.encode("latin-1"))
     write(tmp_path / "c.csv", "text\naño\n".encode("latin-1"))
-    write(tmp_path / "d.txt", "año\n".encode("latin-1"))
-    assert texts(read_all(source(tmp_path, encoding="latin-1"))[0]) == ["año"] * 4
+    assert texts(read_all(source(tmp_path, encoding="latin-1"))[0]) == ["año"] * 3
     documents, rejects = read_all(source(tmp_path))
-    assert (documents, reasons(rejects)) == ([], ["encoding"] * 4)
+    assert (documents, reasons(rejects)) == ([], ["encoding"] * 3)
+    path = write(tmp_path / "d.txt", "año\n".encode("latin-1"))
+    assert texts(read_all(source(path, encoding="latin-1"))[0]) == ["año"]
 
 
 def test_an_extra_column_in_a_later_file_is_no_matter_and_a_missing_one_is_named(tmp_path):
@@ -85,8 +100,10 @@ def test_an_extra_column_in_a_later_file_is_no_matter_and_a_missing_one_is_named
     write(tmp_path / "b.parquet", parquet([{"text": "dos", "k": 2, "otra": 3}]))
     write(tmp_path / "c.csv", "k,otra,text\n3,4,tres\n")
     assert texts(read_all(source(tmp_path))[0]) == ["uno", "dos", "tres"]
-    with pytest.raises(UsageError, match=r"a\.parquet: no column 'otra' for `keep`"):
-        read_all(source(tmp_path, keep=("otra",)))
+    documents, *_ = read_indexed(source(tmp_path, keep=("otra",)), tmp_path.parent / "i")
+    assert [row["otra"] for row in documents] == [None, "3", "4"]
+    with pytest.raises(UsageError, match=r"a\.parquet: no column 'ninguna' for `keep`"):
+        read_all(source(tmp_path, keep=("ninguna",)))
 
 
 def test_inputs_without_rows_are_no_error(tmp_path):

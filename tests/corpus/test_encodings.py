@@ -134,6 +134,7 @@ def test_line_ends(tmp_path):
     assert [(row["text"], row["source_row"]) for row in documents] == [
         ("uno", 1),
         ("dos", 2),
-        ("tres\rcuatro\x0bcinco\x85seis", 5),
-        ("fin", 6),
+        ("tres", 5),
+        ("cuatro\x0bcinco\x85seis", 6),
+        ("fin", 7),
     ]

@@ -6,7 +6,7 @@ import pytest
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.jsonstream import iter_values
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import jsonl, read_all, reasons, source, texts, write
+from tests.corpus.corpora import jsonl, read_all, read_indexed, reasons, source, texts, write
 
 
 def test_a_broken_line_costs_one_row_and_says_where(tmp_path):
@@ -103,19 +103,46 @@ def test_a_row_without_the_text_key_is_a_document(tmp_path):
     assert [row["error_code"] for row in documents] == [None, "missing_text"]
 
 
-def test_a_column_that_no_row_of_the_first_shard_has_is_missing(tmp_path):
+def test_a_column_that_no_row_has_is_missing(tmp_path):
     path = write(tmp_path / "c.jsonl", '{"texto": "a", "n": 1}\nrota\n{"autor": "b"}\n')
     message = r"c\.jsonl: no column 'text' for `text`; the columns are 'texto', 'n', 'autor'"
     with pytest.raises(UsageError, match=message):
         read_all(source(path))
     path = write(tmp_path / "late.jsonl", '{"text": "a"}\n{"text": "b", "autor": "c"}\n')
-    documents, _ = read_all(source(path, keep=("autor",)), 2)
-    assert [row["autor"] for row in documents] == [None, "c"]
-    with pytest.raises(UsageError, match=r"no column 'autor' for `keep`"):
-        read_all(source(path, keep=("autor",)), 1)
+    for size in (1, 2):
+        documents, _ = read_all(source(path, keep=("autor",)), size)
+        assert [row["autor"] for row in documents] == [None, "c"]
 
 
-def test_kept_values_are_texts_or_json_text(tmp_path):
+@pytest.mark.parametrize(
+    ("written", "kept"),
+    [
+        (["1", "null", "-7", "9223372036854775807"], [1, None, -7, 2**63 - 1]),
+        (["1", "9223372036854775808"], ["1", "9223372036854775808"]),
+        (["1.10", "12.5", "3", "1e3"], [1.1, 12.5, 3.0, 1000.0]),
+        (["0.1", "0.12345678901234567890"], ["0.1", "0.12345678901234567890"]),
+        (["0.5", "9007199254740993"], ["0.5", "9007199254740993"]),
+        (["true", "null", "false"], [True, None, False]),
+        (["true", "1"], ["true", "1"]),
+        (["null", "null"], [None, None]),
+    ],
+)
+def test_kept_numbers_are_numbers_where_each_is_one_exactly(tmp_path, written, kept):
+    data = "".join(f'{{"text": "a", "k": {value}}}\n' for value in written)
+    documents, _ = read_all(source(write(tmp_path / "c.jsonl", data), keep=("k",)))
+    found = [row["k"] for row in documents]
+    assert (found, list(map(type, found))) == (kept, list(map(type, kept)))
+
+
+def test_kept_numbers_stay_numbers_beside_rows_that_have_none(tmp_path):
+    write(tmp_path / "a.jsonl", '{"text": "a"}\n{"text": "b", "k": null}\n')
+    write(tmp_path / "b.jsonl", '{"text": "c", "k": 5}\n')
+    for size in (1, 10):
+        documents, *_ = read_indexed(source(tmp_path, keep=("k",)), tmp_path.parent / "i", size)
+        assert [row["k"] for row in documents] == [None, None, 5]
+
+
+def test_kept_values_of_several_kinds_are_texts_or_json_text(tmp_path):
     values = [
         '"x"',
         "1.10",

@@ -22,7 +22,7 @@ from tests.results.examples import COLUMNS, SCHEMA, documents, part_of, rows_of,
 
 CONFIG = Wanted(
     answers=tuple(Answer(score.name, score.config) for score in COLUMNS.scores),
-    columns=tuple(SCHEMA.names),
+    columns=SCHEMA,
 )
 
 

@@ -43,6 +43,7 @@ def test_a_summary_is_one_json_object(layout):
         "scored": 10,
         "failed": 0,
         "quarantined": 2,
+        "superseded": 0,
         "tokens": 99,
         "carried": 0,
         "rewritten": 0,

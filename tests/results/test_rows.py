@@ -80,9 +80,9 @@ def test_kept_columns_and_text_are_carried():
     zone = timezone(timedelta(hours=2))
     keep = pa.schema([("status", pa.string()), ("when", pa.timestamp("us", tz="+02:00"))])
     columns = replace(COLUMNS, keep=keep, keep_text=True)
-    docs = documents(["a"]).append_column("status", pa.array(["draft"]))
+    docs = documents(["a"]).append_column("kept.status", pa.array(["draft"]))
     moment = pa.array([datetime(2026, 1, 1, 12, tzinfo=zone)], keep.field("when").type)
-    docs = docs.append_column("when", moment)
+    docs = docs.append_column("kept.when", moment)
     table = result_rows(docs, scores_of(docs), columns, JOB, TRACE)
     assert table["source_status"].to_pylist() == ["draft"]
     assert table["status"].to_pylist() == ["ok"]

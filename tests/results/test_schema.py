@@ -139,7 +139,21 @@ def test_results_of_version_0_1_tell_their_scores_by_their_columns():
     assert score_names(kept) == ["sentiment"] and further_columns(kept) == ("topic",)
 
 
-@pytest.mark.parametrize("names", [("status", "source_status"), ("Autor", "autor")])
+@pytest.mark.parametrize(
+    ("names", "wanted"),
+    [
+        (("status", "source_status"), ("source_source_status", "source_status")),
+        (("source_text", "text"), ("source_text", "source_source_text")),
+        (("text", "doc_id", "run_id"), ("source_text", "source_doc_id", "source_run_id")),
+        (("filename", "part", "row"), ("source_filename", "part", "row")),
+    ],
+)
+def test_kept_our_names_in_any_combination(names, wanted):
+    keep = pa.schema([(name, pa.string()) for name in names])
+    assert tuple(kept_columns(Columns(keep=keep)).values()) == wanted
+
+
+@pytest.mark.parametrize("names", [("Status", "status"), ("Autor", "autor")])
 def test_kept_columns_that_would_share_a_name_are_refused(names):
     keep = pa.schema([(name, pa.string()) for name in names])
     with pytest.raises(UsageError, match=r"source\.keep: .*rename one in the source"):

@@ -1,0 +1,139 @@
+"""Values one or more levels down in a JSON row, and those that an export has wrapped."""
+
+import base64
+import binascii
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import PurePosixPath
+from typing import Any
+
+from nocturna.tasks.corpus.input_files import MISSING
+from nocturna.tasks.corpus.jsonrows import Number
+
+_TEXTS = ("$oid", "$symbol", "$uuid")
+_NUMBERS = ("$numberLong", "$numberInt", "$numberDouble", "$numberDecimal")
+_DEEP = 4
+_UUIDS = ("03", "04", "3", "4")
+
+
+def value_at(row: dict[str, Any], name: str) -> Any:
+    """The value of a column: a key of the row, else a path of keys with dots between them.
+
+    Values that MongoDB's exports wrap, such as `{"$oid": ...}`, are unwrapped.
+
+    Returns:
+        MISSING where the row has no such key.
+    """
+    value = row.get(name, MISSING)
+    if value is MISSING and "." in name:
+        value = row
+        for key in name.split("."):
+            value = value.get(key, MISSING) if isinstance(value, dict) else MISSING
+            if value is MISSING:
+                break
+    return unwrapped(value) if isinstance(value, dict) and len(value) == 1 else value
+
+
+def unwrapped(value: dict[str, Any]) -> Any:
+    """The value inside an object of MongoDB's Extended JSON; other objects as they are."""
+    ((key, inner),) = value.items()
+    if key in _TEXTS and isinstance(inner, str):
+        return inner
+    if key in _NUMBERS and isinstance(inner, str):
+        return Number(inner)
+    if key == "$date":
+        return _date(inner, value)
+    if key == "$binary" and isinstance(inner, dict) and inner.get("subType") in _UUIDS:
+        try:
+            return str(uuid.UUID(bytes=base64.b64decode(str(inner.get("base64")))))
+        except (ValueError, binascii.Error):
+            return value
+    return value
+
+
+def _date(inner: Any, value: dict[str, Any]) -> Any:
+    """ISO 8601 of a date that is a text or milliseconds since 1970."""
+    if isinstance(inner, dict) and len(inner) == 1:
+        inner = unwrapped(inner)
+    if not isinstance(inner, Number):
+        return inner if isinstance(inner, str) else value
+    try:
+        at = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=int(inner))
+    except (OverflowError, ValueError):
+        return value
+    return at.isoformat(timespec="milliseconds" if at.microsecond else "seconds").replace(
+        "+00:00", "Z"
+    )
+
+
+def hint(row: dict[str, Any], name: str, file: str, alone: bool) -> str:
+    """Where the rows or the column may be instead, for the line that misses a column.
+
+    Args:
+        row: the first object of the file.
+        name: the column that it lacks.
+        file: the file, for the command that turns it into rows.
+        alone: whether the object is all that the file holds.
+    """
+    base = PurePosixPath(file).name
+    lines = f"{base.split('.')[0]}-rows.jsonl"
+    path = next(_paths_of_rows(row), None)
+    if path is not None:
+        return (
+            f"; its rows are in the array {'.'.join(path)!r}: make a file of them with: "
+            f"jq -c '{''.join(map(_step, path))}[]' {base} > {lines}"
+        )
+    if (
+        alone
+        and len(row) > 1
+        and all(isinstance(value, dict) and name in value for value in row.values())
+    ):
+        return (
+            "; its rows lie by key: make a file of them, with the key as a column, with: "
+            f"jq -c 'to_entries[] | {{key}} + .value' {base} > {lines}"
+        )
+    if alone and len(row) > 2 and all(isinstance(value, str) for value in row.values()):
+        return (
+            "; if its texts lie by key, make a file of rows with: "
+            f"jq -c 'to_entries[] | {{key, {name}: .value}}' {base} > {lines}"
+        )
+    found = next(_paths_of_key(row, name), None)
+    return f"; {'.'.join(found)!r} is there, one level or more down: name it so" if found else ""
+
+
+def columns_hint(file: str) -> str:
+    """How a file that holds a list a column becomes one of rows."""
+    base = PurePosixPath(file).name
+    return (
+        "holds a list for each column instead of rows: make a file of rows with: jq -c "
+        "'[to_entries[] | .key as $c | .value | to_entries[] | {r: .key, c: $c, v: .value}] | "
+        f"group_by(.r)[] | map({{(.c): .v}}) | add' {base} > {base.split('.')[0]}-rows.jsonl"
+    )
+
+
+def _paths_of_rows(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if not isinstance(value, dict) or len(path) >= _DEEP:
+        return
+    for key, inner in value.items():
+        if isinstance(inner, list) and inner and all(isinstance(one, dict) for one in inner):
+            yield (*path, key)
+    for key, inner in value.items():
+        yield from _paths_of_rows(inner, (*path, key))
+
+
+def _paths_of_key(value: Any, name: str, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    if not isinstance(value, dict) or len(path) >= _DEEP:
+        return
+    if path and name in value:
+        inner = value[name]
+        deeper = isinstance(inner, dict) and len(inner) == 1
+        yield (*path, name, *inner) if deeper else (*path, name)
+    for key, inner in value.items():
+        yield from _paths_of_key(inner, name, (*path, key))
+
+
+def _step(key: str) -> str:
+    return f".{key}" if re.fullmatch(r"[A-Za-z_]\w*", key) else f"[{json.dumps(key)}]"

@@ -1,0 +1,61 @@
+"""Kept values of rows of text: JSON numbers and booleans as such, everything else as text."""
+
+import re
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+from nocturna.tasks.corpus.input_files import MISSING
+from nocturna.tasks.corpus.jsonrows import Number, to_text
+
+_WHOLE = re.compile(r"-?\d+")
+_LOW, _HIGH = -(2**63), 2**63 - 1
+_EXACT = 2**53
+
+
+def column_of(values: Sequence[Any]) -> pa.Array:
+    """A column of values that were parsed: of numbers or booleans if all are, else of texts.
+
+    Of nulls alone it has no type yet.
+    Numbers that neither 64-bit whole numbers nor floats hold exactly are texts, digit by digit.
+    """
+    given = [value for value in values if value is not None and value is not MISSING]
+    if not given:
+        return pa.nulls(len(values))
+    if all(isinstance(value, bool) for value in given):
+        return pa.array([None if value is MISSING else value for value in values], pa.bool_())
+    if all(isinstance(value, Number) for value in given):
+        if all(map(_is_whole, given)):
+            return pa.array([int(value) if value else None for value in map(_or_none, values)])
+        if all(map(_is_float, given)):
+            return pa.array([float(value) if value else None for value in map(_or_none, values)])
+    return pa.array([plain_text(value) for value in values], pa.string())
+
+
+def plain_text(value: Any) -> str | None:
+    """A kept value as text: texts as they are, other JSON values as JSON text."""
+    if value is None or value is MISSING:
+        return None
+    text = str(value) if isinstance(value, str) else to_text(value)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _or_none(value: Any) -> Any:
+    return None if value is MISSING else value
+
+
+def _is_whole(number: str) -> bool:
+    return bool(_WHOLE.fullmatch(number)) and _LOW <= int(number) <= _HIGH
+
+
+def _is_float(number: str) -> bool:
+    """Whether a float stands for this number and no other one that is written as short."""
+    if _WHOLE.fullmatch(number):
+        return abs(int(number)) <= _EXACT
+    return Decimal(number) == Decimal(repr(float(number)))
