@@ -15,7 +15,7 @@ os.environ["PREFECT_CLIENT_MAX_RETRIES"] = "5"
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles all of it again
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 
-import nocturna.tasks.settings  # noqa: E402, F401  before the engine
+import nocturna.tasks.settings  # noqa: F401  before the engine
 
 SLOWED = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
 """How much longer things may take where other tests run on the same cores."""

@@ -12,6 +12,7 @@ import yaml
 from safetensors import safe_open
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.backends import REFERENCE
 from nocturna.tasks.inference.device import usable_precisions
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.models import BUNDLED_FOLDER, ModelRef
@@ -164,12 +165,14 @@ def _scored(plan: InferencePlan, texts: Sequence[str], run: Running) -> np.ndarr
 def _reference(
     plan: InferencePlan, score: ScorePlan, texts: Sequence[str], run: Running
 ) -> tuple[str, np.ndarray]:
-    """The same scores by the library's own way, or by torch, a text at a time."""
+    """The same scores by the library's own way, or by the reference, a text at a time."""
     own = getattr(heads()[score.kind], "by_pipeline", None)
     if own is not None:
         return "transformers.pipeline", own(score, texts)
-    alone = replace(run, backend="torch", workers=1)
-    return "torch, a text at a time", np.concatenate([_scored(plan, [t], alone) for t in texts])
+    alone = replace(run, backend=REFERENCE, workers=1)
+    return f"{REFERENCE}, a text at a time", np.concatenate(
+        [_scored(plan, [t], alone) for t in texts]
+    )
 
 
 def _weights(ref: ModelRef) -> tuple[int | None, int]:

@@ -162,7 +162,7 @@ class _Mlp(nn.Module):
         return found[..., 0]
 
 
-_SCORERS = {"simple": _Dot, "weighted-dot": _WeightedDot, "mlp": _Mlp}
+_SCORERS: dict[str, Any] = {"simple": _Dot, "weighted-dot": _WeightedDot, "mlp": _Mlp}
 
 
 def _unit(values: Tensor) -> Tensor:
