@@ -1,8 +1,10 @@
 """A tiny random classifier of every architecture, against the pipeline, one text at a time.
 
     python -m tests.inference.sweep [model types...]
+    python -m tests.inference.sweep --table docs/models.md
 
-prints a line for each: equal, refused by name, or how far off. The tests run it too.
+prints a line for each: equal, refused by name, or how far off; or writes them down as a table. The
+tests run it too.
 """
 
 import random
@@ -10,6 +12,7 @@ import sys
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +36,23 @@ from nocturna.tasks.inference.scorer import Scores, score_texts
 from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import SENTIMENT, TEXTS, wordpiece
+
+BACKENDS = ("torch", "openvino")
+HEAD = """# Which models
+
+Every architecture of transformers {transformers} with a sequence-classification head: a tiny
+random model of each, {texts} texts (empty, long, emojis, special tokens written out), in batches
+and orders, in fp32. *equal* is equal to `transformers.pipeline`, a text at a time, to 1e-5;
+*refused* is one line that names the reason; *not tried* is one of which no tiny model could be
+made here. Where OpenVINO cannot convert an architecture, torch runs it, and the column says what
+came out.
+
+```
+python -m tests.inference.sweep --table docs/models.md
+```
+
+`nocturna check-model NAME` says the same of a model of your own.
+"""
 
 WINDOW = 120
 TOLERANCE = 1e-5
@@ -352,12 +372,36 @@ def _at_end(folder: Path, segments: bool) -> dict[str, int | None]:
 
 
 def main() -> None:
-    """Prints what is found of the architectures named, or of all."""
-    wanted = sys.argv[1:] or [name for name in ARCHITECTURES if name not in REFUSED]
+    """Prints what is found of the architectures named, or of all; or writes the table of all."""
+    table = Path(sys.argv[2]) if sys.argv[1:2] == ["--table"] else None
+    wanted = sys.argv[1:] if table is None else []
+    everything: list[Found] = []
     with tempfile.TemporaryDirectory() as folder:
-        for name in wanted:
-            for found in sweep([name], ("torch", "openvino"), Path(folder)):
+        for name in wanted or [name for name in ARCHITECTURES if name not in REFUSED]:
+            for found in sweep([name], BACKENDS, Path(folder)):
                 print(f"{found.model_type:22}{found.backend:10}{found.verdict:9}{found.remark}")
+                everything.append(found)
+    if table is not None:
+        table.write_text(as_page(everything), encoding="utf-8")
+
+
+def as_page(everything: list[Found]) -> str:
+    """The table of all architectures as a page in Markdown."""
+    lines = [HEAD.format(transformers=version("transformers"), texts=len(SAMPLE))]
+    lines += ["| architecture | torch | OpenVINO | remarks |", "|---|---|---|---|"]
+    by_name: dict[str, dict[str, Found]] = {}
+    for found in everything:
+        by_name.setdefault(found.model_type, {})[found.backend] = found
+    for name in sorted(set(by_name) | set(REFUSED)):
+        known = by_name.get(name, {})
+        verdicts = [known[b].verdict if b in known else "" for b in BACKENDS]
+        remarks = {f.remark.replace("|", "/") for f in known.values() if f.verdict != "equal"}
+        if name in REFUSED:
+            verdicts, remarks = ["refused"] * len(BACKENDS), {str(REFUSED[name])}
+        elif "" in known:
+            verdicts = ["not tried"] * len(BACKENDS)
+        lines.append(f"| `{name}` | {' | '.join(verdicts)} | {'; '.join(sorted(remarks))} |")
+    return "\n".join(lines) + "\n"
 
 
 if __name__ == "__main__":
