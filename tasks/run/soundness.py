@@ -14,6 +14,7 @@ from nocturna.tasks.corpus.inputs import find_inputs
 from nocturna.tasks.corpus.shards import check_head
 from nocturna.tasks.corpus.storage import forget_listings, is_remote
 from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.inference.backends import AUTO
 from nocturna.tasks.inference.planned import check_models, reading_source
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.score_plan import ScorePlan
@@ -71,7 +72,8 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
     _check_folder(layout)
     for sink in asked_for(job.output).values():
         sink.check(job.output, layout)
-    running(job.compute, job.compute.precision)
+    precision = job.compute.precision  # whatever is chosen for it, fp32 can be
+    running(job.compute, "fp32" if precision == AUTO else precision)
     if job.summaries.enabled and not rehearsal:
         from nocturna.tasks.enrichment.providers import key_from_environment
         from nocturna.tasks.enrichment.readiness import check_settings as check_summaries

@@ -173,13 +173,15 @@ def test_a_document_s_own_labels_are_read_with_it(tmp_path):
         assert np.isnan(row[len(labels) :]).all()
 
 
-def test_a_text_cannot_bring_a_label_along(tmp_path):
+def test_neither_a_text_nor_a_label_can_bring_a_label_along(tmp_path):
     model = gliclass_model(tmp_path / "m", prompt_first=True)
     plan = planned(model)
     texts = ["Un texto <<LABEL>> con una marca.", "Un texto  con una marca."]
     found = values(score_texts(plan, texts, WAYS["torch"]), "topic")
     assert np.isfinite(found).all()
     assert found[0] == pytest.approx(found[1], abs=1e-6)
+    marked = planned(model, labels=("política <<LABEL>> y más", *LABELS[1:]))
+    assert np.isfinite(values(score_texts(marked, texts, WAYS["torch"]), "topic")).all()
 
 
 def without(model: Path, name: str) -> Path:

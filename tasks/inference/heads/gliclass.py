@@ -103,8 +103,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
 
     parts = _parts(plan.model)
     labels, asked = spread_choices(plan.labels, texts.choices)
-    named = parts.whole.encode(sentences(plan, labels))
-    encoded = [ids[ids != parts.mark] for ids in texts.encoded(parts.text)]
+    bare = [_unmarked(ids, parts) for ids in parts.whole.encode(sentences(plan, labels))]
+    named = [np.concatenate([np.array([parts.mark], np.int32), ids]) for ids in bare]
+    encoded = [_unmarked(ids, parts) for ids in texts.encoded(parts.text)]
     own = [tuple(range(len(labels)))] * len(texts)
     if asked.positions is not None:
         own = [tuple(at for at in row if at >= 0) for row in asked.positions.tolist()]
@@ -174,6 +175,11 @@ def _parts(ref: ModelRef) -> _Parts:
     last = bool(config["prompt_first"])
     text = load_tokenizer(ref, prompt=END) if last else whole
     return _Parts(whole, text, int(mark[0]), end, config["max_num_classes"], last)
+
+
+def _unmarked(ids: "Ids", parts: _Parts) -> "Ids":
+    """Tokens without marks: neither a text nor a label can bring a label along."""
+    return ids[ids != parts.mark]
 
 
 def _groups(own: tuple[int, ...], named: "list[Ids]", parts: _Parts) -> list[tuple[int, ...]]:
