@@ -95,9 +95,8 @@ def build_index(
     types.tell()
     kept = types.schema()
     for shard in shards:
-        again = shard.index in mixed
-        rows = read_shard(source, inputs, shard, kept) if again else None
-        _retype(index_path(folder, shard.index), kept, rows)
+        again = read_shard(source, inputs, shard, kept) if shard.index in mixed else None
+        _retype(index_path(folder, shard.index), kept, again)
     settled = settle_repeats(folder, inputs, shards, named, source.on_repeat)
     failed.subtract(settled.failed)
     reasons.update(settled.rejected_reasons)
