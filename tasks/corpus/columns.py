@@ -133,9 +133,15 @@ def _require(
         if name not in there:
             line = _missing(item, role, name, names) + hint
             if role != "keep":
-                raise UsageError(line)
+                raise UsageError(line + _way_out(source, item))
             lacking[name] = line
     return lacking
+
+
+def _way_out(source: Source, item: InputFile) -> str:
+    """How to go on without a file of several."""
+    alone = source.path is None or source.path.endswith(item.name)
+    return "" if alone else f"; if it is no part of the corpus: --exclude {item.name!r}"
 
 
 def _check_keys(source: Source, item: InputFile) -> dict[str, str]:

@@ -50,6 +50,9 @@ REJECT_SCHEMA = pa.schema(
     ]
 )
 
+DISPOSED = ("score", "failed")
+"""Dispositions in an index of what becomes a row of the results."""
+
 _KEPT = "kept."
 
 

@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.control import go_on
 from nocturna.tasks.corpus.document_tables import (
+    DISPOSED,
     DOCUMENT_SCHEMA,
     ShardRows,
     kept_name,
@@ -43,8 +44,6 @@ INDEX_SCHEMA = pa.schema(
     ]
 )
 _KEPT = "kept.schema"
-DOCUMENTS = ("score", "failed")
-"""Dispositions of what becomes a row of the results."""
 
 
 def build_index(
@@ -168,7 +167,7 @@ def open_shard(
         raise NocturnaError(f"{names}: changed while the run was going on; run again")
     named = pq.read_table(index_path(folder, shard.index))
     documents = rows.documents.set_column(0, DOCUMENT_SCHEMA.field("doc_id"), named["doc_id"])
-    documents = documents.filter(pc.is_in(named["disposition"], pa.array(DOCUMENTS)))
+    documents = documents.filter(pc.is_in(named["disposition"], pa.array(DISPOSED)))
     return ShardRows(documents, read_rejects(folder, shard.index), rows.digest, rows.types)
 
 

@@ -150,6 +150,11 @@ def stream_errors(item: InputFile) -> Iterator[None]:
                 "copy it again"
             ) from None
         except zstandard.ZstdError as error:
+            if "ictionary" in str(error):
+                raise UsageError(
+                    f"{item.uri}: packed with a zstd dictionary, which is not read; pack it again "
+                    "without"
+                ) from None
             if not re.search("memory|window", str(error)):
                 raise UsageError(
                     f"{item.uri}: corrupt zstd data ({error}); copy the file again"

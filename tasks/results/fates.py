@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nocturna.tasks.corpus.index import DOCUMENTS
+from nocturna.tasks.corpus.document_tables import DISPOSED
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.sql import literal, quoted
@@ -70,7 +70,7 @@ def make_fates(
     documents = f"""
         SELECT {", ".join(["shard, position, doc_id, content_hash, error_code", *more])}
         FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true)
-        WHERE disposition IN ({", ".join(map(literal, DOCUMENTS))})"""
+        WHERE disposition IN ({", ".join(map(literal, DISPOSED))})"""
     names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
     rows = f"""
         SELECT doc_id, COLUMNS(*) AS 'was.\\0',

@@ -276,6 +276,15 @@ def test_zst_long_window(tmp_path, log):
         assert texts(read_all(source(path))[0]) == ["uno", "dos"]
 
 
+def test_zst_with_a_dictionary_is_not_called_corrupt(tmp_path):
+    samples = [jsonl([{"id": f"{n}", "text": f"frase número {n * 7}"}]) for n in range(2000)]
+    words = zstandard.train_dictionary(4096, samples)
+    stored = zstandard.ZstdCompressor(dict_data=words).compress(jsonl(ROWS))
+    path = write(tmp_path / "c.jsonl.zst", stored)
+    with pytest.raises(UsageError, match="packed with a zstd dictionary, which is not read"):
+        read_all(source(path))
+
+
 def test_a_page_for_every_file_is_looked_at_once(tmp_path):
     path = write(tmp_path / "c.jsonl", "[1, 2]\n[3, 4]\n")
     (item,) = freeze_inputs(source(path))
