@@ -8,14 +8,14 @@ from functools import partial
 
 import pyarrow as pa
 
-from nocturna.tasks.corpus.index import build_index, kept_schema, read_rejects, retype
+from nocturna.tasks.corpus.index import build_index, kept_schema, retype
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.enrichment.estimate import Estimate, estimate
 from nocturna.tasks.enrichment.providers import KeyProvider, required_key
 from nocturna.tasks.enrichment.summary_records import DocumentText
-from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
+from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.inference.backends import AUTO, REFERENCE
 from nocturna.tasks.inference.device import shards_at_once
 from nocturna.tasks.inference.facts import was_used
@@ -24,7 +24,6 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.carried_types import types_with_carried
 from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
-from nocturna.tasks.results.done_shards import write_rejects
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
 from nocturna.tasks.results.schema import kept_columns, results_schema
@@ -49,6 +48,7 @@ from nocturna.tasks.run.frozen import (
 )
 from nocturna.tasks.run.kept_summaries import key_of, state_folder
 from nocturna.tasks.run.soundness import check_settings
+from nocturna.tasks.run.unreadable import quarantine, refuse_unreadable
 from nocturna.tasks.step import step
 from nocturna.tasks.version import code_version
 
@@ -119,9 +119,9 @@ def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -
     save_plan(layout, plan)
     write_manifest(layout, planned_manifest(plan))
     try:
-        _refuse_unreadable(plan)
+        refuse_unreadable(plan)
     except NocturnaError as error:
-        if not _quarantine(layout, plan):
+        if not quarantine(layout, plan):
             raise
         raise type(error)(f"{error}; {layout.quarantine(plan.run_id)} holds them") from None
     return plan
@@ -137,7 +137,7 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate
     try:
         check_settings(job, rehearsal=True)
         plan = _new_plan(job, layout, run_id, *_pin(job, layout, rehearsal=True), rehearsal=True)
-        _refuse_unreadable(plan)
+        refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
             documents = (
@@ -259,49 +259,6 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
     return None
 
 
-def _refuse_unreadable(plan: Plan) -> None:
-    index, limit = plan.index, plan.job.quality.max_quarantined
-    if not index.documents:
-        raise UsageError(
-            f"{_where(plan)}: none of its {index.read:,} rows is a document{_why(plan)}"
-        )
-    if index.rejected <= limit * index.read:
-        return
-    if index.example is not None and index.duplicates > limit * index.read:
-        twice = index.example
-        raise UsageError(
-            f"{_where(plan)}: the id column {index.id_column!r} does not identify documents: "
-            f"{index.duplicates:,} of {index.read:,} rows repeat an id, such as "
-            f"{twice.doc_id!r} at {twice.first_uri}:{twice.first_row} and "
-            f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none, "
-            "or say which row of an id counts: --on-repeat last, or first"
-        )
-    if "max_quarantined" in plan.job.quality.warn_only:
-        return
-    raise QualityRefused(
-        f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
-        f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
-    )
-
-
-def _quarantine(layout: Layout, plan: Plan) -> int:
-    """Keeps the rows that could not be read of a run that goes no further; returns how many."""
-    for shard in plan.shards:
-        write_rejects(
-            read_rejects(layout.index(plan.run_id), shard.index), layout, plan.run_id, shard.index
-        )
-    return plan.index.rejected
-
-
 def _texts(work: Documents) -> Iterator[tuple[str, str | None]]:
     asked = work.documents.filter(pa.array(work.needs[SUMMARY]))
     return zip(asked["doc_id"].to_pylist(), asked["text"].to_pylist(), strict=True)
-
-
-def _where(plan: Plan) -> str:
-    return plan.inputs[0].uri if len(plan.inputs) == 1 else f"{len(plan.inputs)} inputs"
-
-
-def _why(plan: Plan) -> str:
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in plan.index.reasons.items())
-    return f" ({reasons})" if reasons else ""

@@ -114,9 +114,10 @@ scores: {{sentiment: {{model: {SENTIMENT}, revision: v1}}}}
     ("options", "part"),
     [
         ("--sentiment-model org/none", "org/none: not found"),
-        (
+        pytest.param(
             f"--sentiment-model {SENTIMENT} --topic-model {SENTIMENT} --labels a,b",
             "do not name one",
+            marks=pytest.mark.slow,
         ),
         ("--sentiment-model 'not a name'", "'not a name'"),
     ],

@@ -66,6 +66,7 @@ def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tm
     pd.testing.assert_frame_equal(scored(tmp_path / "one"), scored(tmp_path / "two"), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tmp_path, corpus):
     model = small_models["sentiment"]
     options = ["--sentiment-model", model, "--id", "id", "--processes", 2, "--shard-size", 50]

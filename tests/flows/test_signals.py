@@ -65,7 +65,7 @@ def goes_on(arguments: list[str], folder: Path) -> str:
     ("number", "processes"),
     [
         (signal.SIGTERM, 1),
-        (signal.SIGKILL, 1),
+        pytest.param(signal.SIGKILL, 1, marks=pytest.mark.slow),
         pytest.param(signal.SIGTERM, 2, marks=pytest.mark.slow),
         pytest.param(signal.SIGKILL, 2, marks=pytest.mark.slow),
     ],

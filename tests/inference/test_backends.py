@@ -289,6 +289,7 @@ with ThreadPoolExecutor(4) as pool:
 """
 
 
+@pytest.mark.slow
 def test_threads_may_make_the_first_call_together(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     loaded(folder)

@@ -31,6 +31,7 @@ def test_a_kill_at_any_point_loses_nothing(server, case, tmp_path):
         must_be_clean(crash(server, case, tmp_path / str(number), kill_at, when))
 
 
+@pytest.mark.slow
 def test_random_kills_under_two_runs_and_three_readers(tmp_path):
     found = storm(tmp_path, kills=2)
     assert found.clean, found

@@ -202,7 +202,10 @@ def test_what_a_person_put_there_stays_whatever_it_is_called(past, tmp_path):
     assert current_snapshot(layout).number > 99
 
 
-@pytest.mark.parametrize("name", ["work", "runs", "quarantine", "snapshots", "log"])
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("quarantine", "snapshots", "log")]
+
+
+@pytest.mark.parametrize("name", ["work", "runs", *SLOW])
 def test_nothing_behind_a_link_is_touched(past, tmp_path, caplog, name):
     layout, job = past.copy(tmp_path)
     home, outside = layout.root / name, tmp_path / "outside"

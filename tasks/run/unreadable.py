@@ -1,0 +1,56 @@
+"""Rows that cannot be read: how many are too many, and where they are kept."""
+
+from nocturna.tasks.corpus.index import read_rejects
+from nocturna.tasks.errors import QualityRefused, UsageError
+from nocturna.tasks.results.done_shards import write_rejects
+from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.run.frozen import Plan
+
+
+def refuse_unreadable(plan: Plan) -> None:
+    """Refuses a run of which too few rows can be read, before any model is loaded.
+
+    Raises:
+        UsageError: nothing is a document, or the ids are none.
+        QualityRefused: more rows than the job's limit cannot be read.
+    """
+    index, limit = plan.index, plan.job.quality.max_quarantined
+    if not index.documents:
+        raise UsageError(
+            f"{_where(plan)}: none of its {index.read:,} rows is a document{_why(plan)}"
+        )
+    if index.rejected <= limit * index.read:
+        return
+    if index.example is not None and index.duplicates > limit * index.read:
+        twice = index.example
+        raise UsageError(
+            f"{_where(plan)}: the id column {index.id_column!r} does not identify documents: "
+            f"{index.duplicates:,} of {index.read:,} rows repeat an id, such as "
+            f"{twice.doc_id!r} at {twice.first_uri}:{twice.first_row} and "
+            f"{twice.again_uri}:{twice.again_row}; name another column with --id, or none, "
+            "or say which row of an id counts: --on-repeat last, or first"
+        )
+    if "max_quarantined" in plan.job.quality.warn_only:
+        return
+    raise QualityRefused(
+        f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
+        f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
+    )
+
+
+def quarantine(layout: Layout, plan: Plan) -> int:
+    """Keeps the rows that could not be read of a run that goes no further; returns how many."""
+    for shard in plan.shards:
+        write_rejects(
+            read_rejects(layout.index(plan.run_id), shard.index), layout, plan.run_id, shard.index
+        )
+    return plan.index.rejected
+
+
+def _where(plan: Plan) -> str:
+    return plan.inputs[0].uri if len(plan.inputs) == 1 else f"{len(plan.inputs)} inputs"
+
+
+def _why(plan: Plan) -> str:
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in plan.index.reasons.items())
+    return f" ({reasons})" if reasons else ""
