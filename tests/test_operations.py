@@ -96,6 +96,7 @@ def test_every_serve_command_that_is_shown_is_one(monkeypatch):
         assert option in flags, option
 
 
+@pytest.mark.slow
 def test_the_crontab_line_needs_nothing_of_the_environment(tmp_path, small_models):
     (line,) = [line for line in blocks("cron")[0].splitlines() if line[0].isdigit()]
     minute, hour, *_, command = line.split(" ", 5)

@@ -144,6 +144,7 @@ print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
+@pytest.mark.slow
 def test_a_parquet_of_one_large_row_group_is_read_in_little_memory(tmp_path):
     def peak(rows):
         values = pa.array([f"{i:0500}" for i in range(rows)])

@@ -40,6 +40,7 @@ def peak(path: Path, *more: str) -> tuple[int, int]:
     return rows, mib
 
 
+@pytest.mark.slow
 def test_memory_does_not_grow_with_the_corpus(tmp_path):
     text = "El presupuesto de este año se discute hoy en la cámara. " * 12
 

@@ -184,7 +184,7 @@ def test_results_are_fetched_again_after_a_broken_download(run: Run, fake: FakeG
     assert max(fake.billed.values()) == 1
 
 
-@pytest.mark.parametrize("moment", ["creating", "running"])
+@pytest.mark.parametrize("moment", ["creating", pytest.param("running", marks=pytest.mark.slow)])
 def test_kill_9_adopts_the_job(fake: FakeGemini, tmp_path: Path, moment: str) -> None:
     fake.job_polls = 10**9
     fake.job_fault = "slow_create" if moment == "creating" else None

@@ -60,7 +60,7 @@ def test_texts_that_differ_only_in_what_is_redacted_are_one(run: Run, fake: Fake
     assert [row["summary_status"] for row in rows] == ["ok", "cached"]
 
 
-@pytest.mark.parametrize("mode", ["online", "flex"])
+@pytest.mark.parametrize("mode", ["online", pytest.param("flex", marks=pytest.mark.slow)])
 def test_kill_9_and_restart_pay_for_nothing_twice(
     fake: FakeGemini, tmp_path: Path, mode: str
 ) -> None:

@@ -83,6 +83,7 @@ def test_the_readmes_seed_command_pins_and_loads_the_commits_of_the_hub(repos, f
     assert not any("evil.py" in request or "telemetry" in request for request in seen)
 
 
+@pytest.mark.slow
 def test_a_revision_is_that_commit_and_a_night_without_the_hub_uses_the_copy(repos, folder):
     job = folder / "noche.yaml"
     job.write_text(

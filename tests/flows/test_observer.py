@@ -174,7 +174,7 @@ class _trouble:
         pytest.param("nobody listens", marks=pytest.mark.slow),
         "a black hole",
         "dies in the middle",
-        "falls silent in the middle",
+        pytest.param("falls silent in the middle", marks=pytest.mark.slow),
     ],
     indirect=True,
 )
@@ -208,6 +208,7 @@ def test_a_night_does_without_its_engine(nocturna, models, trouble, tmp_path, mo
     [("64k", "prefect.db: database or disk is full"), ("2M", "500 Internal Server Error")],
     ids=["before it starts", "in the middle"],
 )
+@pytest.mark.slow
 def test_a_full_disk_under_the_engine_costs_no_night(tmp_path, home, small_models, room, said):
     if subprocess.run(["unshare", *SPACE, "true"], capture_output=True, check=False).returncode:
         pytest.skip("this system gives no mount namespaces")

@@ -78,6 +78,7 @@ def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tm
     assert "Traceback" not in done.err
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_is_one_clear_line_and_the_run_goes_on(
     nocturna, models, corpus, tmp_path
 ):

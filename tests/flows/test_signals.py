@@ -113,7 +113,8 @@ def stopped_in_terminal(
     return terminal, took
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(1, marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("processes", [2, 1])
 def test_ctrl_c_ends_after_the_batch_in_hand_and_the_run_goes_on(arguments, tmp_path, processes):
     arguments = [*arguments, "--processes", str(processes)]
     _, took = stopped_in_terminal(arguments, tmp_path, lambda: len(finished_shards(tmp_path)) >= 2)

@@ -89,7 +89,14 @@ def all_scores(scores) -> np.ndarray:
 
 
 @pytest.mark.parametrize("way", COMPANY)
-@pytest.mark.parametrize("name", ["bert", "roberta", "embedding"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bert",
+        pytest.param("roberta", marks=pytest.mark.slow),
+        pytest.param("embedding", marks=pytest.mark.slow),
+    ],
+)
 def test_scores_do_not_depend_on_company(plans, name, way):
     plan, run = plans[name], run_of(way)
     texts = TEXTS + SAMPLE

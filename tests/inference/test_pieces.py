@@ -73,7 +73,10 @@ def test_pieces_give_the_scores_of_the_whole(plan, small, tmp_path):
     assert len(list((tmp_path / "pieces").iterdir())) == -(-len(set(TEXTS)) // 10) - 1
 
 
-@pytest.mark.parametrize("damage", [None, "cut", "gone", "other"])
+SOME = [pytest.param(damage, marks=pytest.mark.slow) for damage in ("gone", "other")]
+
+
+@pytest.mark.parametrize("damage", [None, "cut", *SOME])
 def test_a_stopped_shard_goes_on_where_its_pieces_end(plan, small, tmp_path, monkeypatch, damage):
     folder = tmp_path / "pieces"
     expected = whole(plan)

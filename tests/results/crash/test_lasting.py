@@ -229,7 +229,10 @@ def test_nothing_behind_a_link_is_touched(past, tmp_path, caplog, name):
     assert wanted <= set(rows_of(layout)["doc_id"])
 
 
-@pytest.mark.parametrize("damage", ["cut", "a bit", "gone", "a link"])
+SOME = [pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "gone", "a link")]
+
+
+@pytest.mark.parametrize("damage", ["a bit", *SOME])
 def test_a_damaged_part_of_the_current_snapshot_is_named_and_its_documents_scored_again(
     past, tmp_path, scored, caplog, damage
 ):

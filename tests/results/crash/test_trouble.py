@@ -152,6 +152,7 @@ def test_a_clock_that_was_set_back_between_two_nights_changes_nothing(tmp_path, 
     ]
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_up_or_cannot_be_written_is_one_clear_line_and_nothing_is_lost(tmp_path):
     command = ["unshare", "--map-root-user", "--mount"]
     try:
