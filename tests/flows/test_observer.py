@@ -19,6 +19,7 @@ import pytest
 
 from nocturna import observer
 from nocturna.engine import Engine, start_engine
+from nocturna.tasks import score
 from tests.conftest import SLOWED
 from tests.models import TEXTS
 
@@ -152,15 +153,15 @@ class _trouble:
 
     def _once_scoring(self, number: int) -> None:
         """Sends the engine a signal when the first shard is done."""
-        work = self.home.parent / "out"
+        real, sent = score.save_shard, threading.Event()
 
-        def watch() -> None:
-            until = time.monotonic() + 120
-            while time.monotonic() < until and not list(work.rglob("shard-*.json")):
-                time.sleep(0.005)
-            os.kill(_pid(self.started[0]), number)
+        def save(*given: object) -> None:
+            real(*given)
+            if not sent.is_set():
+                sent.set()
+                os.kill(_pid(self.started[0]), number)
 
-        threading.Thread(target=watch, daemon=True).start()
+        self.monkeypatch.setattr(score, "save_shard", save)
 
 
 @pytest.mark.parametrize(
