@@ -136,8 +136,8 @@ def _patience(seconds: float) -> float:
 
 
 def _tries_again() -> int:
-    """How often a call is made again: an engine whose database is busy says so and means later."""
-    return max(1, int(os.environ.get("PREFECT_CLIENT_MAX_RETRIES") or 0))
+    """How often a call is made again, by the user's settings: a busy engine's 503 means later."""
+    return int(os.environ.get("PREFECT_CLIENT_MAX_RETRIES") or 0)
 
 
 def _end_workers(until: float) -> None:
