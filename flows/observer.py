@@ -90,7 +90,7 @@ class Observer:
 
     @contextmanager
     def client(self) -> Iterator[None]:
-        """Settings of the engine's client: where it is, short waits and few second tries."""
+        """Settings of the engine's client: where it is, short waits, second tries if asked for."""
         with _bounded_client(self._where()):
             yield
 

@@ -59,7 +59,7 @@ def print_model(found: "ModelCheck") -> None:
         "parameters": f"{count}, {found.size / 1e6:,.1f} MB",
         "licence": found.licence or "not told: it has no card",
         "here": f"{found.backend}; worth while: {', '.join(found.precisions)}",
-        "speed": f"{found.documents_per_second:,} short texts a second in fp32",
+        "speed": f"{found.documents_per_second:,} sample texts a second in fp32",
         "compared": f"with {found.compared}: {found.largest:.1e} at most, "
         f"{'equal' if found.equal else 'NOT equal'}",
     }

@@ -30,8 +30,12 @@ class Step(Generic[P, T]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> T:
         """Does it; what may pass is tried again after some seconds."""
-        from tenacity import Retrying, retry_if_exception, stop_after_attempt
-        from tenacity.wait import wait_exponential_jitter
+        from tenacity import (
+            Retrying,
+            retry_if_exception,
+            stop_after_attempt,
+            wait_exponential_jitter,
+        )
 
         attempts = Retrying(
             stop=stop_after_attempt(1 + AGAIN),

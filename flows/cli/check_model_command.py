@@ -33,10 +33,11 @@ def check_model(
     Ends with 1 where a night would refuse the model or score it otherwise.
     """
     from nocturna.tasks.evaluation.model_check import check_model as check
-    from nocturna.tasks.inference.models import resolve_model
+    from nocturna.tasks.inference.models import find_model, resolve_model
     from nocturna.terminal_tables import print_model
 
-    ref = resolve_model(model, revision, "sentiment")  # one that is not there is a usage error
+    # One that is not there is a usage error; the weights of one that is are read once, later.
+    ref = find_model(model, revision, "sentiment") or resolve_model(model, revision, "sentiment")
     given: dict[str, Any] = {"kind": kind, "revision": revision, "template": template}
     given["labels"] = entries("--labels", labels)
     try:

@@ -49,7 +49,7 @@ class ModelCheck:
         licence: as its card says; None where there is no card.
         precisions: number formats that are worth while here, fp32 first.
         backend: what runs it in fp32.
-        documents_per_second: 64 sample texts, once it is loaded.
+        documents_per_second: of 64 sample texts in fp32, once it is loaded.
         compared: what the scores were held against.
         largest: largest difference of any score.
         notes: what is odd about it.
@@ -123,7 +123,7 @@ def check_model(model: ModelRef, options: Mapping[str, Any], device: str = "auto
         precisions=usable_precisions(compute),
         documents_per_second=round(len(texts) / took, 1),
         compared=compared,
-        largest=float(np.nanmax(np.abs(found[whole] - reference), initial=0.0)),
+        largest=_largest(found[whole], reference),
         notes=tuple(notes),
     )
 
@@ -135,12 +135,22 @@ def sample_texts() -> list[str]:
 
 
 def _that_fit(texts: Sequence[str], readers: Sequence[Reader]) -> list[int]:
-    """The first texts that every reader reads in one window, with room for a label."""
+    """The first texts that every reader reads in one window, with room for a label.
+
+    At least the shortest one: a comparison of nothing would find everything equal.
+    """
     fit = np.ones(len(texts), dtype=bool)
     for reader in readers:
         lengths = [len(ids) for ids in reader.tokenizer.encode(list(texts))]
         fit &= np.array(lengths) <= reader.tokenizer.window // 2
-    return [int(at) for at in np.flatnonzero(fit)[:COMPARED]]
+    shortest = min(range(len(texts)), key=lambda at: len(texts[at]))
+    return [int(at) for at in np.flatnonzero(fit)[:COMPARED]] or [shortest]
+
+
+def _largest(found: np.ndarray, reference: np.ndarray) -> float:
+    """The largest difference of any score; 1 where only one of the two has a score."""
+    one = np.isnan(found) != np.isnan(reference)
+    return float(np.where(one, 1.0, np.abs(np.nan_to_num(found) - np.nan_to_num(reference))).max())
 
 
 def _planned(values: dict[str, Any]) -> InferencePlan:

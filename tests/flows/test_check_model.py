@@ -1,5 +1,6 @@
 """`nocturna check-model`: what a model is, and that its scores are its authors' own."""
 
+import numpy as np
 import pytest
 from safetensors.torch import load_file, save_file
 
@@ -48,6 +49,24 @@ def test_scores_that_are_not_the_pipelines_end_with_1(nocturna, tmp_path, monkey
     monkeypatch.setattr(probabilities, "softmax", wrong)
     done = nocturna("check-model", bert_classifier(tmp_path / "m"))
     assert done.code == 1 and "NOT equal" in done.out
+
+
+def test_a_score_that_only_one_side_has_is_a_difference():
+    from nocturna.tasks.evaluation.model_check import _largest
+
+    both = np.array([[0.25, np.nan]], dtype=np.float32)
+    assert _largest(both, both) == 0.0
+    assert _largest(both, np.array([[0.25, 0.5]], dtype=np.float32)) == 1.0
+
+
+def test_a_window_too_small_for_every_sample_text_still_compares(nocturna, tmp_path, monkeypatch):
+    from nocturna.tasks.evaluation import model_check
+
+    folder = bert_classifier(tmp_path / "m")
+    monkeypatch.setattr(model_check, "sample_texts", lambda: ["uno dos " * 30, "uno dos " * 40])
+    done = nocturna("check-model", folder, "--json")
+    assert done.code == 0, done.err
+    assert 0 < done.json["largest"] < 1e-5, "something was compared"
 
 
 def test_a_model_that_a_night_would_refuse_ends_with_1_and_the_reason(nocturna, tmp_path):
