@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -26,7 +26,7 @@ from nocturna.tasks.results.carried_types import types_with_carried
 from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
-from nocturna.tasks.results.schema import kept_columns, results_schema
+from nocturna.tasks.results.schema import Columns, kept_columns, results_schema
 from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.results.work_digests import digests_of, is_whole_work
 from nocturna.tasks.run.accidents import described_identity, identity_for, refuse_accidents
@@ -179,27 +179,26 @@ def _new_plan(
         files.make_folder(building, private=True)
         index = build_index(source, inputs, shards, building, lists)
         files.put_folder(building, layout.index(run_id))
-    kept = kept_schema(layout.index(run_id))
-    columns = columns_of(job, inference, kept)
-    schema = results_schema(columns, job.name)
-    for sink in asked_for(job.output).values():
-        sink.check_columns(job.output, schema)
     summary_config = summary_config_of(job)
-    answers = wanted_of(columns, summary_config, job.name)
-    compare = partial(find_difference, layout, run_id, answers, full=job.full)
-    difference = compare(drop_vanished=job.output.deletions == "drop")
+
+    def compared(kept: pa.Schema) -> tuple[Columns, Callable[..., Difference], Difference]:
+        columns = columns_of(job, inference, kept)
+        answers = wanted_of(columns, summary_config, job.name)
+        compare = partial(find_difference, layout, run_id, answers, full=job.full)
+        return columns, compare, compare(drop_vanished=job.output.deletions == "drop")
+
+    kept = kept_schema(layout.index(run_id))
+    columns, compare, difference = compared(kept)
     held = types_with_carried(layout, layout.index(run_id), kept, kept_columns(columns), difference)
     if held != kept:
         retype(layout.index(run_id), held)
-        columns = columns_of(job, inference, held)
-        schema = results_schema(columns, job.name)
-        answers = wanted_of(columns, summary_config, job.name)
-        compare = partial(find_difference, layout, run_id, answers, full=job.full)
-        difference = compare(drop_vanished=job.output.deletions == "drop")
+        columns, compare, difference = compared(held)
+    schema = results_schema(columns, job.name)
     try:
-        allowed = refuse_accidents(
-            layout, job, identity_for(job, schema, index.documents), difference
-        )
+        for sink in asked_for(job.output).values():
+            sink.check_columns(job.output, schema)
+        identity = identity_for(job, schema, index.documents)
+        allowed = refuse_accidents(layout, job, identity, difference)
     except UsageError:
         files.remove_folder(layout.work(run_id))
         raise
