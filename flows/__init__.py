@@ -6,17 +6,18 @@ uses Nocturna needs the few names below; each imports what it needs when it is c
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import nocturna.tasks.settings as _settings  # noqa: F401  before any flow imports the engine
 
 if TYPE_CHECKING:
+    import datasets
     import pandas as pd
 
     from nocturna.tasks.job.job import Job
     from nocturna.tasks.results.report import Summary
 
-__all__ = ["read_job", "read_results", "read_runs", "score_job"]
+__all__ = ["read_corpus", "read_job", "read_results", "read_runs", "score_job"]
 
 
 def read_job(path: str | Path) -> "Job":
@@ -43,6 +44,25 @@ def score_job(job: "Job") -> "Summary":
 
     check_job(job)
     return score_observed(job, observer_for(say))
+
+
+def read_corpus(path: str | Path, **source: Any) -> "datasets.IterableDataset":
+    """The rows of a corpus as a night reads them, as a data set of the library `datasets`.
+
+    A row that could not be read is among them, with an error code and no id.
+
+    Args:
+        path: file, folder, glob or URI.
+        source: what a job says of its source, such as `text`, `id` and `keep`.
+
+    Raises:
+        NocturnaError: the corpus cannot be read; one line.
+    """
+    from nocturna.tasks.corpus.dataset_builder import CorpusBuilder
+    from nocturna.tasks.job.source import Source
+
+    told = Source(path=str(path), **source)
+    return CorpusBuilder(source=told).as_streaming_dataset("train")
 
 
 def read_results(out: str | Path, columns: Sequence[str] | None = None) -> "pd.DataFrame":

@@ -8,7 +8,7 @@ a step came to is kept here, so that an engine that fails afterwards takes nothi
 import functools
 import logging
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
@@ -174,25 +174,31 @@ def do(step: Step[..., T], *args: Any) -> T:
     return step(*args) if begun is None else begun.result()
 
 
-def ahead(step: Step[..., T], *args: Any, then: Callable[[T], object] = lambda value: None) -> None:
-    """Begins a step before its turn; `do` then takes up what came of it.
+def ahead(
+    steps: Sequence[Step[..., Any]], *args: Any, then: Callable[[Any], object] = lambda value: None
+) -> None:
+    """Begins steps before their turn, one after the other; `do` then takes up what came of each.
 
     Args:
-        then: called with what came of it, where it did not fail; whether this fails is not told.
+        args: given to each of them, before what came of the one before it.
+        then: called with what came of the last, where none failed; whether this fails is not told.
     """
-    begun: Future[Any] = Future()
+    begun: list[Future[Any]] = [Future() for _ in steps]
 
     def work() -> None:
-        try:
-            found = step(*args)
-        except BaseException as error:
-            begun.set_exception(error)
-            return
-        begun.set_result(found)
+        found: tuple[Any, ...] = ()
+        for number, step in enumerate(steps):
+            try:
+                found = (step(*args, *found),)
+            except BaseException as error:
+                for future in begun[number:]:
+                    future.set_exception(error)
+                return
+            begun[number].set_result(found[0])
         with suppress(Exception):
-            then(found)
+            then(*found)
 
-    control().ahead[step.name] = begun
+    control().ahead.update({step.name: one for step, one in zip(steps, begun, strict=True)})
     Thread(target=copy_context().run, args=[work], daemon=True).start()
 
 

@@ -17,6 +17,7 @@ from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results
 from nocturna.tasks.results.report import Summary
 from nocturna.tasks.score import load_models, score_shard
+from nocturna.tasks.stage import stage_corpus
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
 
@@ -31,14 +32,15 @@ MOST_WORKERS = max(4, usable_cores())
 )
 @body
 def score_corpus(job: Job) -> Summary:
-    """Plans a run, summarises if asked, scores every shard, publishes the results and reports.
+    """Stages a corpus, plans, summarises if asked, scores every shard, publishes and reports.
 
     Raises:
         NocturnaError: one line that says what is wrong; results stay as they were.
     """
     start = time.monotonic()
     with claimed(job) as claim:
-        plan = claim.go_on_with(do(plan_corpus, job, claim.run_id))
+        staged = do(stage_corpus, job, claim.run_id)
+        plan = claim.go_on_with(do(plan_corpus, job, claim.run_id, staged))
         run = (plan.layout, plan.run_id)
         with progress(plan):
             summaries = do(summarise_documents, *run) if plan.summaries else None
@@ -56,7 +58,7 @@ def score_corpus(job: Job) -> Summary:
 def score_observed(job: Job, observer: Observer) -> Summary:
     """Runs the flow, recorded as far as its engine takes part, and notes where it did not.
 
-    The corpus is planned and the models are loaded while the engine starts.
+    The corpus is staged and planned and the models are loaded while the engine starts.
 
     Raises:
         NocturnaError: as the flow; never because of the engine.
@@ -64,7 +66,7 @@ def score_observed(job: Job, observer: Observer) -> Summary:
     with stop_on_signals(), claimed(job) as claim:
         if not job.summaries.secret:  # what the engine keeps can only be had once it is there
             ahead(
-                plan_corpus,
+                (stage_corpus, plan_corpus),
                 job,
                 claim.run_id,
                 then=lambda plan: load_models(plan.layout, plan.run_id),

@@ -1,4 +1,4 @@
-"""The step that plans a run: freeze inputs, pin models, cut shards, read everything once."""
+"""The step that plans a run: compare what was staged with what is published, and cut shards."""
 
 import logging
 import time
@@ -9,17 +9,12 @@ from functools import partial
 import pyarrow as pa
 
 from nocturna.tasks.corpus.index import build_index, kept_schema, retype
-from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.enrichment.estimate import Estimate, estimate
-from nocturna.tasks.enrichment.providers import KeyProvider, required_key
 from nocturna.tasks.enrichment.summary_records import DocumentText
 from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.inference.backends import AUTO, REFERENCE
 from nocturna.tasks.inference.device import shards_at_once
 from nocturna.tasks.inference.facts import was_used
-from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.carried_types import types_with_carried
@@ -29,15 +24,15 @@ from nocturna.tasks.results.manifest import resumable_runs, write_manifest
 from nocturna.tasks.results.schema import Columns, kept_columns, results_schema
 from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.results.work_digests import digests_of, is_whole_work
-from nocturna.tasks.run.accidents import described_identity, identity_for, refuse_accidents
+from nocturna.tasks.run.accidents import identity_for, refuse_accidents
 from nocturna.tasks.run.chosen_precision import choose_precision
+from nocturna.tasks.run.cutting import cut_shards
 from nocturna.tasks.run.describe import planned_manifest
 from nocturna.tasks.run.documents import Documents, read_documents
 from nocturna.tasks.run.frozen import (
     SUMMARY,
     Plan,
     columns_of,
-    job_layout,
     load_plan,
     running_of,
     save_plan,
@@ -46,9 +41,11 @@ from nocturna.tasks.run.frozen import (
     wanted_of,
     work_of,
 )
-from nocturna.tasks.run.kept_summaries import key_of, state_folder
-from nocturna.tasks.run.soundness import check_settings
-from nocturna.tasks.run.unreadable import quarantine, refuse_unreadable
+from nocturna.tasks.run.kept_summaries import state_folder
+from nocturna.tasks.run.known_texts import lacks_texts
+from nocturna.tasks.run.shelf import drop_texts, link
+from nocturna.tasks.run.staged_run import StagedRun, stage_job
+from nocturna.tasks.run.unreadable import is_quarantined, quarantine, refuse_unreadable
 from nocturna.tasks.step import step
 from nocturna.tasks.version import code_version
 
@@ -79,12 +76,11 @@ class Planned:
 
 
 @step("plan")
-def plan_corpus(job: Job, run_id: str) -> Planned:
-    """Freezes inputs, models and shards, or finds the stopped run that is about the same work."""
-    layout = job_layout(job)
-    plan = plan_run(job, layout, run_id, key_of(job))
+def plan_corpus(job: Job, run_id: str, staged: StagedRun) -> Planned:
+    """Freezes what a run will do, or finds the stopped run that is about the same work."""
+    plan = plan_run(job, run_id, staged)
     return Planned(
-        layout=layout,
+        layout=staged.layout,
         run_id=plan.run_id,
         shards=len(plan.shards),
         to_score=plan.difference.to_score,
@@ -94,34 +90,30 @@ def plan_corpus(job: Job, run_id: str) -> Planned:
     )
 
 
-def plan_run(job: Job, layout: Layout, run_id: str, key_provider: KeyProvider) -> Plan:
-    """Freezes what a run will do, or finds the stopped run that was about the same work.
+def plan_run(job: Job, run_id: str, staged: StagedRun) -> Plan:
+    """As `plan_corpus`.
 
     Args:
-        job: what to do.
-        layout: the job's output folder, locked.
+        job: what to do; its output folder is locked.
         run_id: for a new run.
-        key_provider: asked for the key of the summaries, if the job wants any.
 
     Raises:
-        UsageError: a model, file, column or key that cannot be used.
+        UsageError: the results would not go with what is published, or nothing is a document.
         QualityRefused: too many rows cannot be read; known before any model runs.
     """
-    check_settings(job)
-    if job.summaries.enabled:
-        required_key(job.summaries, key_provider)
-    inference, inputs = _pin(job, layout)
-    wanted = work_of(job, inputs, inference, code_version())
+    layout = staged.layout
+    wanted = work_of(job, staged.corpus.inputs, staged.inference, code_version())
     stopped = _stopped_run(layout, wanted)
-    plan = (
-        replace(stopped, job=job) if stopped else _new_plan(job, layout, run_id, inference, inputs)
-    )
+    plan = replace(stopped, job=job) if stopped else _new_plan(job, run_id, staged)
+    if not stopped:
+        quarantine(layout, plan)
     save_plan(layout, plan)
     write_manifest(layout, planned_manifest(plan))
+    drop_texts(staged.corpus)
     try:
         refuse_unreadable(plan)
     except NocturnaError as error:
-        if not quarantine(layout, plan):
+        if not plan.index.rejected:
             raise
         raise type(error)(f"{error}; {layout.quarantine(plan.run_id)} holds them") from None
     return plan
@@ -135,15 +127,14 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate
         run_id: names what is kept while it works.
     """
     try:
-        check_settings(job, rehearsal=True)
-        plan = _new_plan(job, layout, run_id, *_pin(job, layout, rehearsal=True), rehearsal=True)
+        plan = _new_plan(job, run_id, stage_job(job, run_id, rehearsal=True), rehearsal=True)
         refuse_unreadable(plan)
         cost = None
         if job.summaries.enabled:
             documents = (
                 DocumentText(doc_id, text)
-                for shard in plan.shards
-                for doc_id, text in _texts(read_documents(layout, plan, shard.index))
+                for shard in range(len(plan.shards))
+                for doc_id, text in _texts(read_documents(layout, plan, shard))
             )
             cost = estimate(documents, job.summaries, job.language, state_folder(job))
         return plan.difference, cost
@@ -151,33 +142,14 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate
         files.remove_folder(layout.work(run_id))
 
 
-def _pin(
-    job: Job, layout: Layout, rehearsal: bool = False
-) -> tuple[InferencePlan, tuple[InputFile, ...]]:
-    inference = plan_inference(job, examined=not rehearsal)
-    known = {score.name: score for score in inference.scores}
-    refuse_accidents(layout, job, described_identity(job, known))
-    return inference, tuple(freeze_inputs(job.source))
-
-
-def _new_plan(
-    job: Job,
-    layout: Layout,
-    run_id: str,
-    inference: InferencePlan,
-    inputs: tuple[InputFile, ...],
-    rehearsal: bool = False,
-) -> Plan:
-    start = time.monotonic()
-    at_once = shards_at_once(job.compute)
-    source = reading_source(job, inference.scores)
-    shards = tuple(cut_shards(source, inputs, job.shard_size, at_once))
-    lists = [score.choices for score in inference.scores if score.choices]
+def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False) -> Plan:
+    start = time.monotonic() - staged.seconds
+    layout, inference = staged.layout, staged.inference
     with files.clear_errors(layout.root):
         building = files.temporary_of(layout.index(run_id))
         files.remove_folder(building)
         files.make_folder(building, private=True)
-        index = build_index(source, inputs, shards, building, lists)
+        index = build_index(staged.corpus, building, link)
         files.put_folder(building, layout.index(run_id))
     summary_config = summary_config_of(job)
 
@@ -204,6 +176,15 @@ def _new_plan(
         raise
     if job.once.replace and any(accident.strange_rows for accident in allowed):
         difference = compare(drop_vanished=True)
+    shards = cut_shards(
+        layout,
+        run_id,
+        staged.corpus,
+        held,
+        job.shard_size,
+        shards_at_once(job.compute),
+        all_texts=job.output.keep_text and lacks_texts(layout),
+    )
     plan = Plan(
         run_id=run_id,
         started_at=utc_now(),
@@ -211,7 +192,7 @@ def _new_plan(
         job=job,
         summary_config=summary_config,
         inference=inference,
-        inputs=inputs,
+        inputs=staged.corpus.inputs,
         shards=shards,
         index=index,
         difference=difference,
@@ -248,7 +229,7 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
         same = work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted
         if not same or not base_is_whole(layout, plan.difference):
             continue
-        if is_whole_work(layout, plan.run_id, plan.digests):
+        if is_whole_work(layout, plan.run_id, plan.digests) and is_quarantined(layout, plan):
             return plan
         _log.warning(
             "%s: damaged or gone, so that run %s cannot go on; its documents are scored anew",

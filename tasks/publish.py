@@ -49,8 +49,9 @@ def publish_results(
     plan = load_plan(layout.plan(run_id))
     columns = results_columns(plan, layout)
     schema = results_schema(columns, plan.job.name)
-    parts = [shard.part for shard in shards if shard.part is not None]
-    counts = total(shards)
+    parts = [shard.part for shard in shards]
+    index = plan.index
+    counts = total(shards, index.read, index.rejected, index.superseded, plan.difference.unchanged)
     together = next_parts(
         layout,
         run_id,
@@ -128,8 +129,8 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
     refuse(layout, run_id, checked, accepted=reason)
     plan = load_plan(layout.plan(run_id))
     schema = results_schema(results_columns(plan, layout), plan.job.name)
-    shards = [load_shard(layout, run_id, s.index, s.rows, schema) for s in plan.shards]
-    parts = [shard.part for shard in shards if shard is not None and shard.part is not None]
+    shards = [load_shard(layout, run_id, s, n, schema) for s, n in enumerate(plan.shards)]
+    parts = [shard.part for shard in shards if shard is not None]
     if None in shards:
         raise NocturnaError(
             f"{layout.work(run_id)}: {shards.count(None)} of {len(shards)} shards are gone or "

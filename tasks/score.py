@@ -23,7 +23,7 @@ from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.scorer import Scores
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.results import files
-from nocturna.tasks.results.done_shards import load_shard, save_shard, write_rejects
+from nocturna.tasks.results.done_shards import load_shard, save_shard
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.machine import give_memory_back
 from nocturna.tasks.results.parts import write_part
@@ -72,9 +72,9 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         NocturnaError: the input changed since it was planned, or nothing can be written.
     """
     plan = load_plan(layout.plan(run_id))
-    columns, planned = results_columns(plan, layout), plan.shards[shard]
+    columns = results_columns(plan, layout)
     schema = results_schema(columns, plan.job.name)
-    done = load_shard(layout, run_id, shard, planned.rows, schema)
+    done = load_shard(layout, run_id, shard, plan.shards[shard], schema)
     if done is not None:
         signals.advance(done.scored)
         return done
@@ -93,20 +93,15 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
     with clock("write"):
         trace = Trace(plan.run_id, plan.code_version, plan.summary_config)
         table = result_rows(documents, scores, columns, plan.job.name, trace)
-        write_rejects(work.rows.rejects, layout, run_id, shard)
-        part = write_part(table, layout.work(run_id), run_id, shard) if table.num_rows else None
+        part = write_part(table, layout.work(run_id), run_id, shard)
     ok = pc.equal(table["status"], "ok")
     scored = pc.sum(pc.and_(ok, pa.array(work.asked))).as_py() or 0
     rewritten = (pc.sum(ok).as_py() or 0) - scored
     done = ScoredShard(
         shard=shard,
         part=part,
-        read=planned.rows,
         scored=scored,
         failed=table.num_rows - scored - rewritten,
-        quarantined=work.rows.rejects.num_rows,
-        superseded=plan.index.shards[shard].superseded,
-        carried=work.rows.documents.num_rows - documents.num_rows + rewritten,
         rewritten=rewritten,
         tokens=int(found.n_tokens.sum()),
         computed_tokens=found.tally.read,
@@ -169,7 +164,7 @@ def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> Sha
         n_tokens=wide(scores.n_tokens, 0),
         n_windows=wide(scores.n_windows, 0),
         truncated=wide(scores.truncated, False),
-        language=wide(wanted.languages, None),
+        language=_languages(work, wide(wanted.languages, None)),
         scores={
             score.name: NewScores(
                 values=wide(scores.by_name[score.name].values, np.nan),
@@ -182,6 +177,14 @@ def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> Sha
         errors=errors,
         carried=work.before,
     )
+
+
+def _languages(work: Documents, tonight: NDArray[np.object_]) -> NDArray[np.object_]:
+    """The language of each document; of one of which nothing is asked that of its row before."""
+    if work.before is None:
+        return tonight
+    before = np.array(work.before["language"].to_pylist(), dtype=object)
+    return np.where(work.asked, tonight, before)
 
 
 @dataclass

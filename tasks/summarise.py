@@ -40,7 +40,8 @@ def summarise_documents(layout: Layout, run_id: str) -> Summarised:
         run.tell(_line(progress))
 
     taken: deque[tuple[int, int]] = deque()
-    missing = [s.index for s in plan.shards if not summaries_path(layout, run_id, s.index).exists()]
+    shards = range(len(plan.shards))
+    missing = [s for s in shards if not summaries_path(layout, run_id, s).exists()]
     tables = summarise(
         _documents(layout, plan, missing, taken),
         job.summaries,
@@ -54,8 +55,8 @@ def summarise_documents(layout: Layout, run_id: str) -> Summarised:
     )
     _save_by_shard(layout, run_id, tables, taken)
     statuses: Counter[str] = Counter()
-    for shard in plan.shards:
-        column = read_summaries(layout, run_id, shard.index)["summary_status"]
+    for shard in shards:
+        column = read_summaries(layout, run_id, shard)["summary_status"]
         statuses.update({c["values"]: c["counts"] for c in pc.value_counts(column).to_pylist()})
     progress = last[0] if last else None
     return Summarised(

@@ -27,7 +27,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-STEPS = {"plan", "score", "summarise", "publish"}
+STEPS = {"stage", "plan", "score", "summarise", "publish"}
 STAGES = {"corpus", "inference", "enrichment", "results", "evaluation"}
 GROUND = "common ground"
 MAY = {
@@ -48,6 +48,7 @@ REGISTRIES = {
     ("job", "inference.backends"),
     ("job", "inference.heads"),
     ("job", "results.sinks"),
+    ("job", "corpus.formats"),
     ("job", "inference.models"),
     ("unused", "results.files"),
 }

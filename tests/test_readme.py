@@ -59,6 +59,17 @@ def test_the_job_file_shown_is_the_one_that_ships():
     assert yaml.safe_load(shown) == yaml.safe_load(shipped)
 
 
+def test_the_table_of_formats_is_the_registry():
+    from nocturna.tasks.corpus.formats import formats
+
+    rows = [
+        f"| `{name}` | {' '.join(f'`{ending}`' for ending in one.NAMES[1:]) or 'any'} | "
+        f"{one.ABOUT} | {'yes' if one.PACKED else 'inside'} |"
+        for name, one in formats().items()
+    ]
+    assert "\n".join(["|---|---|---|---|", *rows, ""]) in README
+
+
 def test_the_sections_of_a_job_that_are_shown_are_valid():
     from nocturna.tasks.job.job import Job
 

@@ -11,7 +11,7 @@ from nocturna.tasks.addresses import is_remote, redact
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.corpus.storage import filesystem, storage_errors, with_credentials
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 
 log = logging.getLogger(__name__)
 

@@ -1,10 +1,5 @@
-"""Rows of Parquet and Arrow files, batch by batch, without holding a file or a row group.
+"""Rows of Parquet and Arrow files, batch by batch, without holding a file or a row group."""
 
-A row group or a stream can only be read from its beginning, so each thread keeps the reader it
-used last: shards in order are read in one pass, a restart decodes up to its first row once.
-"""
-
-import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -24,40 +19,6 @@ _BATCH_BYTES = 8 * 1024 * 1024
 _BATCH_ROWS, _FEW_ROWS = 1024, 128  # repeated long texts are small in a file, large in memory
 _BUFFER = 1 << 20
 _ARROW_FILE = b"ARROW1"
-
-
-class _Reader:
-    """A file's batches from some row on, with the row that comes next and what they unpack to."""
-
-    def __init__(
-        self, item: InputFile, handle: Any, batches: Iterator[pa.RecordBatch], row: int
-    ) -> None:
-        self.handle = handle
-        self.batches = batches
-        self.row = row
-        self.unpacked = Unpacked(item)
-        self.rest: pa.RecordBatch | None = None
-
-    def take(self, stop: int) -> pa.RecordBatch | None:
-        """The next rows up to `stop`, a few megabytes at most; None at the end."""
-        batch = self.rest if self.rest is not None else next(self.batches, None)
-        if batch is None:
-            return None
-        wanted = min(stop - self.row, batch.num_rows)
-        self.rest = batch.slice(wanted) if wanted < batch.num_rows else None
-        self.row += wanted
-        return batch.slice(0, wanted)
-
-    def close(self) -> None:
-        self.handle.close()
-
-
-class _Kept(threading.local):
-    key: tuple[InputFile, tuple[str, ...]] | None = None
-    reader: _Reader | None = None
-
-
-_kept = _Kept()
 
 
 def schema_of(source: Source, item: InputFile) -> pa.Schema:
@@ -86,56 +47,35 @@ def has_rows(source: Source, item: InputFile) -> bool:
         return any(batch.num_rows for batch in _arrow_batches(raw))
 
 
-def row_sizes(source: Source, item: InputFile, columns: Iterable[str]) -> list[tuple[int, int]]:
-    """Rows of each row group or record batch, in order, and the bytes of some columns in it."""
-    names = {name.partition(".")[0] for name in columns} | set(columns)
-    if not item.size:
-        return []
-    with _format_errors(item), open_raw(source, item) as raw:
-        if item.format == "parquet":
-            file = _parquet(raw).metadata
-            groups = map(file.row_group, range(file.num_row_groups))
-            return [(group.num_rows, _bytes_of(group, names)) for group in groups]
-        return [
-            (
-                batch.num_rows,
-                sum(batch.column(name).nbytes for name in names & {*batch.schema.names}),
-            )
-            for batch in _arrow_batches(raw)
-        ]
-
-
 def iter_batches(
-    source: Source, item: InputFile, columns: Iterable[str], start: int, stop: int
+    source: Source, item: InputFile, columns: Iterable[str]
 ) -> Iterator[pa.RecordBatch]:
-    """The rows from start to stop (exclusive, from 0), some megabytes at a time.
+    """The rows of an input, some megabytes at a time.
 
     Raises:
-        UsageError: if the file is cut off, corrupt or shorter than that, or repeats so few values
-            so often that they unpack to too much.
+        UsageError: if the file is cut off or corrupt, or repeats so few values so often that they
+            unpack to too much.
     """
-    names = tuple(dict.fromkeys(columns))
-    key = (item, names)
+    if not item.size:
+        return
+    names = list(dict.fromkeys(columns))
+    unpacked = Unpacked(item, inside=True)
     with _format_errors(item):
-        reader = _kept.reader
-        if reader is None or _kept.key != key or reader.row > start:
-            if reader is not None:
-                reader.close()
-            _kept.reader = None
-            reader = _open(source, item, names, start)
-            _kept.key, _kept.reader = key, reader
-        while reader.row < start and reader.take(start) is not None:
-            pass
-    while reader.row < stop:
-        with _format_errors(item):
-            batch = reader.take(stop)
-        if batch is None:
-            return
-        if batch.num_rows:
-            size = sum(map(_plain_bytes, batch.columns))
-            reader.unpacked.add(size)
-            rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
-            yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
+        raw = open_raw(source, item)
+    try:
+        found = _batches(item, raw, names)
+        while True:
+            with _format_errors(item):
+                batch = next(found, None)
+            if batch is None:
+                return
+            if batch.num_rows:
+                size = sum(map(_plain_bytes, batch.columns))
+                unpacked.add(size)
+                rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
+                yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
+    finally:
+        raw.close()
 
 
 def is_text(kind: pa.DataType) -> bool:
@@ -222,19 +162,12 @@ def _plain_bytes(array: pa.Array) -> int:
     return pc.sum(pc.binary_length(array.dictionary).take(array.indices)).as_py() or 0
 
 
-def _open(source: Source, item: InputFile, columns: tuple[str, ...], start: int) -> _Reader:
-    raw = open_raw(source, item)
+def _batches(item: InputFile, raw: Any, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if item.format == "arrow":
-        return _Reader(item, raw, (batch.select(list(columns)) for batch in _arrow_batches(raw)), 0)
-    file = _parquet(raw, buffer_size=_BUFFER, pre_buffer=False)
-    first, group = 0, 0
-    while group < file.num_row_groups and (
-        first + file.metadata.row_group(group).num_rows <= start
-    ):
-        first += file.metadata.row_group(group).num_rows
-        group += 1
-    batches = _parquet_batches(file, range(group, file.num_row_groups), columns)
-    return _Reader(item, raw, batches, first)
+        for batch in _arrow_batches(raw):
+            yield batch.select(columns)
+        return
+    yield from _parquet_batches(_parquet(raw, buffer_size=_BUFFER, pre_buffer=False), columns)
 
 
 def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:
@@ -242,17 +175,15 @@ def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:
     return pq.ParquetFile(raw, coerce_int96_timestamp_unit="us", **options)
 
 
-def _parquet_batches(
-    file: pq.ParquetFile, groups: range, columns: tuple[str, ...]
-) -> Iterator[pa.RecordBatch]:
-    for number in groups:
+def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         if not group.num_rows:
             continue
         size = max(1, _bytes_of(group, set(columns)) // group.num_rows)
         repeats = any(group.column(i).has_dictionary_page for i in range(group.num_columns))
         rows = min(_FEW_ROWS if repeats else _BATCH_ROWS, max(1, _BATCH_BYTES // size))
-        yield from file.iter_batches(rows, row_groups=[number], columns=list(columns))
+        yield from file.iter_batches(rows, row_groups=[number], columns=columns)
 
 
 def _bytes_of(group: Any, columns: set[str]) -> int:

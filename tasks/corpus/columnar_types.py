@@ -1,5 +1,7 @@
 """Whether the text and id columns of a Parquet or Arrow input can be read as that."""
 
+from collections.abc import Iterator
+
 import pyarrow as pa
 
 from nocturna.tasks.corpus.columnar import (
@@ -55,13 +57,22 @@ def _check_bytes(source: Source, item: InputFile, schema: pa.Schema) -> None:
     path = path_in(schema, source.id or "")
     if path is None:
         return
-    for batch in iter_batches(source, item, [path[0]], 0, _ROWS):
+    for batch in _first_rows(source, item, path[0]):
         values = plain(values_at(batch, path)).to_pylist()
         if not all(is_clean(value) for value in values if value is not None):
             raise UsageError(
                 f"{item.uri}: the id column {source.id!r} holds binary that is no text; ids are "
                 "texts, whole numbers, UUIDs or bytes of one fixed size: store it as one of them"
             )
+
+
+def _first_rows(source: Source, item: InputFile, column: str) -> Iterator[pa.RecordBatch]:
+    rows = 0
+    for batch in iter_batches(source, item, [column]):
+        yield batch.slice(0, _ROWS - rows)
+        rows += batch.num_rows
+        if rows >= _ROWS:
+            return
 
 
 def _type_of(schema: pa.Schema, name: str) -> pa.DataType:

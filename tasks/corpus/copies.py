@@ -4,12 +4,16 @@ import hashlib
 import logging
 import re
 from collections.abc import Iterable
+from functools import cache
 
-from nocturna.tasks.corpus.formats import COLUMNAR, without_compression
+from nocturna.tasks.corpus.file_names import endings_of, without_compression
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.streams import byte_range
+from nocturna.tasks.corpus.inputs import Listed, look_at
+from nocturna.tasks.corpus.storage import sha256_of_input
+from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 
 log = logging.getLogger(__name__)
 
@@ -18,35 +22,44 @@ _COPY = re.compile(
 )
 
 
-def without_copies(source: Source, inputs: list[InputFile]) -> list[InputFile]:
-    """Inputs without those whose bytes another one holds under a name of the same file.
+def without_copies(source: Source, listed: list[Listed]) -> list[Listed]:
+    """Files without those whose bytes another one holds under a name of the same file.
+
+    Only files of such names are looked into.
 
     Raises:
         UsageError: two files have one name, packed and not or in two formats, and differ.
     """
-    if len(inputs) < 2 or any(item.format == "files" for item in inputs):
-        return inputs
-    kept: list[InputFile] = []
-    by_name: dict[str, list[InputFile]] = {}
-    for item in inputs:
-        by_name.setdefault(_stem(item), []).append(item)
+    if len(listed) < 2 or any(not endings_of(format) for _, format in listed):
+        return listed
+    by_name: dict[str, list[Listed]] = {}
+    for one in listed:
+        by_name.setdefault(_stem(one[0].name), []).append(one)
+    out: set[str] = set()
     for same in by_name.values():
-        kept += _once(source, same) if len(same) > 1 else same
-    _tell_equal(kept)
-    return [item for item in inputs if item in kept]
+        if len(same) > 1:
+            items = [look_at(source, *one) for one in same]
+            kept = {item.uri for item in _once(source, items)}
+            out |= {item.uri for item in items} - kept
+    return [one for one in listed if one[0].path not in out]
 
 
 def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
     """One of several files of one name for each content."""
-    by_ending: dict[str, list[InputFile]] = {}
+
+    @cache
+    def content(item: InputFile) -> str:
+        return _content(source, item)
+
+    by_format: dict[str, list[InputFile]] = {}
     for item in sorted(same, key=lambda item: (item.compression or "", len(item.name), item.name)):
-        by_ending.setdefault(item.format, []).append(item)
+        by_format.setdefault(item.format, []).append(item)
     kept: list[InputFile] = []
-    for items in by_ending.values():
+    for items in by_format.values():
         first, *others = items
         kept.append(first)
         for other in others:
-            if _content(source, other) == _content(source, first):
+            if content(other) == content(first):
                 log.warning("left out %s: %s holds the same", other.name, first.name)
             elif without_compression(other.name) == without_compression(first.name):
                 raise UsageError(
@@ -55,7 +68,7 @@ def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
                 )
             else:
                 kept.append(other)
-    if len(by_ending) > 1 and source.id is None:
+    if len(by_format) > 1 and source.id is None:
         one, two = kept[0], next(item for item in kept if item.format != kept[0].format)
         raise UsageError(
             f"{one.uri} and {two.uri}: have one name in two formats; if they hold the same rows, "
@@ -64,22 +77,23 @@ def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
     return kept
 
 
-def _stem(item: InputFile) -> str:
+def _stem(name: str) -> str:
     """The name of a file without endings and without what a copy adds to it."""
-    folder, _, base = without_compression(item.name).rpartition("/")
+    folder, _, base = without_compression(name).rpartition("/")
     return f"{folder}/{_COPY.sub('', base.rpartition('.')[0] or base)}"
 
 
 def _content(source: Source, item: InputFile) -> str:
-    if item.format in COLUMNAR:
-        return item.fingerprint
+    if not formats()[item.format].PACKED:
+        return sha256_of_input(source, item)
     digest = hashlib.sha256()
-    for block in byte_range(source, item):
+    for block in blocks(source, item):
         digest.update(block)
     return digest.hexdigest()
 
 
-def _tell_equal(inputs: Iterable[InputFile]) -> None:
+def tell_equal(inputs: Iterable[InputFile]) -> None:
+    """Says which inputs hold the same bytes."""
     seen: dict[str, InputFile] = {}
     for item in inputs:
         if item.size and (first := seen.setdefault(item.fingerprint, item)) is not item:

@@ -1,10 +1,12 @@
 """Streams that decompress or transcode another one, and what is known of encodings."""
 
+import bz2
 import codecs
 import gzip
 import io
-from collections.abc import Iterator
-from typing import BinaryIO, Protocol
+import lzma
+from collections.abc import Callable, Iterator
+from typing import Any, BinaryIO, Protocol
 
 import zstandard
 
@@ -14,6 +16,9 @@ _BLOCK = 256 * 1024
 _ZSTD_INPUT = 1024  # small, because a few compressed bytes may stand for very many
 ZSTD_WINDOW = 1 << 31
 """Bytes that a zstd stream may look back at; packers take no more."""
+XZ_MEMORY = 1 << 30
+"""Bytes of memory that unpacking an xz stream may take."""
+
 _UNDECODABLE = "\udcff"
 _ASCII = bytes(range(128))
 
@@ -56,6 +61,55 @@ class Zstd:
             yield frame.decompress(stored)
             stored = frame.unused_data if frame.eof else b""
             self._frame = None if frame.eof else frame
+
+
+class CorruptBzip2(Exception):
+    """Bytes that are no bzip2."""
+
+
+class Members:
+    """A stream of bzip2 or xz members, one after the other, that says when it was cut off."""
+
+    def __init__(self, raw: BinaryIO, new: Callable[[], Any]) -> None:
+        self._raw, self._new = raw, new
+        self._member: Any = None
+        self._stored = b""
+
+    def read(self, n: int, /) -> bytes:
+        while True:
+            if self._member is None:
+                while not self._stored.strip(b"\0"):  # xz pads its members with zeros
+                    self._stored = self._raw.read(_BLOCK)
+                    if not self._stored:
+                        return b""
+                self._stored = self._stored.lstrip(b"\0")
+                self._member = self._new()
+            if self._member.needs_input:
+                self._stored = self._stored or self._raw.read(_BLOCK)
+                if not self._stored:
+                    raise EOFError("the last member is not complete")
+            try:
+                data: bytes = self._member.decompress(self._stored, n)
+            except (OSError, ValueError) as error:  # what bz2 raises
+                raise CorruptBzip2(str(error)) from None
+            self._stored = b""
+            if self._member.eof:
+                self._stored, self._member = self._member.unused_data, None
+            if data:
+                return data
+
+    def close(self) -> None:
+        self._raw.close()
+
+
+def bzip2(raw: BinaryIO) -> Members:
+    """A bzip2 stream."""
+    return Members(raw, bz2.BZ2Decompressor)
+
+
+def xz(raw: BinaryIO) -> Members:
+    """An xz stream, or one of the older lzma format."""
+    return Members(raw, lambda: lzma.LZMADecompressor(memlimit=XZ_MEMORY))
 
 
 class Transcoded:

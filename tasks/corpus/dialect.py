@@ -13,9 +13,9 @@ from nocturna.tasks.corpus.delimited import (
 )
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.lines import BOM, iter_lines
-from nocturna.tasks.corpus.streams import head, stream_encoding
+from nocturna.tasks.corpus.streams import line_head, stream_encoding
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 
 _HEAD_BYTES = 1 << 20
 _OTHERS = (",", ";", "\t", "|")
@@ -52,8 +52,8 @@ def written(source: Source, item: InputFile) -> Written:
     Raises:
         UsageError: its quotes look escaped by backslashes and the source does not say how.
     """
-    start = head(source, item, _HEAD_BYTES)
-    encoding = stream_encoding(source, item)
+    start = line_head(source, item, _HEAD_BYTES)
+    encoding = stream_encoding(source)
     sep = _SEP.fullmatch(start.removeprefix(BOM).partition(b"\n")[0])
     before = 2 if sep else 1
     usual = source.delimiter or (sep[1].decode("latin-1") if sep else DELIMITERS[item.format])

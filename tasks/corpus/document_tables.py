@@ -1,30 +1,6 @@
 """What the rows of a corpus become in Arrow: documents, and rejects with their reason."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
-
-if TYPE_CHECKING:
-    from nocturna.tasks.corpus.kept_types import KeptTypes
-
-
-@dataclass(frozen=True)
-class ShardRows:
-    """What reading a shard yields; both tables together hold `Shard.rows` rows.
-
-    Attributes:
-        documents: DOCUMENT_SCHEMA plus the kept source columns, in corpus order.
-        types: what the kept columns were read as.
-        rejects: REJECT_SCHEMA, in corpus order.
-        digest: sha256 over what was read: rows, ids, content hashes, kept values, reasons.
-    """
-
-    documents: pa.Table
-    rejects: pa.Table
-    digest: str
-    types: "KeptTypes"
-
 
 DOCUMENT_SCHEMA = pa.schema(
     [
@@ -35,6 +11,7 @@ DOCUMENT_SCHEMA = pa.schema(
         pa.field("source_row", pa.int64()),
         pa.field("error_code", pa.string()),  # null: to be scored
         pa.field("error_message", pa.string()),
+        pa.field("bytes", pa.int64()),  # of the UTF-8 text
     ]
 )
 
@@ -53,12 +30,17 @@ REJECT_SCHEMA = pa.schema(
 DISPOSED = ("score", "failed")
 """Dispositions in an index of what becomes a row of the results."""
 
-_KEPT = "kept."
+_KEPT, _WRITTEN = "kept.", "written."
 
 
 def kept_name(name: str) -> str:
     """What a kept source column is called among our own columns, which it never meets."""
     return _KEPT + name
+
+
+def written_name(name: str) -> str:
+    """What the column is called that has a kept one's numbers as they were written."""
+    return _WRITTEN + name
 
 
 def source_name(name: str) -> str:

@@ -5,9 +5,10 @@ import re
 from typing import Any
 from urllib.parse import unquote
 
-from nocturna.tasks.corpus.formats import format_of
+from nocturna.tasks.corpus.file_names import format_of
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.errors import Transient, UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 from nocturna.tasks.network import network_errors
 
 _OWN_OPTIONS = {"csv": ("sep", "delimiter"), "json": ("field",)}
@@ -41,8 +42,8 @@ def dataset_files(source: Source) -> list[str]:
     if unread or not files:
         example = unread[0].rsplit("/", 1)[-1] if unread else "no files"
         raise UsageError(
-            f"data set {name}: its format ({example}) is not read here; formats are jsonl, json, "
-            "csv, tsv, parquet, arrow and text"
+            f"data set {name}: its format ({example}) is not read here; formats are "
+            f"{', '.join(formats())}"
         )
     for file in files:
         if f"@{sha}/" not in file:

@@ -1,68 +1,43 @@
-"""Freezing the inputs of a corpus: which files, of which format, with which content."""
+"""The inputs of a corpus: which files, of which format."""
 
 import logging
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from fnmatch import fnmatch
 from functools import partial
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 
 from nocturna.tasks.addresses import is_remote, redact
 from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
-from nocturna.tasks.corpus.columns import has_column
-from nocturna.tasks.corpus.copies import without_copies
-from nocturna.tasks.corpus.formats import (
+from nocturna.tasks.corpus.columns import MissingColumn
+from nocturna.tasks.corpus.file_names import (
     compression_of,
+    endings_of,
     format_of,
     has_ending,
     is_companion,
     is_hidden,
     unsupported_ending,
 )
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.hub import dataset_files
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
-from nocturna.tasks.corpus.sniffing import (
-    START,
-    check_encoding,
-    is_json_document,
-    is_json_lines,
-    refuse_json_as_text,
-    refuse_stand_in,
-)
-from nocturna.tasks.corpus.storage import (
-    filesystem,
-    fingerprint,
-    storage_errors,
-    with_credentials,
-)
+from nocturna.tasks.corpus.sniffing import START, check_encoding, refuse_stand_in
+from nocturna.tasks.corpus.storage import mark_of, open_raw, storage_errors
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
+
+Listed = tuple[Found, str]
+"""A file and the name of its format."""
 
 log = logging.getLogger(__name__)
 
 _SHOWN = 5
 
 
-def freeze_inputs(source: Source) -> list[InputFile]:
-    """Lists the files of a corpus and fixes their content by hash or checksum.
-
-    Raises:
-        UsageError: if there is nothing to read, or a file cannot be read as its format.
-        Transient: if a store does not answer.
-    """
-    inputs = [
-        replace(item, fingerprint=fingerprint(source, item.uri)) for item in find_inputs(source)
-    ]
-    inputs = without_copies(source, inputs)
-    empty = [item.name for item in inputs if item.size == 0 and item.format != "files"]
-    if empty and len(empty) < len(inputs):
-        log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
-    return inputs
-
-
-def find_inputs(source: Source) -> Iterator[InputFile]:
-    """The files of a corpus in their order, without fingerprints; each is looked at in its turn.
+def list_inputs(source: Source) -> list[Listed]:
+    """The files of a corpus in their order, each with the format that its name or the job says.
 
     A folder is read with its sub-folders, in the order of its paths. Hidden files (a part of the
     path starts with `.` or `_`), files that describe a corpus (README, LICENSE, manifest) and
@@ -76,11 +51,21 @@ def find_inputs(source: Source) -> Iterator[InputFile]:
         found, kind = [remote_file(uri) for uri in dataset_files(source)], "data set"
     else:
         found, kind = list_files(source.address)
-    for file, format in _choose(source, found, kind):
-        yield _look_at(source, file, format)
+    return _choose(source, found, kind)
 
 
-def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, str]]:
+def find_inputs(source: Source) -> Iterator[InputFile]:
+    """The files of a corpus in their order; each is looked at in its turn.
+
+    Raises:
+        UsageError: as `list_inputs`, or a file is not what it seems.
+        Transient: if a store does not answer.
+    """
+    for file, format in list_inputs(source):
+        yield look_at(source, file, format)
+
+
+def _choose(source: Source, found: list[Found], kind: str) -> list[Listed]:
     """The files to read with their formats; says which ones are left out."""
     where = source.path or source.dataset
     if kind in ("file", "data set"):
@@ -90,8 +75,8 @@ def _choose(source: Source, found: list[Found], kind: str) -> list[tuple[Found, 
     _say_left_out("as `exclude` says", found, asked)
     visible = [file for file in asked if not is_hidden(file.name)]
     _say_left_out("hidden", asked, visible)
-    if source.format == "files":
-        chosen = [(file, "files") for file in visible]
+    if source.format != "auto" and not endings_of(source.format):
+        chosen = [(file, source.format) for file in visible]
     else:
         saved = without_working_files(source, visible)
         _say_left_out("working files of the library `datasets`", visible, saved)
@@ -120,9 +105,12 @@ def _is_excluded(source: Source, file: Found) -> bool:
 
 
 def _has_text(source: Source, file: Found, format: str) -> bool | None:
-    item = _look_at(source, file, format)
+    only = source.model_copy(update={"keep": (), "id": None})
+    item = look_at(source, file, format)
     try:
-        return has_column(source, item, source.text)
+        return source.text not in formats()[item.format].columns(only, item).unsure
+    except MissingColumn:
+        return not item.size
     except UsageError:
         return None
 
@@ -142,36 +130,44 @@ def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, s
 def _format_or_error(source: Source, file: Found) -> str:
     shown = redact(file.path)
     if ending := unsupported_ending(file.name):
-        raise UsageError(f"{shown}: {ending} is not read; store it plain, as .gz or as .zst")
+        raise UsageError(
+            f"{shown}: {ending} is not read; store it plain or as .gz, .zst, .bz2 or .xz"
+        )
     format = format_of(file.name) if source.format == "auto" else source.format
     if format is None:
         raise UsageError(
-            f"{shown}: the ending names no format; set `format` to jsonl, json, csv, tsv, "
-            "parquet, arrow, text or files"
+            f"{shown}: the ending names no format; set `format` to {', '.join(formats())}"
         )
     return format
 
 
-def _look_at(source: Source, file: Found, format: str) -> InputFile:
+def look_at(source: Source, file: Found, format: str) -> InputFile:
+    """An input as its first bytes show it; its fingerprint is what its store says of it, if any.
+
+    Raises:
+        UsageError: it is not what its name says, or in another encoding than the job says.
+    """
     size = int(file.info.get("size") or 0)
-    if is_remote(file.path):
-        fs, path = filesystem(with_credentials(source, file.path))
-        with storage_errors(file.path):
-            start = fs.cat_file(path, start=0, end=min(START, size)) if size else b""
-    else:
-        with storage_errors(file.path), Path(file.path).open("rb") as stream:
+    mark = mark_of(source, file.path, file.info) if is_remote(file.path) else ""
+    item = InputFile(file.path, format, None, size, mark, file.name)
+    start = b""
+    if size:
+        with storage_errors(file.path), open_raw(source, item) as stream:
             start = stream.read(START)
     refuse_stand_in(source, file.path, format, start)
-    compression = compression_of(file.name, file.path, format, start)
-    item = InputFile(file.path, format, compression, size, "", file.name)
+    item = replace(item, compression=compression_of(file.name, file.path, format, start))
     check_encoding(source, item)
-    if format == "json" and size and is_json_lines(source, item):
-        item = replace(item, format="jsonl")
-    elif format == "jsonl" and size and is_json_document(source, item):
-        item = replace(item, format="json")
-    if format == "text" and source.format == "auto" and size:
-        refuse_json_as_text(source, item)
-    return item
+    other = getattr(formats()[format], "other", None)
+    really = other(source, item) if other else None
+    return replace(item, format=really) if really else item
+
+
+def tell_empty(inputs: Iterable[InputFile]) -> None:
+    """Says which files of several are empty."""
+    listed = list(inputs)
+    empty = [item.name for item in listed if item.size == 0 and endings_of(item.format)]
+    if empty and len(empty) < len(listed):
+        log.warning("%d empty files hold no rows: %s", len(empty), _some(empty))
 
 
 def _say_left_out(why: str, before: list[Found], after: list[Found]) -> None:

@@ -3,35 +3,71 @@
 import re
 from collections.abc import Sequence
 from decimal import Decimal
+from types import NoneType
 from typing import Any
 
 import pyarrow as pa
 
 from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.jsonrows import Number, to_text
+from nocturna.tasks.corpus.kept_types import text_of
 
 _WHOLE = re.compile(r"-?\d+")
 _LOW, _HIGH = -(2**63), 2**63 - 1
 _EXACT = 2**53
 
 
-def column_of(values: Sequence[Any]) -> pa.Array:
+def column_of(values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
     """A column of values that were parsed: of numbers or booleans if all are, else of texts.
 
     Of nulls alone it has no type yet.
     Numbers that neither 64-bit whole numbers nor floats hold exactly are texts, digit by digit.
+
+    Returns:
+        the column, and where its numbers are written otherwise than the column would write them,
+        the column as it was written.
     """
+    kinds = {*map(type, values)}
+    if kinds <= {str, NoneType} and str in kinds:
+        return _texts(values), None
     given = [value for value in values if value is not None and value is not MISSING]
     if not given:
-        return pa.nulls(len(values))
+        return pa.nulls(len(values)), None
     if all(isinstance(value, bool) for value in given):
-        return pa.array([None if value is MISSING else value for value in values], pa.bool_())
+        return pa.array([None if value is MISSING else value for value in values], pa.bool_()), None
     if all(isinstance(value, Number) for value in given):
+        if (whole := _whole_numbers(values)) is not None:
+            return whole, None
+        kind: type[int] | type[float] | None = None
         if all(map(_is_whole, given)):
-            return pa.array([int(value) if value else None for value in map(_or_none, values)])
-        if all(map(_is_float, given)):
-            return pa.array([float(value) if value else None for value in map(_or_none, values)])
+            kind = int
+        elif all(map(_is_float, given)):
+            kind = float
+        if kind is not None:
+            plain = map(_or_none, values)
+            numbers = pa.array([kind(value) if value else None for value in plain])
+            alike = all(text_of(kind(value)) == value for value in given)
+            return numbers, None if alike else _texts(values)
+    return _texts(values), None
+
+
+def _texts(values: Sequence[Any]) -> pa.Array:
+    try:
+        if {*map(type, values)} <= {str, NoneType}:
+            return pa.array(values, pa.string())
+    except UnicodeEncodeError:
+        pass
     return pa.array([plain_text(value) for value in values], pa.string())
+
+
+def _whole_numbers(values: Sequence[Any]) -> pa.Array | None:
+    """Whole numbers that are written as this column would write them; None of others."""
+    texts = pa.array([None if v is None or v is MISSING else str(v) for v in values], pa.string())
+    try:
+        numbers = texts.cast(pa.int64())
+    except pa.ArrowInvalid:
+        return None
+    return numbers if numbers.cast(pa.string()).equals(texts) else None
 
 
 def plain_text(value: Any) -> str | None:

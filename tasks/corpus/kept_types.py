@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as t
 
-from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, kept_name
+from nocturna.tasks.corpus.document_tables import kept_name, source_name, written_name
 
 _log = logging.getLogger(__name__)
 
@@ -45,6 +45,10 @@ class KeptTypes:
     def __init__(self, names: Iterable[str]) -> None:
         self._seen: dict[str, dict[pa.DataType, Seen]] = {name: {} for name in names}
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(self._seen)
+
     def add(self, name: str, kind: pa.DataType, seen: Seen) -> None:
         """Notes a type of a column."""
         kinds = self._seen[name]
@@ -56,9 +60,10 @@ class KeptTypes:
             for kind, seen in kinds.items():
                 self.add(name, kind, seen)
 
-    def is_mixed(self, name: str) -> bool:
-        """Whether a column was met with more than one type, nulls aside."""
-        return sum(not t.is_null(kind) for kind in self._seen[name]) > 1
+    def listed(self) -> Iterator[tuple[str, pa.DataType, Seen]]:
+        """Everything that was noted."""
+        for name, kinds in self._seen.items():
+            yield from ((name, kind, seen) for kind, seen in kinds.items())
 
     def schema(self) -> pa.Schema:
         """A field for each column, with the type that holds all that was met."""
@@ -125,11 +130,18 @@ def converted(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array
 
 
 def with_kept_types(documents: pa.Table, types: pa.Schema) -> pa.Table:
-    """Documents whose kept columns have these types."""
-    own = len(DOCUMENT_SCHEMA)
-    kept = [converted(documents[field.name], field.type) for field in types]
-    schema = pa.schema([*DOCUMENT_SCHEMA, *types])
-    return pa.Table.from_arrays([*documents.columns[:own], *kept], schema=schema)
+    """Documents whose kept columns have these types; numbers become text as they were written."""
+    for field in types:
+        at = documents.schema.get_field_index(field.name)
+        if documents.schema.field(at).type == field.type:
+            continue
+        written = written_name(source_name(field.name))
+        as_written = _is_string(field.type) and written in documents.column_names
+        values = converted(documents[field.name], field.type)
+        if as_written:
+            values = pc.coalesce(documents[written].cast(field.type), values)
+        documents = documents.set_column(at, field, values)
+    return documents
 
 
 def texts_of(values: pa.Array | pa.ChunkedArray) -> list[str | None]:
@@ -139,10 +151,11 @@ def texts_of(values: pa.Array | pa.ChunkedArray) -> list[str | None]:
         values = pc.cast(values, pa.timestamp(kind.unit, "UTC"))
     if t.is_date(kind) or t.is_timestamp(kind) or t.is_time(kind):
         return list(pc.cast(values, pa.string()).to_pylist())
-    return [None if value is None else _text(value) for value in values.to_pylist()]
+    return [None if value is None else text_of(value) for value in values.to_pylist()]
 
 
-def _text(value: object) -> str:
+def text_of(value: object) -> str:
+    """A value as text: numbers with all their digits, lists and objects as JSON."""
     match value:
         case str():
             return value

@@ -16,21 +16,26 @@ _QUERY = """
         WITH keys AS (
             SELECT {key} AS key FROM read_parquet($files) GROUP BY key HAVING count(*) > 1
         ),
+        placed AS (
+            SELECT parse_filename(filename)[7:12]::INTEGER AS chunk,
+                file_row_number::INTEGER AS position, {key} AS key, source_uri, source_row
+            FROM read_parquet($files, filename = true, file_row_number = true)
+        ),
         numbered AS (
-            SELECT shard, position,
+            SELECT chunk, position,
                 row_number() OVER occurrence AS n,
                 first_value(source_uri) OVER occurrence AS first_uri,
                 first_value(source_row) OVER occurrence AS first_row
-            FROM read_parquet($files) SEMI JOIN keys ON {key} = keys.key
-            WINDOW occurrence AS (PARTITION BY {key} ORDER BY shard {order}, position {order})
+            FROM placed SEMI JOIN keys ON placed.key = keys.key
+            WINDOW occurrence AS (PARTITION BY key ORDER BY chunk {order}, position {order})
         )
-        SELECT * FROM numbered WHERE n > 1 ORDER BY shard, position
+        SELECT * FROM numbered WHERE n > 1 ORDER BY chunk, position
     ) TO $target (FORMAT parquet)
 """
 
 
 def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tuple[int, pa.Table]]:
-    """The documents whose id or content another one has that counts, shard by shard in order.
+    """The documents whose id or content another one has that counts, chunk by chunk in order.
 
     Args:
         folder: holds `index-*.parquet`; large sorts spill into it.
@@ -38,7 +43,7 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
         last: whether the last one counts, rather than the first.
 
     Returns:
-        shard index and a table of position, n (occurrence number from 2, from the one that
+        chunk and a table of position, n (occurrence number from 2, from the one that
         counts), and of first_uri and first_row: that one.
     """
     target = folder / "repeats.parquet"
@@ -54,20 +59,20 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
         query = _QUERY.format(key=key, order=order)
         connection.execute(query, {"files": files, "target": str(target)})
     shutil.rmtree(spill, ignore_errors=True)
-    yield from _by_shard(target)
+    yield from _by_chunk(target)
     target.unlink()
 
 
-def _by_shard(path: Path) -> Iterator[tuple[int, pa.Table]]:
+def _by_chunk(path: Path) -> Iterator[tuple[int, pa.Table]]:
     waiting: list[pa.RecordBatch] = []
     current = -1
     with pq.ParquetFile(path) as file:
         for batch in file.iter_batches():
-            for shard in pc.unique(batch["shard"]).to_pylist():
-                if shard != current and waiting:
+            for chunk in pc.unique(batch["chunk"]).to_pylist():
+                if chunk != current and waiting:
                     yield current, pa.Table.from_batches(waiting)
                     waiting = []
-                current = shard
-                waiting.append(batch.filter(pc.equal(batch["shard"], shard)))
+                current = chunk
+                waiting.append(batch.filter(pc.equal(batch["chunk"], chunk)))
     if waiting:
         yield current, pa.Table.from_batches(waiting)

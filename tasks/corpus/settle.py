@@ -2,18 +2,21 @@
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
-from nocturna.tasks.corpus.index_files import counts_of, index_path, rejects_path, write_table
-from nocturna.tasks.corpus.input_files import InputFile, Shard
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.lots import index_file, rejects_file
 from nocturna.tasks.corpus.repeats import find_repeats
-from nocturna.tasks.corpus.summary import Repeat, ShardIndex
+from nocturna.tasks.corpus.staged_rows import counts_of, rewrite
+from nocturna.tasks.corpus.summary import Repeat
 
 REPEATED, SUPERSEDED = "duplicate_id", "superseded"
 
@@ -25,32 +28,22 @@ class Settled:
     Attributes:
         example: the first of them.
         failed: failed rows among those that are no documents any more, by error code.
-        rejected: rows that went into the rejects, by shard.
-        superseded: rows that others took the place of, by shard.
+        rejected: rows that went into the rejects.
+        superseded: rows that others took the place of.
     """
 
     example: Repeat | None = None
     failed: Counter[str] = field(default_factory=Counter)
-    rejected: Counter[int] = field(default_factory=Counter)
-    superseded: Counter[int] = field(default_factory=Counter)
+    rejected: int = 0
+    superseded: int = 0
 
     @property
     def rejected_reasons(self) -> dict[str, int]:
-        return {REPEATED: self.rejected.total()}
-
-    def applied(self, entry: ShardIndex) -> ShardIndex:
-        """What a shard holds now."""
-        rejected, superseded = self.rejected[entry.index], self.superseded[entry.index]
-        return replace(
-            entry,
-            documents=entry.documents - rejected - superseded,
-            rejected=entry.rejected + rejected,
-            superseded=superseded,
-        )
+        return {REPEATED: self.rejected}
 
 
 def settle_repeats(
-    folder: Path, inputs: Sequence[InputFile], shards: Sequence[Shard], named: bool, on_repeat: str
+    folder: Path, inputs: Sequence[InputFile], named: bool, on_repeat: str
 ) -> Settled:
     """Settles the repeats of an index in its files.
 
@@ -60,42 +53,45 @@ def settle_repeats(
             takes the place of the others.
     """
     settled = Settled()
-    for index, repeats in find_repeats(folder, by_id=named, last=named and on_repeat == "last"):
-        path = index_path(folder, index)
+    for chunk, repeats in find_repeats(folder, by_id=named, last=named and on_repeat == "last"):
+        path = index_file(folder, chunk)
         table = pq.read_table(path)
         if not named:
-            write_table(_numbered(table, repeats), path)
+            rewrite(_numbered(table, repeats), path)
             continue
         again = table.take(repeats["position"])
         settled.failed.update(counts_of(again["error_code"]))
         if on_repeat == "error":
             settled.example = settled.example or _example(again, repeats)
-            _reject(folder, inputs, shards[index], again, repeats)
-        counts = settled.rejected if on_repeat == "error" else settled.superseded
-        counts[index] += repeats.num_rows
+            settled.rejected += repeats.num_rows
+            _reject(rejects_file(folder, chunk), inputs, again, repeats)
+        else:
+            settled.superseded += repeats.num_rows
         fate = REPEATED if on_repeat == "error" else SUPERSEDED
-        write_table(_marked(table, repeats, fate), path)
+        rewrite(_with(table, "disposition", repeats, pa.repeat(fate, repeats.num_rows)), path)
     return settled
 
 
 def _numbered(table: pa.Table, repeats: pa.Table) -> pa.Table:
-    names = table["doc_id"].to_pylist()
-    hashes = table["content_hash"].to_pylist()
-    for position, n in _pairs(repeats, "position", "n"):
-        names[position] = f"{hashes[position]}-{n}"
-    return _replaced(table, "doc_id", names)
+    hashes = table["content_hash"].take(repeats["position"])
+    names = pc.binary_join_element_wise(hashes, repeats["n"].cast(pa.string()), "-")
+    return _with(table, "doc_id", repeats, names)
 
 
-def _marked(table: pa.Table, repeats: pa.Table, fate: str) -> pa.Table:
-    dispositions = table["disposition"].to_pylist()
-    for position in repeats["position"].to_pylist():
-        dispositions[position] = fate
-    return _replaced(table, "disposition", dispositions)
+def _with(
+    table: pa.Table, name: str, repeats: pa.Table, values: pa.Array | pa.ChunkedArray
+) -> pa.Table:
+    """A table in which the rows that repeat have other values in a column."""
+    at = table.schema.get_field_index(name)
+    mask = np.zeros(table.num_rows, dtype=bool)
+    mask[repeats["position"].to_numpy()] = True
+    if isinstance(values, pa.ChunkedArray):
+        values = values.combine_chunks()
+    replaced = pc.replace_with_mask(table[name].combine_chunks(), pa.array(mask), values)
+    return table.set_column(at, table.schema.field(at), replaced)
 
 
-def _reject(
-    folder: Path, inputs: Sequence[InputFile], shard: Shard, again: pa.Table, repeats: pa.Table
-) -> None:
+def _reject(path: Path, inputs: Sequence[InputFile], again: pa.Table, repeats: pa.Table) -> None:
     ids = again["doc_id"].to_pylist()
     messages = [
         f"the id {doc_id[:80]!r} is already that of {uri}, row {row}"
@@ -112,11 +108,10 @@ def _reject(
         ],
         schema=REJECT_SCHEMA,
     )
-    path = rejects_path(folder, shard.index)
     rejects = pa.concat_tables([pq.read_table(path), duplicates])
-    order = {inputs[part.input].uri: place for place, part in enumerate(shard.slices)}
+    order = {item.uri: place for place, item in enumerate(inputs)}
     places = [(order[uri], row) for uri, row in _pairs(rejects, "source_uri", "source_row")]
-    write_table(rejects.take(sorted(range(len(places)), key=places.__getitem__)), path)
+    rewrite(rejects.take(sorted(range(len(places)), key=places.__getitem__)), path)
 
 
 def _example(again: pa.Table, repeats: pa.Table) -> Repeat:
@@ -128,10 +123,3 @@ def _example(again: pa.Table, repeats: pa.Table) -> Repeat:
 
 def _pairs(table: pa.Table, a: str, b: str) -> Iterator[tuple[Any, Any]]:
     return zip(table[a].to_pylist(), table[b].to_pylist(), strict=True)
-
-
-def _replaced(table: pa.Table, name: str, values: list[str]) -> pa.Table:
-    at = table.schema.get_field_index(name)
-    return table.set_column(
-        at, table.schema.field(at), pa.array(values, table.schema.field(at).type)
-    )

@@ -5,13 +5,13 @@ import json
 
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8
-from nocturna.tasks.corpus.formats import COLUMNAR
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.lines import BOM
-from nocturna.tasks.corpus.streams import head
+from nocturna.tasks.corpus.streams import head, line_head, stored_head
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 
 _START = 4096
 START = 64
@@ -42,7 +42,7 @@ _MARKS = (
 
 def is_json_lines(source: Source, item: InputFile) -> bool:
     """Whether a .json file holds an object a line rather than an array or one spread-out object."""
-    start = head(source, item, _LINE).removeprefix(BOM).lstrip()
+    start = head(source, item, _LINE, whole=True).removeprefix(BOM).lstrip()
     if not start.startswith(b"{"):
         return False
     line, ended, rest = start.partition(b"\n")
@@ -58,10 +58,10 @@ def is_json_lines(source: Source, item: InputFile) -> bool:
 
 def is_json_document(source: Source, item: InputFile) -> bool:
     """Whether a .jsonl file holds one array of objects, or objects that are spread over lines."""
-    start = head(source, item, _START).removeprefix(BOM).lstrip()
+    start = line_head(source, item, _START).removeprefix(BOM).lstrip()
     if not start.startswith((b"[", b"{")) or _is_object(start.partition(b"\n")[0]):
         return False
-    start = head(source, item, _LINE).removeprefix(BOM).lstrip()
+    start = line_head(source, item, _LINE).removeprefix(BOM).lstrip()
     if start.startswith(b"["):
         return _is_array(start)
     text = start.decode("utf-8", "replace")
@@ -105,9 +105,12 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
             f"{shown}: holds a web page or XML, perhaps an error in place of the data; fetch it "
             "again, or set --format text to read its lines"
         )
+    known = formats()
     kind = next((kind for mark, kind in _BINARY.items() if start.startswith(mark)), None)
+    if start.startswith(getattr(known.get(format), "MAGIC", ()) or (b"\0" * START,)):
+        return
     if kind is not None and kind != format:
-        way = f"rename it or set --format {kind}" if kind in COLUMNAR else "store it as JSON lines"
+        way = f"rename it or set --format {kind}" if kind in known else "store it as JSON lines"
         raise UsageError(f"{shown}: holds {kind}, not {format}; {way}")
 
 
@@ -140,11 +143,11 @@ def check_encoding(source: Source, item: InputFile) -> None:
     Raises:
         UsageError: if the encoding is unknown, or a byte order mark or NUL bytes tell another one.
     """
-    if item.format in COLUMNAR:
+    if not formats()[item.format].PACKED:
         return
     if not is_ascii_based(source.encoding) or not item.size:
         return
-    raw = head(source, item, _START, transcoded=False)
+    raw = stored_head(source, item, _START)
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
             raise UsageError(

@@ -2,16 +2,18 @@
 
 import hashlib
 import io
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
 from nocturna.tasks.network import network_errors
 
 _ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")
@@ -25,6 +27,8 @@ _DRIVERS = {
     "az": "adlfs",
 }
 _BLOCK = 1 << 20
+_FINE, _COARSE = 50_000_000, 2_000_000_000
+"""Nanoseconds that two writes may share a time stamp, where those have fractions and where not."""
 
 
 def filesystem(uri: str) -> tuple[Any, str]:
@@ -62,13 +66,58 @@ def forget_listings(address: str, to_read: bool) -> None:
         fs.invalidate_cache()
 
 
-def open_raw(source: Source, item: InputFile) -> BinaryIO:
-    """The stored bytes of an input, seekable.
+class Digest:
+    """The sha256 of stored bytes that are read once, in order."""
+
+    def __init__(self) -> None:
+        self._sha256 = hashlib.sha256()
+        self.fed = False
+
+    def update(self, data: bytes) -> None:
+        self._sha256.update(data)
+        self.fed = True
+
+    @property
+    def fingerprint(self) -> str:
+        return f"sha256:{self._sha256.hexdigest()}"
+
+
+class _Watched(io.RawIOBase):
+    """A stream whose bytes a digest sees as they are read."""
+
+    def __init__(self, raw: BinaryIO, digest: Digest) -> None:
+        self._raw, self._digest = raw, digest
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, n: int = -1, /) -> bytes:
+        data = self._raw.read(n)
+        self._digest.update(data)
+        return data
+
+    def readinto(self, buffer: Any) -> int:
+        data = self.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+def open_raw(source: Source, item: InputFile, digest: Digest | None = None) -> Any:
+    """The stored bytes of an input; seekable unless a digest watches them.
 
     Raises:
         UsageError: if it is gone or may not be read.
         Transient: if the store does not answer.
     """
+    raw = _opened(source, item)
+    return raw if digest is None else _Watched(raw, digest)
+
+
+def _opened(source: Source, item: InputFile) -> Any:
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
@@ -79,25 +128,38 @@ def open_raw(source: Source, item: InputFile) -> BinaryIO:
         if "memory" in fs.protocol:
             # fsspec hands out one shared file object: two readers would move each other's position
             return io.BytesIO(fs.cat_file(path))
-        return fs.open(path, "rb")
+        return HeadFirst(fs, path, item)
 
 
-def fingerprint(source: Source, uri: str) -> str:
-    """What tells the content of a file: its sha256, or for a remote one what the store knows.
+def mark_of(source: Source, uri: str, info: dict[str, Any] | None = None) -> str:
+    """What tells that a file is the one it was, without reading it; empty if nothing does.
 
-    That is a checksum (`etag:`), else the time it was written (`mtime:`), else a sha256 of our own.
+    A local file has its size, times and number; one that was written just now has none, because
+    the next change might have the same time. A remote one has what its store knows: a checksum
+    (`etag:`), else the time it was written (`mtime:`).
+
+    Args:
+        info: what the store has just said of it.
     """
     if not is_remote(uri):
-        with storage_errors(uri), Path(uri).open("rb") as stream:
-            return _sha256(stream)
+        with storage_errors(uri):
+            found = Path(uri).stat()
+        latest = max(found.st_mtime_ns, found.st_ctime_ns)
+        step = _COARSE if latest % 1_000_000_000 == 0 else _FINE
+        if time.time_ns() - latest < step:
+            return ""
+        return f"stat:{found.st_size}-{found.st_mtime_ns}-{found.st_ctime_ns}-{found.st_ino}"
     fs, path = filesystem(with_credentials(source, uri))
     with storage_errors(uri):
         if isinstance(fs, WebFiles):
             return fs.fingerprint(path)
-        return _fingerprint_of(fs, path, fs.info(path))
+        if info is None:
+            fs.invalidate_cache(path)
+            info = fs.info(path)
+    return _mark_in(info)
 
 
-def _fingerprint_of(fs: Any, path: str, info: dict[str, Any]) -> str:
+def _mark_in(info: dict[str, Any]) -> str:
     lfs = info.get("lfs")
     if lfs:
         return f"etag:{lfs['sha256'] if isinstance(lfs, dict) else lfs.sha256}"
@@ -107,8 +169,25 @@ def _fingerprint_of(fs: Any, path: str, info: dict[str, Any]) -> str:
     for key in _TIMES:
         if info.get(key):
             return f"mtime:{info[key]}"
-    with fs.open(path, "rb") as stream:
-        return _sha256(stream)
+    return ""
+
+
+def state_of(uri: str) -> tuple[int, ...]:
+    """What changes of a local file when it is written; nothing is known of a remote one."""
+    if is_remote(uri):
+        return ()
+    with storage_errors(uri):
+        found = Path(uri).stat()
+    return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def sha256_of_input(source: Source, item: InputFile) -> str:
+    """The sha256 of the stored bytes of an input."""
+    digest = Digest()
+    with storage_errors(item.uri), open_raw(source, item, digest) as stream:
+        while stream.read(_BLOCK):
+            pass
+    return digest.fingerprint
 
 
 @contextmanager
@@ -150,10 +229,3 @@ def with_credentials(source: Source, uri: str) -> str:
 def _line(error: Exception) -> str:
     said = " ".join(str(error).split())[:200]
     return f"{type(error).__name__}: {said}" if said else type(error).__name__
-
-
-def _sha256(stream: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-    return f"sha256:{digest.hexdigest()}"

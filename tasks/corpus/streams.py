@@ -1,104 +1,99 @@
-"""Decompressed byte streams of inputs, and ranges of them.
-
-Plain files are read from where a range starts. A compressed stream, or one that has to be
-transcoded, only moves forward: each thread keeps the one it used last, so reading ranges in order
-is linear and a restart skips once.
-"""
+"""Decompressed byte streams of inputs, from their beginning to their end."""
 
 import gzip
+import lzma
 import re
-import threading
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import zstandard
 
 from nocturna.tasks.corpus.decoding import (
+    XZ_MEMORY,
     ZSTD_WINDOW,
+    CorruptBzip2,
     Gzip,
     Readable,
     Transcoded,
     Zstd,
+    bzip2,
     is_ascii_based,
     is_utf8,
+    xz,
 )
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.job import Source
+from nocturna.tasks.job.source import Source
+
+if TYPE_CHECKING:
+    from nocturna.tasks.corpus.storage import Digest
 
 BLOCK = 256 * 1024
-_LINES = ("jsonl", "csv", "tsv")
 _LONE_CR = re.compile(rb"\r(?!\n)")
 
 
-class _Forward:
-    """A stream with its position; it only moves forward."""
-
-    def __init__(self, stream: Readable) -> None:
-        self.stream = stream
-        self.position = 0
-
-    def read(self, n: int) -> bytes:
-        data = self.stream.read(n)
-        self.position += len(data)
-        return data
-
-    def skip_to(self, offset: int) -> None:
-        while self.position < offset and self.read(min(BLOCK, offset - self.position)):
-            pass
-
-
-class _Kept(threading.local):
-    key: tuple[InputFile, str] | None = None
-    forward: _Forward | None = None
-
-
-_kept = _Kept()
-
-
-def stream_encoding(source: Source, item: InputFile) -> str:
-    """The encoding of the bytes that `byte_range` yields: the source's own, or utf-8."""
-    plain = is_utf8(source.encoding) or _is_transcoded(source, item)
+def stream_encoding(source: Source, whole: bool = False) -> str:
+    """The encoding of the bytes that `blocks` yields: the source's own, or utf-8."""
+    plain = is_utf8(source.encoding) or _is_transcoded(source, whole)
     return "utf-8" if plain else source.encoding
 
 
-def byte_range(
-    source: Source, item: InputFile, start: int = 0, stop: int | None = None
+def blocks(
+    source: Source, item: InputFile, digest: "Digest | None" = None, whole: bool = False
 ) -> Iterator[bytes]:
-    """The decompressed bytes from start to stop (exclusive; None: the end), in blocks.
+    """The decompressed bytes of an input, in blocks.
+
+    Args:
+        digest: gets every stored byte, also what follows the end of what is packed in it.
+        whole: whether the input is one text, of which no line can be decoded by itself: it comes
+            as UTF-8, what cannot be decoded stays invalid in it.
 
     Raises:
-        UsageError: if the file is gone, cut off or corrupt.
+        UsageError: if the file is gone, cut off or corrupt, or unpacks to more than a limit.
     """
-    if item.format == "text":
-        yield from _one_line_end(_stored_range(source, item, start, stop))
-    elif item.format in _LINES and _ends_with_cr(source, item):
-        for block in _stored_range(source, item, start, stop):
-            yield block.replace(b"\r", b"\n")
-    else:
-        yield from _stored_range(source, item, start, stop)
+    raw = open_raw(source, item, digest)
+    stream = _decoded(source, item, raw, whole)
+    unpacked, position = Unpacked(item), 0
+    try:
+        while True:
+            with stream_errors(item):
+                data = stream.read(BLOCK)
+                if not data:
+                    while digest is not None and raw.read(BLOCK):
+                        pass
+                    return
+            position += len(data)
+            unpacked.reached(position)
+            yield data
+    finally:
+        stream.close()
 
 
-def _stored_range(source: Source, item: InputFile, start: int, stop: int | None) -> Iterator[bytes]:
-    if item.compression is None and not _is_transcoded(source, item):
-        with open_raw(source, item) as raw:
-            raw.seek(start)
-            forward = _Forward(raw)
-            forward.position = start
-            yield from _blocks(forward, item, stop)
-        return
-    forward = _forward_at(source, item, start)
-    yield from _blocks(forward, item, stop)
+def line_blocks(source: Source, item: InputFile, digest: "Digest | None" = None) -> Iterator[bytes]:
+    """As `blocks`, of a format whose rows are lines: where they end with a carriage return alone,
+    as on an old Mac, that is a line feed.
+    """
+    found = blocks(source, item, digest)
+    first = next(found, b"")
+    lone = b"\r" in first and b"\n" not in first
+    for block in _chained(first, found):
+        yield block.replace(b"\r", b"\n") if lone else block
 
 
-def _one_line_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
+def _chained(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
+    if first:
+        yield first
+    yield from rest
+
+
+def one_line_end(found: Iterable[bytes]) -> Iterator[bytes]:
     """A stream in which a lone carriage return is a line feed, byte for byte."""
     waiting = b""
-    for block in blocks:
+    for block in found:
         data = waiting + block
         waiting = b"\r" if data.endswith(b"\r") else b""
         data = data[: len(data) - len(waiting)]
@@ -107,35 +102,33 @@ def _one_line_end(blocks: Iterator[bytes]) -> Iterator[bytes]:
         yield b"\n"
 
 
-@lru_cache
-def _ends_with_cr(source: Source, item: InputFile) -> bool:
-    """Whether the lines of an input end with a carriage return alone, as on an old Mac."""
-    start = _head(source, item, BLOCK, True)
-    return b"\r" in start and b"\n" not in start
+def head(source: Source, item: InputFile, size: int, whole: bool = False) -> bytes:
+    """The first decompressed bytes, at most `size`, as `blocks` yields them."""
+    return _first(item, _decoded(source, item, open_raw(source, item), whole), size)
 
 
-def head(source: Source, item: InputFile, size: int, transcoded: bool = True) -> bytes:
-    """The first decompressed bytes, at most `size`, without moving the thread's kept stream.
-
-    Args:
-        transcoded: as `byte_range` yields them; False: as they are stored inside the compression.
-    """
-    start = _head(source, item, size, transcoded)
-    if transcoded and item.format in _LINES and _ends_with_cr(source, item):
-        return start.replace(b"\r", b"\n")
-    return start
+def line_head(source: Source, item: InputFile, size: int) -> bytes:
+    """The first bytes, at most `size`, as `line_blocks` yields them."""
+    start = head(source, item, max(size, BLOCK))
+    first = start[:BLOCK]
+    lone = b"\r" in first and b"\n" not in first
+    return (start.replace(b"\r", b"\n") if lone else start)[:size]
 
 
-def _head(source: Source, item: InputFile, size: int, transcoded: bool) -> bytes:
-    forward = _Forward(_open(source, item, transcoded))
+def stored_head(source: Source, item: InputFile, size: int) -> bytes:
+    """The first bytes, at most `size`, decompressed and in the encoding that they are stored in."""
+    return _first(item, _unpacked(item, open_raw(source, item)), size)
+
+
+def _first(item: InputFile, stream: Readable, size: int) -> bytes:
     try:
         found = b""
         with stream_errors(item):
-            while len(found) < size and (data := forward.read(size - len(found))):
+            while len(found) < size and (data := stream.read(size - len(found))):
                 found += data
         return found
     finally:
-        forward.stream.close()
+        stream.close()
 
 
 @contextmanager
@@ -163,50 +156,42 @@ def stream_errors(item: InputFile) -> Iterator[None]:
                 f"{item.uri}: its zstd window is larger than {ZSTD_WINDOW >> 20:,} MiB, the limit; "
                 "pack it again with zstd --long=31 or less"
             ) from None
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except lzma.LZMAError as error:
+            if "limit" in str(error).lower():
+                raise UsageError(
+                    f"{item.uri}: unpacking it takes more than {XZ_MEMORY >> 20:,} MiB of memory, "
+                    "the limit; pack it again with xz -9 or less"
+                ) from None
+            raise UsageError(
+                f"{item.uri}: corrupt xz data ({error}); copy the file again"
+            ) from None
+        except (gzip.BadGzipFile, zlib.error, CorruptBzip2) as error:
             raise UsageError(
                 f"{item.uri}: corrupt {item.compression} data ({error}); copy the file again"
             ) from None
 
 
-def _is_transcoded(source: Source, item: InputFile) -> bool:
+def _is_transcoded(source: Source, whole: bool) -> bool:
     if is_utf8(source.encoding):
         return False
-    return item.format in ("json", "files") or not is_ascii_based(source.encoding)
+    return whole or not is_ascii_based(source.encoding)
 
 
-def _open(source: Source, item: InputFile, transcoded: bool = True) -> Readable:
-    raw = open_raw(source, item)
-    stream: Readable = raw
-    if item.compression == "gzip" and item.size:
-        stream = Gzip(raw)
-    elif item.compression == "zstd":
-        stream = Zstd(raw)
-    if transcoded and _is_transcoded(source, item):
-        return Transcoded(stream, source.encoding)
-    return stream
+def _decoded(source: Source, item: InputFile, raw: Any, whole: bool) -> Readable:
+    stream = _unpacked(item, raw)
+    return Transcoded(stream, source.encoding) if _is_transcoded(source, whole) else stream
 
 
-def _forward_at(source: Source, item: InputFile, start: int) -> _Forward:
-    key = (item, source.encoding)
-    forward = _kept.forward
-    if forward is None or _kept.key != key or forward.position > start:
-        if forward is not None:
-            forward.stream.close()
-        _kept.forward = None
-        forward = _Forward(_open(source, item))
-        _kept.key, _kept.forward = key, forward
-    with stream_errors(item):
-        forward.skip_to(start)
-    return forward
+def _unpacked(item: InputFile, raw: Any) -> Readable:
+    if not item.size or item.compression is None:
+        stream: Readable = raw
+        return stream
+    return _UNPACKERS[item.compression](raw)
 
 
-def _blocks(forward: _Forward, item: InputFile, stop: int | None) -> Iterator[bytes]:
-    unpacked = Unpacked(item)
-    while stop is None or forward.position < stop:
-        with stream_errors(item):
-            data = forward.read(BLOCK if stop is None else min(BLOCK, stop - forward.position))
-        if not data:
-            return
-        unpacked.reached(forward.position)
-        yield data
+_UNPACKERS: dict[str, Callable[[Any], Readable]] = {
+    "gzip": Gzip,
+    "zstd": Zstd,
+    "bzip2": bzip2,
+    "xz": xz,
+}

@@ -1,4 +1,4 @@
-"""What a first reading of a corpus found: counts, and the proof of what each shard holds."""
+"""What the reading of a corpus found, in counts."""
 
 from dataclasses import dataclass
 
@@ -15,18 +15,6 @@ class Repeat:
 
 
 @dataclass(frozen=True)
-class ShardIndex:
-    """What one shard holds."""
-
-    index: int
-    rows: int
-    documents: int
-    rejected: int
-    digest: str
-    superseded: int = 0
-
-
-@dataclass(frozen=True)
 class IndexSummary:
     """What the corpus holds; `read = documents + rejected + superseded`.
 
@@ -39,8 +27,8 @@ class IndexSummary:
         duplicates: rows rejected because their id is taken.
         id_column: the column that holds the ids, or None.
         example: the first repeated id.
-        shards: one entry a shard, in order.
         superseded: rows whose place another row of their id took, as the source asked.
+        chunks: chunks of the index.
     """
 
     read: int
@@ -51,5 +39,5 @@ class IndexSummary:
     duplicates: int
     id_column: str | None
     example: Repeat | None
-    shards: tuple[ShardIndex, ...]
     superseded: int = 0
+    chunks: int = 0

@@ -1,6 +1,5 @@
 """How much an input may unpack to, so that a small file does not take a night or the memory."""
 
-from nocturna.tasks.corpus.formats import COLUMNAR
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
 
@@ -19,11 +18,15 @@ LEAST_ROW = 64
 
 
 class Unpacked:
-    """Counts what an input unpacks to. A file that is not compressed is what it is."""
+    """Counts what an input unpacks to. A file that is not compressed is what it is.
 
-    def __init__(self, item: InputFile) -> None:
+    Args:
+        inside: whether the format has a compression of its own inside.
+    """
+
+    def __init__(self, item: InputFile, inside: bool = False) -> None:
         self._item = item
-        self._bounded = item.compression is not None or item.format in COLUMNAR
+        self._bounded = inside or item.compression is not None
         self._rows = 0
 
     def add(self, size: int) -> None:

@@ -9,10 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.document_tables import kept_name
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
-from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus.in_memory import read_corpus
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.agreement import Evaluation, evaluate_labels
 from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels
@@ -142,12 +139,6 @@ def _label_of(gold: Any) -> str:
 
 def _read(source: Source) -> tuple[pa.Table, int]:
     """The documents that can be scored, and the number of rows that cannot."""
-    inputs = freeze_inputs(source)
-    rows = [read_shard(source, inputs, shard) for shard in cut_shards(source, inputs)]
-    types = KeptTypes(source.keep)
-    for read in rows:
-        types.join(read.types)
-    documents = pa.concat_tables([with_kept_types(r.documents, types.schema()) for r in rows])
+    documents, rejects = read_corpus(source)
     good = documents.filter(pc.is_null(documents["error_code"]))
-    rejected = sum(r.rejects.num_rows for r in rows)
-    return good, rejected + documents.num_rows - good.num_rows
+    return good, rejects.num_rows + documents.num_rows - good.num_rows

@@ -39,13 +39,11 @@ class Source(Section):
         description="Branch, tag or commit of the Hub data set.",
         json_schema_extra=option("--dataset-revision"),
     )
-    format: Literal["auto", "jsonl", "json", "csv", "tsv", "parquet", "arrow", "text", "files"] = (
-        Field(
-            "auto",
-            description="Format of the files; auto goes by the ending. `text` is a document a "
-            "line, `files` a document a file.",
-            json_schema_extra=option("--format"),
-        )
+    format: str = Field(
+        "auto",
+        description="Format of the files; auto goes by the ending. `text` is a document a "
+        "line, `files` a document a file.",
+        json_schema_extra=option("--format"),
     )
     text: str = Field(
         "text", description="Column that holds the text.", json_schema_extra=option("--text")
@@ -92,6 +90,11 @@ class Source(Section):
         "part of the text; without it, the lines of a TSV tell.",
         json_schema_extra=option("--quotes"),
     )
+    sheet: str | None = Field(
+        None,
+        description="Sheet of a spreadsheet; without it, the first one that has rows.",
+        json_schema_extra=option("--sheet"),
+    )
     max_chars: int = Field(
         10_000_000,
         ge=1,
@@ -118,6 +121,17 @@ class Source(Section):
     @classmethod
     def _is_name(cls, dataset: str | None) -> str | None:
         return refuse_secrets(dataset)
+
+    @field_validator("format")
+    @classmethod
+    def _is_known(cls, format: str) -> str:
+        if format == "auto":
+            return format
+        from nocturna.tasks.corpus.formats import formats
+
+        if format not in formats():
+            raise ValueError(f"{format!r} is no format; give auto, {', '.join(formats())}")
+        return format
 
     @field_validator("keep")
     @classmethod

@@ -5,7 +5,7 @@ the same however many there are.
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nocturna.tasks.results import files
@@ -98,7 +99,7 @@ def find_difference(
 
     Returns:
         the counts; which documents and rows they are is kept in the run's work folder, for
-        `wanted_documents` and `dead_rows`.
+        `wanted_by_chunk` and `dead_rows`.
     """
     snapshot, damaged = _readable(current_snapshot(layout))
     _tell_damaged(layout, damaged)
@@ -117,8 +118,9 @@ def find_difference(
             asked = count_asked(database, wanted)
             _save(
                 database,
-                f"SELECT shard, doc_id, needs, list_extract({names}, part) AS part, row FROM fates "
-                "WHERE fate <> 'vanished' ORDER BY shard, position",
+                "SELECT chunk, position, bytes, needs, "
+                f"list_extract({names}, part) AS part, row FROM fates "
+                "WHERE fate <> 'vanished' ORDER BY chunk, position",
                 documents,
             )
             _save(
@@ -184,15 +186,38 @@ def _other_configs(difference: Difference) -> str:
     return f"for {', '.join(names)} anew" if names else "with another configuration"
 
 
-def wanted_documents(layout: Layout, run_id: str, shard: int) -> pa.Table:
-    """The documents of a shard that get a new row, in the order of the shard.
+def wanted_weight(layout: Layout, run_id: str) -> tuple[int, int]:
+    """How many documents get a new row, and the bytes of their texts."""
+    rows = size = 0
+    with pq.ParquetFile(_files(layout, run_id)[0], pre_buffer=False) as content:
+        for batch in content.iter_batches(columns=["bytes"]):
+            rows += batch.num_rows
+            size += pc.sum(batch["bytes"]).as_py() or 0
+    return rows, size
+
+
+def wanted_by_chunk(layout: Layout, run_id: str) -> Iterator[tuple[int, pa.Table]]:
+    """The documents that get a new row, chunk by chunk of the index, in order.
 
     Returns:
-        `doc_id`; `needs`, a bit for each answer of `Wanted.answers`; `part` and `row` (from 0) of
-        the row that they had, null where they had none.
+        the chunk, and a table of `position` (from 0 in the chunk); `needs`, a bit for each answer
+        of `Wanted.answers`; `part` and `row` (from 0) of the row that each had, null where it had
+        none.
     """
-    path = _files(layout, run_id)[0]
-    return pq.read_table(path, filters=[("shard", "=", shard)]).drop_columns(["shard"])
+    waiting: list[pa.RecordBatch] = []
+    current = -1
+    with pq.ParquetFile(_files(layout, run_id)[0], pre_buffer=False) as content:
+        for batch in content.iter_batches():
+            chunks = batch["chunk"].to_numpy()
+            starts = np.flatnonzero(np.diff(chunks, prepend=-1))
+            for start, stop in zip(starts, [*starts[1:], len(chunks)], strict=True):
+                if chunks[start] != current and waiting:
+                    yield current, pa.Table.from_batches(waiting)
+                    waiting = []
+                current = int(chunks[start])
+                waiting.append(batch.slice(start, stop - start))
+    if waiting:
+        yield current, pa.Table.from_batches(waiting)
 
 
 def dead_rows(layout: Layout, run_id: str) -> dict[str, npt.NDArray[np.int64]]:

@@ -15,6 +15,7 @@ from nocturna.tasks.results.sql import literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
+_OF_DOCUMENTS = ("doc_id", "content_hash", "bytes", "error_code")
 FATES = ("new", "changed", "reconfigured", "retried", "rewritten", "unchanged", "vanished")
 
 
@@ -68,8 +69,10 @@ def make_fates(
     lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
     more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
     documents = f"""
-        SELECT {", ".join(["shard, position, doc_id, content_hash, error_code", *more])}
-        FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true)
+        SELECT parse_filename(filename)[7:12]::INTEGER AS chunk,
+            {", ".join(["file_row_number AS position", *_OF_DOCUMENTS, *more])}
+        FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true,
+            filename = true, file_row_number = true)
         WHERE disposition IN ({", ".join(map(literal, DISPOSED))})"""
     names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
     rows = f"""
@@ -84,13 +87,13 @@ def make_fates(
     database.execute(
         """
         CREATE TEMP TABLE fates (
-            shard INTEGER, position INTEGER, doc_id VARCHAR, part INTEGER, row BIGINT,
+            chunk INTEGER, position INTEGER, bytes BIGINT, part INTEGER, row BIGINT,
             needs BIGINT, fate VARCHAR
         )"""
     )
     every = (1 << len(wanted.answers)) - 1
     bits = [
-        f"CASE WHEN {_stale(a, there)} THEN {1 << i} ELSE 0 END"
+        f"CASE WHEN {stale(a, there)} THEN {1 << i} ELSE 0 END"
         for i, a in enumerate(wanted.answers)
     ]
     other = [
@@ -109,7 +112,7 @@ def make_fates(
         database.execute(
             f"""
             INSERT INTO fates
-            SELECT shard, position, doc_id, old.part, old.row,
+            SELECT chunk, position, bytes, old.part, old.row,
                 CASE
                     WHEN old.part IS NULL
                         OR new.content_hash IS DISTINCT FROM old."was.content_hash"
@@ -119,7 +122,7 @@ def make_fates(
                 END AS asked,
                 CASE
                     WHEN old.part IS NULL THEN 'new'
-                    WHEN new.shard IS NULL THEN 'vanished'
+                    WHEN new.chunk IS NULL THEN 'vanished'
                     WHEN new.content_hash IS DISTINCT FROM old."was.content_hash" THEN 'changed'
                     WHEN $full OR new.error_code IS DISTINCT FROM old."was.error_code"
                         THEN 'retried'
@@ -145,7 +148,7 @@ def _same_type(name: str, before: pa.Schema, now: pa.Schema) -> bool:
     return name not in now.names or before.field(name).type == now.field(name).type
 
 
-def _stale(answer: Answer, there: set[str]) -> str:
+def stale(answer: Answer, there: set[str]) -> str:
     """Whether a row must be asked anew, as a condition on the documents and rows that meet."""
     config, status = f"{answer.name}_config", f"{answer.name}_status"
     if config not in there:

@@ -8,8 +8,10 @@ out/<job>/
   runs/<run_id>/                     plan, manifest, metrics, what sinks note
   damaged/                           what could not be read, under the path that it had
   quarantine/<run_id>/               rows that could not be read
-  work/<run_id>/                     what a run needs to go on: the index of its documents and
-                                     the shards that are done; removed once it is published
+  work/<run_id>/                     what a run needs to go on: its shards and those that are
+                                     done; removed once it is published
+  staged/                            what the inputs of the corpus hold, without texts, so that
+                                     an input that is the same need not be read again
   .lock                              held by the one run that writes
 """
 
@@ -91,6 +93,13 @@ class Layout:
 
     def index(self, run_id: str) -> Path:
         return self.work(run_id) / "index"
+
+    def shards(self, run_id: str) -> Path:
+        return self.work(run_id) / "shards"
+
+    @property
+    def staged(self) -> Path:
+        return self.root / "staged"
 
 
 def layout_of(out_dir: str | Path, job_name: str) -> Layout:

@@ -126,10 +126,15 @@ def is_sound(part: PartFile) -> bool:
 
 def has_rows(path: Path, rows: int) -> bool:
     """Whether a Parquet file, and no link to one, can be read and holds so many rows."""
+    return rows_in(path) == rows
+
+
+def rows_in(path: Path) -> int:
+    """The rows of a Parquet file, and no link to one; -1 where it cannot be read."""
     try:
-        return files.is_file(path) and pq.read_metadata(path).num_rows == rows
+        return pq.read_metadata(path).num_rows if files.is_file(path) else -1
     except (OSError, pa.ArrowException):
-        return False
+        return -1
 
 
 def _has_size(part: PartFile) -> bool:

@@ -28,7 +28,7 @@ from nocturna.tasks.results.stored import why
 
 _BUILDING = re.compile(r"[0-9]{8}\.tmp")
 _WORK = re.compile(
-    r"part-.*\.parquet|shard-[0-9]+\.json|index|difference|delta|summaries|pieces|\..*\.tmp"
+    r"part-.*\.parquet|shard-[0-9]+\.json|index|shards|staged|difference|delta|summaries|pieces|\..*\.tmp"
 )
 """What a run puts into its work folder; `delta` is what earlier versions called `difference`."""
 

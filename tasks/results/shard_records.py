@@ -1,6 +1,7 @@
 """Small records that the stages hand to each other, each as plain JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -33,14 +34,11 @@ class ScoredShard:
 
     Attributes:
         shard: position of the shard in the plan, from 0.
-        part: its rows; None where every row was quarantined.
-        read: rows read; `read = scored + failed + quarantined + superseded + carried`.
-        scored: documents with scores.
+        part: its rows.
+        scored: documents with scores of tonight.
         failed: documents whose row has an error code and no scores.
-        quarantined: rows that could not be read.
-        superseded: rows whose place another row of their id took.
-        carried: documents of which nothing was asked: their scores are those of earlier nights.
-        rewritten: those among them whose row was written anew, with tonight's kept columns.
+        rewritten: documents of which nothing was asked, whose row was written anew with tonight's
+            kept columns.
         tokens: tokens of the scored texts.
         computed_tokens: tokens that all models read: special tokens, hypotheses and overlaps too,
             identical texts once.
@@ -51,25 +49,33 @@ class ScoredShard:
     """
 
     shard: int
-    part: PartFile | None
-    read: int
+    part: PartFile
     scored: int
     failed: int
-    quarantined: int
+    rewritten: int
     tokens: int
     seconds: float
     timings: dict[str, float] = field(default_factory=dict)
-    superseded: int = 0
-    carried: int = 0
-    rewritten: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
     n_unknown: int = 0
 
+    @property
+    def rows(self) -> int:
+        """Documents of which it is known what became of them."""
+        return self.scored + self.failed + self.rewritten
+
 
 @dataclass(frozen=True)
 class Counts:
-    """Rows of a run by what became of them, and their texts by size; see `ScoredShard`."""
+    """Rows of a run by what became of them, and their texts by size; see `ScoredShard`.
+
+    Attributes:
+        read: rows read; `read = scored + failed + quarantined + superseded + carried`.
+        quarantined: rows that could not be read.
+        superseded: rows whose place another row of their id took.
+        carried: documents of which nothing was asked: their scores are those of earlier nights.
+    """
 
     read: int = 0
     scored: int = 0
@@ -95,29 +101,37 @@ class Counts:
         documents = self.scored + self.failed + self.carried
         return documents + self.quarantined + self.superseded
 
-    @property
-    def accounted(self) -> bool:
-        return self.read == self.told
 
+def total(
+    shards: Sequence[ScoredShard],
+    read: int,
+    quarantined: int = 0,
+    superseded: int = 0,
+    unchanged: int = 0,
+) -> Counts:
+    """The counts of a run.
 
-def total(shards: list[ScoredShard]) -> Counts:
-    """The counts of a run's shards together."""
+    Args:
+        read, quarantined, superseded: rows of the corpus.
+        unchanged: documents that are in no shard, since their rows stay as they are.
+    """
+    rewritten = sum(s.rewritten for s in shards)
     return Counts(
-        read=sum(s.read for s in shards),
+        read=read,
         scored=sum(s.scored for s in shards),
         failed=sum(s.failed for s in shards),
-        quarantined=sum(s.quarantined for s in shards),
-        superseded=sum(s.superseded for s in shards),
+        quarantined=quarantined,
+        superseded=superseded,
         tokens=sum(s.tokens for s in shards),
-        carried=sum(s.carried for s in shards),
-        rewritten=sum(s.rewritten for s in shards),
+        carried=unchanged + rewritten,
+        rewritten=rewritten,
         computed_tokens=sum(s.computed_tokens for s in shards),
         padding_tokens=sum(s.padding_tokens for s in shards),
         n_unknown=sum(s.n_unknown for s in shards),
     )
 
 
-def total_timings(shards: list[ScoredShard]) -> dict[str, float]:
+def total_timings(shards: Sequence[ScoredShard]) -> dict[str, float]:
     """Seconds by stage, added up over shards."""
     names = dict.fromkeys(name for s in shards for name in s.timings)
     return {n: round(sum(s.timings.get(n, 0.0) for s in shards), 3) for n in names}

@@ -4,11 +4,11 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.parts import sha256_of
 
-_FOLDERS = ("index", "difference")
+_FOLDERS = ("shards", "difference")
 
 
 def digests_of(layout: Layout, run_id: str) -> dict[str, str]:
-    """SHA-256 of every file of the index and of the difference, by its path in the work folder."""
+    """SHA-256 of every shard and of the difference, by its path in the work folder."""
     work = layout.work(run_id)
     found = [path for name in _FOLDERS for path in files.listed(work / name)]
     return {str(p.relative_to(work)): sha256_of(p) for p in found if files.is_file(p)}

@@ -63,14 +63,14 @@ def sample_of(layout: Layout, plan: Plan, wanted: int) -> tuple[list[str], Known
         the texts, and what is known of them: their languages and their own labels.
     """
     step = max(1, len(plan.shards) // 8)
-    chosen = plan.shards[::step]
+    chosen = range(len(plan.shards))[::step]
     texts: list[str] = []
     languages: list[str | None] = []
     choices: dict[str, list[tuple[str, ...]]] = {}
     for left, shard in zip(range(len(chosen), 0, -1), chosen, strict=True):
-        work = read_documents(layout, plan, shard.index)
+        work = read_documents(layout, plan, shard)
         found = to_score(plan, work)
-        asked = np.flatnonzero(work.asked[found.positions])[: -(-(wanted - len(texts)) // left)]
+        asked = np.arange(len(found.texts))[: -(-(wanted - len(texts)) // left)]
         known = found.known.at(asked)
         texts += [found.texts[i] for i in asked]
         languages += known.languages

@@ -1,6 +1,5 @@
 """The manifest of a run, from its plan and from what became of it."""
 
-from collections import Counter
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -49,14 +48,7 @@ def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:
 
 
 def _inputs(plan: Plan) -> list[InputUsed]:
-    rows = Counter[int]()
-    for shard in plan.shards:
-        for part in shard.slices:
-            rows[part.input] += part.rows
-    return [
-        InputUsed(item.uri, item.size, item.fingerprint, rows[position])
-        for position, item in enumerate(plan.inputs)
-    ]
+    return [InputUsed(item.uri, item.size, item.fingerprint, item.rows) for item in plan.inputs]
 
 
 def described(score: ScorePlan) -> dict[str, Any]:

@@ -6,16 +6,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.document_tables import ShardRows, kept_name
-from nocturna.tasks.corpus.index import open_shard
+from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.corpus.language import languages_of
-from nocturna.tasks.inference.planned import reading_source
+from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.inference.scorer import Known
 from nocturna.tasks.results.carried import rows_before
-from nocturna.tasks.results.difference import wanted_documents
 from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.run.cutting import shard_file
 from nocturna.tasks.run.frozen import Plan, results_columns, wanted_of
 
 
@@ -24,14 +24,13 @@ class Documents:
     """What a run has to do for the documents of a shard.
 
     Attributes:
-        rows: everything that the shard holds.
-        documents: those that get a new row, in the order of the shard.
+        documents: DOCUMENT_SCHEMA plus the kept source columns; of one of which nothing is asked
+            the text may be null.
         needs: documents that need an answer, by its name; each of shape (documents,).
         before: the rows that they had, null in all columns for those that had none; None where no
             answer of any of them is carried.
     """
 
-    rows: ShardRows
     documents: pa.Table
     needs: dict[str, npt.NDArray[np.bool_]]
     before: pa.Table | None
@@ -45,7 +44,7 @@ class Documents:
 
 @dataclass(frozen=True)
 class ToScore:
-    """The documents of a shard that can be scored, for the models.
+    """The documents of a shard that the models are asked about.
 
     Attributes:
         positions: where each stands among the documents, shape (n,).
@@ -60,10 +59,9 @@ class ToScore:
 
 
 def to_score(plan: Plan, work: Documents) -> ToScore:
-    """The documents of a shard that can be scored, and what is known of them."""
-    good = pc.is_null(work.documents["error_code"])
-    at = good.to_numpy()
-    rows = work.documents.filter(good)
+    """The documents of a shard that are asked of the models, and what is known of them."""
+    at = pc.is_null(work.documents["error_code"]).to_numpy() & work.asked
+    rows = work.documents.filter(pa.array(at))
     texts: list[str] = rows["text"].to_pylist()
     languages = np.array(languages_of(texts), dtype=object)
     before = work.before.filter(pa.array(at)) if work.before is not None else None
@@ -85,20 +83,29 @@ def to_score(plan: Plan, work: Documents) -> ToScore:
 
 
 def read_documents(layout: Layout, plan: Plan, shard: int) -> Documents:
-    """Reads a shard and what the plan says of its documents.
+    """A shard as it was cut.
 
     Raises:
-        NocturnaError: if the input changed since it was planned.
+        NocturnaError: its file is gone or damaged.
     """
-    source = reading_source(plan.job, plan.inference.scores)
-    rows = open_shard(
-        source, plan.inputs, plan.shards[shard], plan.index, layout.index(plan.run_id)
-    )
-    wanted = wanted_documents(layout, plan.run_id, shard)
-    documents = rows.documents.filter(pc.is_in(rows.documents["doc_id"], wanted["doc_id"]))
-    bits = wanted["needs"].to_numpy()
+    path = shard_file(layout, plan.run_id, shard)
+    try:
+        table = pq.read_table(path)
+    except (OSError, pa.ArrowException):
+        table = None
+    if table is None or table.num_rows != plan.shards[shard]:
+        raise NocturnaError(f"{path}: gone or damaged; run the same command again")
+    bits = table["needs"].to_numpy()
     answers = wanted_of(results_columns(plan, layout), plan.summary_config, plan.job.name).answers
     needs = {a.name: (bits >> place & 1).astype(bool) for place, a in enumerate(answers)}
     partly = not all(bool(need.all()) for need in needs.values())
+    wanted = table.select(["part", "row"])
     before = rows_before(layout, plan.difference.base, wanted) if partly else None
-    return Documents(rows, documents, needs, before)
+    documents = table.drop_columns(["needs", "part", "row"])
+    if before is not None and "text" in before.column_names:
+        at = documents.schema.get_field_index("text")
+        field = documents.schema.field(at)
+        good = pc.is_null(documents["error_code"])
+        text = pc.coalesce(documents["text"], before["text"].cast(field.type))
+        documents = documents.set_column(at, field, pc.if_else(good, text, documents["text"]))
+    return Documents(documents, needs, before)

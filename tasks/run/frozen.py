@@ -1,6 +1,7 @@
 """A run: its frozen plan, and where that is kept."""
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -9,14 +10,16 @@ from pathlib import Path
 import pyarrow as pa
 from pydantic import TypeAdapter
 
-from nocturna.tasks.corpus.index import IndexSummary, kept_schema
-from nocturna.tasks.corpus.input_files import InputFile, Shard
+from nocturna.tasks.corpus.index import kept_schema
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.summary import IndexSummary
 from nocturna.tasks.enrichment.providers import model_of
 from nocturna.tasks.enrichment.summary_records import WORTH_ASKING_AGAIN
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.precision import Choice
 from nocturna.tasks.inference.running import Running, running
+from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.difference import Difference
@@ -34,7 +37,9 @@ class Plan:
         started_at: ISO 8601, UTC.
         code_version: of the Nocturna that made the plan.
         summary_config: hash of all that decides a summary; None where none is asked for.
-        index: what a first reading of the corpus found.
+        inputs: what the corpus was made of when it was staged.
+        shards: documents of each shard.
+        index: what the corpus holds.
         difference: how the corpus differs from the current results.
         seconds: wall-clock time that planning took.
         choice: how the precision was chosen, where the job leaves that open.
@@ -50,7 +55,7 @@ class Plan:
     summary_config: str | None
     inference: InferencePlan
     inputs: tuple[InputFile, ...]
-    shards: tuple[Shard, ...]
+    shards: tuple[int, ...]
     index: IndexSummary
     difference: Difference
     seconds: float
@@ -119,10 +124,16 @@ def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
 
 def wanted_of(columns: Columns, summary_config: str | None, job_name: str) -> Wanted:
     """What the rows of the next snapshot must say."""
-    answers = [Answer(s.name, s.config, own_labels=s.choices) for s in columns.scores]
+    answers = answers_of(columns.scores, summary_config)
+    return Wanted(answers, kept_columns(columns), results_schema(columns, job_name))
+
+
+def answers_of(scores: Iterable[ScorePlan], summary_config: str | None) -> tuple[Answer, ...]:
+    """Each answer that a row needs."""
+    answers = [Answer(s.name, s.config, own_labels=s.choices) for s in scores]
     if summary_config is not None:
         answers.append(Answer(SUMMARY, summary_config, again=tuple(sorted(WORTH_ASKING_AGAIN))))
-    return Wanted(tuple(answers), kept_columns(columns), results_schema(columns, job_name))
+    return tuple(answers)
 
 
 def summary_config_of(job: Job) -> str | None:

@@ -9,9 +9,9 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from nocturna.tasks.corpus.first_look import check_head
 from nocturna.tasks.corpus.hub import refuse_offline
 from nocturna.tasks.corpus.inputs import find_inputs
-from nocturna.tasks.corpus.shards import check_head
 from nocturna.tasks.corpus.storage import forget_listings, is_remote
 from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.inference.backends import AUTO

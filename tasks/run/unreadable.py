@@ -2,8 +2,9 @@
 
 from nocturna.tasks.corpus.index import read_rejects
 from nocturna.tasks.errors import QualityRefused, UsageError
-from nocturna.tasks.results.done_shards import write_rejects
+from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.parts import rows_in, write_tables
 from nocturna.tasks.run.frozen import Plan
 
 
@@ -39,12 +40,31 @@ def refuse_unreadable(plan: Plan) -> None:
 
 
 def quarantine(layout: Layout, plan: Plan) -> int:
-    """Keeps the rows that could not be read of a run that goes no further; returns how many."""
-    for shard in plan.shards:
-        write_rejects(
-            read_rejects(layout.index(plan.run_id), shard.index), layout, plan.run_id, shard.index
-        )
+    """Keeps the rows that could not be read, a file for each chunk of the index that has some.
+
+    Returns:
+        how many there are; they are in `quarantine/<run_id>/`, durable.
+    """
+    folder = layout.quarantine(plan.run_id)
+    files.remove_folder(folder)
+    if not plan.index.rejected:
+        return 0
+    with files.clear_errors(folder):
+        files.make_folder(folder, private=True)
+        for chunk in range(plan.index.chunks):
+            table = read_rejects(layout.index(plan.run_id), chunk)
+            if table.num_rows:
+                path = folder / f"rows-{chunk:06d}.parquet"
+                temporary = files.new_file(files.temporary_of(path), private=True)
+                write_tables([table], table.schema, temporary)
+                files.put_whole(temporary, path)
     return plan.index.rejected
+
+
+def is_quarantined(layout: Layout, plan: Plan) -> bool:
+    """Whether every row that could not be read is where `quarantine` put it."""
+    found = files.listed(layout.quarantine(plan.run_id))
+    return sum(rows_in(path) for path in found) == plan.index.rejected
 
 
 def _where(plan: Plan) -> str:

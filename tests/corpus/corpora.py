@@ -1,22 +1,34 @@
 """Corpora written for the tests, and the ways the tests read them."""
 
+import bz2
 import csv
 import gzip
 import io
 import json
-from collections.abc import Sequence
+import lzma
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import zstandard
 
-from nocturna.tasks.corpus.index import build_index, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus import collector
+from nocturna.tasks.corpus.copies import without_copies
+from nocturna.tasks.corpus.document_tables import DISPOSED
+from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.index import build_index, read_rejects
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.inputs import list_inputs, look_at
+from nocturna.tasks.corpus.lot_writer import Known
+from nocturna.tasks.corpus.lots import index_file, texts_file
+from nocturna.tasks.corpus.staging import Shelf, Staged, stage
 from nocturna.tasks.job.job import Source
+from nocturna.tasks.results import files
 
 Row = dict[str, Any]
 
@@ -62,6 +74,10 @@ ENCODERS = {
 
 
 def compressed(data: bytes, ending: str) -> bytes:
+    if ending == ".bz2":
+        return bz2.compress(data, 1)
+    if ending == ".xz":
+        return lzma.compress(data, preset=1)
     if ending == ".gz":
         return gzip.compress(data, 1)
     return zstandard.ZstdCompressor().compress(data) if ending == ".zst" else data
@@ -77,40 +93,69 @@ def source(path: Path | str, **values: Any) -> Source:
     return Source(path=str(path), **values)
 
 
-def read_all(origin: Source, shard_size: int | None = None) -> tuple[list[Row], list[Row]]:
-    """Documents and rejects of a corpus, frozen, cut and read shard by shard."""
-    inputs = freeze_inputs(origin)
-    documents: list[Row] = []
-    rejects: list[Row] = []
-    for shard in cut_shards(origin, inputs, shard_size):
-        rows = read_shard(origin, inputs, shard)
-        documents += plain_rows(rows.documents)
-        rejects += rows.rejects.to_pylist()
-    return documents, rejects
+@contextmanager
+def chunks_of(rows: int | None) -> Iterator[None]:
+    """Chunks of at most so many rows, where a number is given."""
+    before = collector._CHUNK_ROWS
+    collector._CHUNK_ROWS = rows or before
+    try:
+        yield
+    finally:
+        collector._CHUNK_ROWS = before
+
+
+def read_all(origin: Source, size: int | None = None) -> tuple[list[Row], list[Row]]:
+    """Documents and rejects of a corpus, read in chunks of at most so many rows."""
+    with chunks_of(size):
+        documents, rejects = read_corpus(origin)
+    return plain_rows(documents), rejects.to_pylist()
+
+
+def inputs_of(origin: Source) -> list[InputFile]:
+    """The inputs of a corpus as a first look shows them."""
+    return [look_at(origin, *one) for one in without_copies(origin, list_inputs(origin))]
+
+
+def staged_in(origin: Source, folder: Path, known: Known | None = None) -> Staged:
+    """A corpus staged in a folder."""
+    return stage(origin, Shelf(folder, files.put_folder), (), known)
 
 
 def plain_rows(documents: pa.Table) -> list[Row]:
     """Documents with the kept columns under their names in the source."""
+    written = [name for name in documents.column_names if name.startswith("written.")]
+    documents = documents.drop_columns(written)
     names = [name.removeprefix("kept.") for name in documents.column_names]
     return documents.rename_columns(names).to_pylist()
 
 
 def read_indexed(
-    origin: Source, folder: Path, shard_size: int | None = None
+    origin: Source, folder: Path, size: int | None = None
 ) -> tuple[list[Row], list[Row], Any]:
-    """Documents and rejects as scoring gets them, and the summary of the index."""
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs, shard_size)
-    summary = build_index(origin, inputs, shards, folder)
+    """Documents and rejects as scoring gets them, and the summary of the index.
+
+    The index is in `folder`, what is staged in a folder inside.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    with chunks_of(size):
+        staged = staged_in(origin, folder / "staged")
+    summary = build_index(staged, folder, files.link_or_copy)
     documents: list[Row] = []
     rejects: list[Row] = []
-    for shard in shards:
-        rows = open_shard(origin, inputs, shard, summary, folder)
-        assert rows.documents.num_rows + rows.rejects.num_rows == shard.rows
-        documents += plain_rows(rows.documents)
-        rejects += rows.rejects.to_pylist()
+    for chunk, (home, inside, _) in enumerate(staged.chunks()):
+        index = pq.read_table(index_file(folder, chunk))
+        texts = dict(pairs(pq.read_table(texts_file(home, inside))))
+        found = [texts.get(at) for at in range(index.num_rows)]
+        index = index.append_column("text", pa.array(found, pa.large_string()))
+        documents += plain_rows(index.filter(pc.is_in(index["disposition"], pa.array(DISPOSED))))
+        rejects += read_rejects(folder, chunk).to_pylist()
     assert (len(documents), len(rejects)) == (summary.documents, summary.rejected)
     return documents, rejects, summary
+
+
+def pairs(table: pa.Table) -> Iterator[tuple[Any, Any]]:
+    return zip(table[0].to_pylist(), table[1].to_pylist(), strict=True)
 
 
 def texts(rows: Sequence[Row]) -> list[str]:

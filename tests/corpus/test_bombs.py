@@ -11,12 +11,18 @@ import zstandard
 
 from nocturna.tasks.corpus import unpacking
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.lines import iter_lines
-from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, jsonl, read_all, reasons, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    jsonl,
+    read_all,
+    reasons,
+    source,
+    texts,
+    write,
+)
 
 MIB = 1 << 20
 DOCUMENT = b'{"id": "d0", "text": "Odio esto."}\n'
@@ -25,20 +31,17 @@ BLANK = 64
 READ = """
 import json, sys, tempfile
 from pathlib import Path
-from nocturna.tasks.corpus.index import build_index, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
+import pyarrow.parquet as pq
+from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
+from nocturna.tasks.results import files
 
 def read(path, folder):
-    source = Source(path=path)
-    inputs = freeze_inputs(source)
-    shards = cut_shards(source, inputs)
-    index = build_index(source, inputs, shards, Path(folder))
-    found = [open_shard(source, inputs, shard, index, Path(folder)) for shard in shards]
-    rows = [row for one in found for row in one.documents["source_row"].to_pylist()]
-    return {"rows": rows, "reasons": index.reasons}
+    staged = stage(Source(path=path), Shelf(Path(folder), files.put_folder))
+    found = [pq.read_table(p) for p in sorted(Path(folder).rglob("index-*.parquet"))]
+    rows = [row for one in found for row in one["source_row"].to_pylist()]
+    return {"rows": rows, "reasons": staged.lots[0][1].reasons}
 
 def peak():
     status = Path("/proc/self/status").read_text()
@@ -146,12 +149,12 @@ def test_rows_that_unpack_to_too_much_are_one_line_that_names_file_and_limit(
 ):
     path = write(tmp_path / (name + ending), compressed(data, ending))
     with pytest.raises(UsageError) as error:
-        cut_shards(source(path), freeze_inputs(source(path)))
+        read_all(source(path))
     line = str(error.value)
     assert line.startswith(f"{path}: its {path.stat().st_size:,} bytes unpack to rows of more than")
     assert "1 MiB and 250 times" in line and "\n" not in line
     plain = write(tmp_path / name, data)
-    assert cut_shards(source(plain), freeze_inputs(source(plain)))
+    assert read_all(source(plain))
 
 
 @pytest.mark.usefixtures("small_limit")
@@ -159,7 +162,7 @@ def test_so_is_a_stream_that_does_not_end(tmp_path):
     data = compressed(DOCUMENT + b"\n" * (3 * MIB), ".zst")
     path = write(tmp_path / "c.jsonl.zst", data)
     with pytest.raises(UsageError, match="bytes unpack to more than 2 MiB and 250 times as much"):
-        cut_shards(source(path), freeze_inputs(source(path)))
+        read_all(source(path))
 
 
 @pytest.mark.usefixtures("small_limit")

@@ -5,16 +5,25 @@ import logging
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import arrow, compressed, jsonl, parquet, read_all, source, texts, write
+from tests.corpus.corpora import (
+    arrow,
+    compressed,
+    inputs_of,
+    jsonl,
+    parquet,
+    read_all,
+    source,
+    texts,
+    write,
+)
 
 ROWS = [{"id": "1", "text": "uno"}, {"id": "2", "text": "dos"}]
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 1048576\n"
 
 
 def names(origin):
-    return [item.name for item in freeze_inputs(origin)]
+    return [item.name for item in inputs_of(origin)]
 
 
 def test_companion_names(tmp_path, caplog):
@@ -78,11 +87,11 @@ def test_delta_table_as_source_and_iceberg_folder(tmp_path, caplog, mark, what):
     write(table / "data" / "a.parquet", parquet(ROWS))
     for folder in (table, tmp_path / "corpus"):
         with pytest.raises(UsageError, match=rf"tabla: is {what}, .* no longer part of it") as line:
-            freeze_inputs(source(folder))
+            inputs_of(source(folder))
         assert "\n" not in str(line.value)
     if "Hive" not in what:
         with pytest.raises(UsageError, match=f"is {what}"):
-            freeze_inputs(source(table / "data"))
+            inputs_of(source(table / "data"))
         assert names(source(f"{table}/data/*.parquet")) == ["a.parquet"]
         assert f"lies in {what}" in caplog.text
 
@@ -115,7 +124,7 @@ def test_hf_save_to_disk(tmp_path, caplog):
     assert "working files of the library `datasets`: info/cache-1f2e3d.arrow" in caplog.text
     write(tmp_path / "train/state.json", '{"_data_files": [], "_indices_data_files": ["i.arrow"]}')
     with pytest.raises(UsageError, match="a selection of the rows"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
 
 
 @pytest.mark.parametrize("name", ["p.parquet", "p.jsonl", "p.csv", "p.txt", "p.jsonl.gz", "p.json"])
@@ -127,14 +136,14 @@ def test_lfs_pointer(tmp_path, name, data):
     write(tmp_path / "c" / "z.jsonl", jsonl(ROWS))
     for origin in (tmp_path / "c", tmp_path / "c" / name):
         with pytest.raises(UsageError, match=rf"{name}: is a .* pointer, .*(lfs pull|annex get)"):
-            freeze_inputs(source(origin))
+            inputs_of(source(origin))
 
 
 @pytest.mark.parametrize("data", [b"<!DOCTYPE html><p>403", b"<?xml version='1.0'?><Error/>"])
 def test_a_web_page_in_place_of_data(tmp_path, data):
     path = write(tmp_path / "c.txt", data)
     with pytest.raises(UsageError, match="holds a web page or XML"):
-        freeze_inputs(source(path))
+        inputs_of(source(path))
     assert len(read_all(source(path, format="text"))[0]) == 1
 
 
@@ -146,17 +155,18 @@ def test_unpacked_beside_packed(tmp_path, caplog):
     write(tmp_path / "otro.jsonl", jsonl(ROWS))
     assert names(source(tmp_path)) == ["mayo.jsonl", "otro.jsonl"]
     assert "left out mayo.jsonl.gz: mayo.jsonl holds the same" in caplog.text
+    assert len(read_all(source(tmp_path))[0]) == 4
     assert "mayo.jsonl and otro.jsonl hold the same rows" in caplog.text
     write(tmp_path / "mayo.jsonl.gz", compressed(jsonl(ROWS[:1]), ".gz"))
     with pytest.raises(UsageError, match=r"mayo\.jsonl and .*mayo\.jsonl\.gz: have one name"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
 
 
 def test_the_same_name_in_two_formats_is_read_where_ids_tell(tmp_path):
     write(tmp_path / "mayo.jsonl", jsonl(ROWS))
     write(tmp_path / "mayo.parquet", parquet(ROWS))
     with pytest.raises(UsageError, match=r"two formats; .* --exclude"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
     assert len(names(source(tmp_path, id="id"))) == 2
     assert names(source(tmp_path, exclude=("mayo.parquet",))) == ["mayo.jsonl"]
 

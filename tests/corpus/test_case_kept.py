@@ -9,10 +9,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.corpus.index import build_index, kept_schema, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.index import kept_schema
 from nocturna.tasks.corpus.kept_types import Seen, common_type, converted
-from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import jsonl, parquet, read_all, read_indexed, source, write
 
@@ -20,21 +19,13 @@ BIG = 2**53 + 1
 OURS = ["text", "doc_id", "content_hash", "source_uri", "source_row", "error_code", "error_message"]
 
 
-def opened(origin, folder, size):
-    """The shards of a corpus as scoring gets them, and the summary of its index."""
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs, size)
-    summary = build_index(origin, inputs, shards, folder)
-    return [open_shard(origin, inputs, one, summary, folder) for one in shards], summary
-
-
 @pytest.mark.parametrize("form", ["jsonl", "parquet"])
 def test_kept_our_names(tmp_path, form):
     row = {"id": "n1", "text": "uno", **{name: f"de {name}" for name in OURS[1:]}}
     path = write(tmp_path / f"c.{form}", jsonl([row]) if form == "jsonl" else parquet([row]))
     origin = source(path, id="id", keep=tuple(OURS))
-    ((part,), _) = opened(origin, tmp_path / "i", 10)
-    (found,) = part.documents.to_pylist()
+    (documents, _) = read_corpus(origin)
+    (found,) = documents.to_pylist()
     assert {name: found[f"kept.{name}"] for name in OURS} == {name: row[name] for name in OURS}
     own = (found["doc_id"], found["text"], found["source_row"], found["error_code"])
     assert own == ("n1", "uno", 1, None)
@@ -198,10 +189,9 @@ def test_appended_updates(tmp_path, counts, wanted, failed):
     path = write(tmp_path / "c.jsonl", jsonl(rows))
     for size in (1, 2, 100):
         origin = source(path, id="id", on_repeat=counts)
-        parts, summary = opened(origin, tmp_path / "i", size)
-        found = [row for part in parts for row in part.documents.to_pylist()]
+        found, rejects, summary = read_indexed(origin, tmp_path / "i", size)
         assert {row["doc_id"]: (row["text"], row["source_row"]) for row in found} == wanted
-        assert len(found) == 3 and not any(part.rejects.num_rows for part in parts)
+        assert len(found) == 3 and not rejects
         assert (summary.read, summary.documents, summary.superseded) == (6, 3, 3)
         assert (summary.rejected, summary.failed, summary.reasons) == (0, failed, {})
 

@@ -6,9 +6,8 @@ import json
 import pytest
 import zstandard
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import jsonl, parquet, read_all, reasons, source, texts, write
+from tests.corpus.corpora import inputs_of, jsonl, parquet, read_all, reasons, source, texts, write
 
 ROWS = [{"id": "1", "text": "uno"}, {"id": "2", "text": "dos"}]
 BOM = "\ufeff"
@@ -287,5 +286,5 @@ def test_zst_with_a_dictionary_is_not_called_corrupt(tmp_path):
 
 def test_a_page_for_every_file_is_looked_at_once(tmp_path):
     path = write(tmp_path / "c.jsonl", "[1, 2]\n[3, 4]\n")
-    (item,) = freeze_inputs(source(path))
+    (item,) = inputs_of(source(path))
     assert item.format == "jsonl", "rows that are no objects stay rows"

@@ -4,9 +4,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus.in_memory import read_corpus
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import arrow, parquet, read_all, reasons, source, texts, write
 
@@ -122,11 +120,9 @@ def test_kept_columns_keep_their_types(tmp_path):
     keep = tuple(columns)
     for name, stored in (("c.parquet", parquet(data)), ("c.arrow", as_arrow(data))):
         origin = source(write(tmp_path / name, stored), keep=keep)
-        inputs = freeze_inputs(origin)
-        (shard,) = cut_shards(origin, inputs)
-        rows = read_shard(origin, inputs, shard)
+        documents, _ = read_corpus(origin)
         for column, values in columns.items():
-            found = rows.documents[f"kept.{column}"]
+            found = documents[f"kept.{column}"]
             kind = pa.string() if column == "kind" else values.type
             assert found.type == kind, column
             assert found.combine_chunks().equals(values.cast(kind)) or column == "x"

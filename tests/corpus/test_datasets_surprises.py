@@ -8,10 +8,9 @@ import sys
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.corpus.index import build_index, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
-from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.corpus.index import build_index
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.results import files
 from tests.corpus.corpora import (
     compressed,
     jsonl,
@@ -20,6 +19,7 @@ from tests.corpus.corpora import (
     read_indexed,
     reasons,
     source,
+    staged_in,
     texts,
     write,
 )
@@ -37,12 +37,13 @@ def test_a_readme_with_configs_does_not_choose_the_files(tmp_path):
 def test_changed_content_under_the_same_mtime_is_seen_and_a_touch_is_not(tmp_path):
     path = write(tmp_path / "c.jsonl", jsonl([{"text": "uno"}]))
     os.utime(path, (1_000_000, 1_000_000))
-    before = freeze_inputs(source(path))
+    (before,) = staged_in(source(path), tmp_path / "s").inputs
     os.utime(path, (2_000_000, 2_000_000))
-    assert freeze_inputs(source(path)) == before
+    assert staged_in(source(path), tmp_path / "s").inputs == (before,)
     write(path, jsonl([{"text": "dos"}]))
     os.utime(path, (1_000_000, 1_000_000))
-    assert freeze_inputs(source(path)) != before
+    (after,) = staged_in(source(path), tmp_path / "s").inputs
+    assert after.fingerprint != before.fingerprint
     assert texts(read_all(source(path))[0]) == ["dos"]
 
 
@@ -133,13 +134,13 @@ def test_inputs_without_rows_are_no_error(tmp_path):
 
 PEAK = """
 import resource, sys
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.shards import cut_shards
+import tempfile
+from pathlib import Path
+from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.job.job import Source
-source = Source(path=sys.argv[1])
-inputs = freeze_inputs(source)
-rows = sum(read_shard(source, inputs, s).documents.num_rows for s in cut_shards(source, inputs))
+from nocturna.tasks.results import files
+with tempfile.TemporaryDirectory() as folder:
+    rows = stage(Source(path=sys.argv[1]), Shelf(Path(folder), files.put_folder)).rows
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
@@ -159,19 +160,12 @@ def test_a_parquet_of_one_large_row_group_is_read_in_little_memory(tmp_path):
     assert peak(400_000) - peak(2_000) < 150
 
 
-def test_a_plan_does_not_outlive_its_files(tmp_path):
+def test_what_was_staged_outlives_its_files(tmp_path):
     path = write(tmp_path / "c" / "b.jsonl", jsonl([{"text": f"{i}"} for i in range(100)]))
-    origin = source(tmp_path / "c")
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs, 10)
-    summary = build_index(origin, inputs, shards, tmp_path / "i")
-    write(tmp_path / "c" / "a.jsonl", jsonl([{"text": "nuevo"}]))
-    rows = open_shard(origin, inputs, shards[3], summary, tmp_path / "i")
-    assert texts(rows.documents.to_pylist()) == [f"{i}" for i in range(30, 40)]
-    assert freeze_inputs(origin) != inputs
-    path.write_bytes(path.read_bytes()[20:])
-    with pytest.raises(NocturnaError, match="changed while the run was going on"):
-        open_shard(origin, inputs, shards[3], summary, tmp_path / "i")
+    staged = staged_in(source(tmp_path / "c"), tmp_path / "s")
     path.unlink()
+    (tmp_path / "i").mkdir()
+    summary = build_index(staged, tmp_path / "i", files.link_or_copy)
+    assert (summary.read, summary.documents) == (100, 100)
     with pytest.raises(UsageError, match=re.escape(f"{path}: not found")):
-        open_shard(origin, inputs, shards[3], summary, tmp_path / "i")
+        staged.again(0)

@@ -1,10 +1,10 @@
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,
+    inputs_of,
     jsonl,
     read_all,
     reasons,
@@ -93,7 +93,7 @@ def test_an_encoding_that_the_first_bytes_deny_is_one_line(tmp_path, data, encod
     for name in ("c.txt", "c.csv", "c.txt.gz"):
         path = write(tmp_path / name, compressed(data, ".gz") if name.endswith(".gz") else data)
         with pytest.raises(UsageError, match=f"{name}: .*{message}"):
-            freeze_inputs(source(path, encoding=encoding))
+            inputs_of(source(path, encoding=encoding))
 
 
 def test_lines_that_cannot_be_decoded_are_rejected(tmp_path):

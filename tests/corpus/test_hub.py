@@ -45,14 +45,13 @@ BRANCHES = {"main": OLD, "v2": NEW, "raro": ODD, "refs/pr/1": NEW}
 
 READ = """
 import json, sys
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.job import Source
-from tests.corpus.corpora import read_all, texts
+from tests.corpus.corpora import inputs_of, read_all, texts
 for values in json.loads(sys.argv[1]):
     source = Source(**values)
     try:
-        inputs = [[i.uri, i.format, i.compression, i.fingerprint] for i in freeze_inputs(source)]
+        inputs = [[i.uri, i.format, i.compression, i.fingerprint] for i in inputs_of(source)]
         answer = {"inputs": inputs, "texts": texts(read_all(source, 40)[0])}
     except NocturnaError as error:
         answer = {"error": str(error), "kind": type(error).__name__}

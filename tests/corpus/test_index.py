@@ -1,14 +1,17 @@
 import hashlib
+import time
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from nocturna.tasks.corpus import one_input
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA
-from nocturna.tasks.corpus.index import build_index, kept_schema, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.index import build_index, kept_schema
+from nocturna.tasks.corpus.inputs import look_at
 from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.results import files
 from tests.corpus.corpora import (
     delimited,
     jsonl,
@@ -16,6 +19,7 @@ from tests.corpus.corpora import (
     read_indexed,
     reasons,
     source,
+    staged_in,
     texts,
     write,
 )
@@ -96,8 +100,6 @@ def test_of_documents_with_one_id_the_first_stays(tmp_path, size):
     again = summary.example
     assert (again.doc_id, again.first_uri, again.first_row) == ("1", str(one), 1)
     assert (again.again_uri, again.again_row) == (str(one), 3)
-    assert sum(s.documents for s in summary.shards) == 4
-    assert sum(s.rejected for s in summary.shards) == 4
 
 
 def test_the_index_lists_every_document_in_reading_order(tmp_path):
@@ -111,39 +113,74 @@ def test_the_index_lists_every_document_in_reading_order(tmp_path):
     assert rows[9]["content_hash"] == hash_of("9")
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        '{"id": "2", "text": "DOS", "k": "x"}',
-        '{"id": "9", "text": "dos", "k": "x"}',
-        '{"id": "2", "text": "dos", "k": "y"}',
-        '{"id": "2", "text": "dos", "k":  X }',
-    ],
-)
-def test_a_shard_that_changed_is_not_scored(tmp_path, change):
-    rows = [{"id": f"{i}", "text": t, "k": "x"} for i, t in enumerate(("uno", "dos", "tres"), 1)]
-    path = write(tmp_path / "c.jsonl", jsonl(rows))
-    origin = source(path, id="id", keep=("k",))
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs)
-    summary = build_index(origin, inputs, shards, tmp_path / "i")
-    assert open_shard(origin, inputs, shards[0], summary, tmp_path / "i").documents.num_rows == 3
-    lines = path.read_bytes().split(b"\n")
-    assert len(lines[1]) == len(change)
-    lines[1] = change.encode()
-    path.write_bytes(b"\n".join(lines))
-    with pytest.raises(NocturnaError, match=r"c\.jsonl: changed while the run was going on"):
-        open_shard(origin, inputs, shards[0], summary, tmp_path / "i")
-
-
-def test_a_file_that_changed_while_it_was_planned_is_noticed(tmp_path):
+def test_a_file_that_changes_while_it_is_read_is_noticed(tmp_path, monkeypatch):
     path = write(tmp_path / "c.jsonl", jsonl([{"text": "uno"}]))
-    origin = source(path)
-    inputs = freeze_inputs(origin)
-    write(path, jsonl([{"text": "dos"}]))
-    shards = cut_shards(origin, inputs)
+
+    def look_and_change(origin, file, format):
+        write(path, jsonl([{"text": "dos"}]))
+        return look_at(origin, file, format)
+
+    monkeypatch.setattr(one_input, "look_at", look_and_change)
     with pytest.raises(NocturnaError, match="changed while it was being read; run again"):
-        build_index(origin, inputs, shards, tmp_path / "i")
+        staged_in(source(path), tmp_path / "s")
+    assert not list((tmp_path / "s").glob("[!.]*"))
+
+
+def test_numbers_that_become_text_are_as_they_were_written(tmp_path):
+    write(tmp_path / "c" / "a.jsonl", b'{"text": "x", "n": 1.50}\n{"text": "y", "n": 2}\n')
+    write(tmp_path / "c" / "b.jsonl", b'{"text": "z", "n": 1e2}\n{"text": "v", "n": "uno"}\n')
+    for size in (1, 2, 3, 100):
+        documents, *_ = read_indexed(source(tmp_path / "c", keep=("n",)), tmp_path / "i", size)
+        assert [row["n"] for row in documents] == ["1.50", "2", "1e2", "uno"]
+
+
+def test_an_input_that_is_the_same_is_not_read_and_another_one_is(tmp_path, monkeypatch):
+    read = []
+    before = one_input.look_at
+    monkeypatch.setattr(
+        one_input, "look_at", lambda s, f, n: read.append(f.name) or before(s, f, n)
+    )
+    for name in "abc":
+        write(tmp_path / "c" / f"{name}.jsonl", jsonl([{"text": name}]))
+    time.sleep(0.1)  # a file that was written just now may change again unseen
+    origin = source(tmp_path / "c")
+    first = staged_in(origin, tmp_path / "s")
+    assert read == ["a.jsonl", "b.jsonl", "c.jsonl"]
+    assert staged_in(origin, tmp_path / "s").lots == first.lots
+    assert len(read) == 3
+    write(tmp_path / "c" / "b.jsonl", jsonl([{"text": "B"}]))
+    staged = staged_in(origin, tmp_path / "s")
+    assert read[3:] == ["b.jsonl"]
+    build = tmp_path / "i"
+    build.mkdir()
+    build_index(staged, build, files.link_or_copy)
+    tables = [pq.read_table(path) for path in sorted(build.glob("index-*.parquet"))]
+    found = pa.concat_tables(tables)["content_hash"].to_pylist()
+    assert found == [hash_of("a"), hash_of("B"), hash_of("c")]
+    staged_in(source(tmp_path / "c", max_chars=5), tmp_path / "s")
+    assert len(read) == 7
+
+
+@pytest.mark.parametrize("harm", ["cut", "flip", "gone", "record", "other"])
+def test_what_is_damaged_on_the_shelf_is_staged_again(tmp_path, harm):
+    path = write(tmp_path / "c.jsonl", jsonl([{"text": "uno"}, {"text": "dos"}]))
+    time.sleep(0.1)
+    ((folder, lot),) = staged_in(source(path), tmp_path / "s").lots
+    index, record = folder / "index-000000.parquet", folder / "lot.json"
+    data = index.read_bytes()
+    match harm:
+        case "cut":
+            index.write_bytes(data[:-20])
+        case "flip":
+            index.write_bytes(data[:40] + bytes([data[40] ^ 1]) + data[41:])
+        case "gone":
+            index.unlink()
+        case "record":
+            record.write_bytes(record.read_bytes()[:-9])
+        case "other":
+            record.write_text('{"format": 99}')
+    ((_, again),) = staged_in(source(path), tmp_path / "s").lots
+    assert again == lot and index.read_bytes() == data
 
 
 def test_kept_columns_have_one_type_across_files(tmp_path):
@@ -170,12 +207,9 @@ def test_kept_columns_that_do_not_go_together_are_text_within_a_shard_too(tmp_pa
 def test_schemas_are_the_agreed_ones(tmp_path):
     path = write(tmp_path / "c.jsonl", jsonl([{"text": "a", "k": 1}]) + b"rota\n")
     origin = source(path, keep=("k",))
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs)
-    summary = build_index(origin, inputs, shards, tmp_path / "i")
-    rows = open_shard(origin, inputs, shards[0], summary, tmp_path / "i")
-    assert rows.documents.schema == pa.schema([*DOCUMENT_SCHEMA, ("kept.k", pa.int64())])
-    assert rows.rejects.schema == REJECT_SCHEMA
+    documents, rejects = read_corpus(origin)
+    assert documents.schema == pa.schema([*DOCUMENT_SCHEMA, ("kept.k", pa.int64())])
+    assert rejects.schema == REJECT_SCHEMA
 
 
 def test_an_index_made_again_holds_nothing_of_the_one_before(tmp_path):

@@ -3,15 +3,23 @@ import os
 
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, jsonl, parquet, read_all, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    inputs_of,
+    jsonl,
+    parquet,
+    read_all,
+    source,
+    texts,
+    write,
+)
 
 ONE = jsonl([{"text": "uno"}])
 
 
 def names(origin):
-    return [item.name for item in freeze_inputs(origin)]
+    return [item.name for item in inputs_of(origin)]
 
 
 def test_a_folder_is_read_with_its_folders_in_the_order_of_its_paths(tmp_path):
@@ -32,7 +40,7 @@ def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
         write(tmp_path / name, ONE)
     for name in ("README.md", "LICENSE.txt", "manifest.json", "dataset_info.json"):
         write(tmp_path / name, ONE)
-    for name in ("foto.png", "notas.md", "copia.jsonl.bz2"):
+    for name in ("foto.png", "notas.md", "copia.jsonl.lz4"):
         write(tmp_path / name, b"?")
     with caplog.at_level(logging.WARNING):
         assert names(source(tmp_path)) == ["datos.jsonl"]
@@ -42,16 +50,16 @@ def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
     )
     assert "LICENSE.txt, README.md, dataset_info.json, manifest.json" in said
     assert (
-        "left out 3 files, of no format to read here: copia.jsonl.bz2, foto.png, notas.md" in said
+        "left out 3 files, of no format to read here: copia.jsonl.lz4, foto.png, notas.md" in said
     )
 
 
 def test_a_folder_with_nothing_to_read_is_one_line(tmp_path):
     with pytest.raises(UsageError, match=r"no file to read \(the folder is empty\)"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
     write(tmp_path / "foto.png", b"?")
     with pytest.raises(UsageError, match=r"no file to read \(foto\.png\); check the path or set"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
 
 
 def test_an_explicit_format_reads_files_without_an_ending(tmp_path):
@@ -89,7 +97,7 @@ def test_a_glob_reads_what_it_matches(tmp_path):
     assert names(source(tmp_path / "2024" / "*.jsonl")) == ["01.jsonl", "02.jsonl"]
     assert names(source(f"{tmp_path}/**/01.jsonl")) == ["2024/01.jsonl", "2025/01.jsonl"]
     with pytest.raises(UsageError, match="no file to read"):
-        freeze_inputs(source(f"{tmp_path}/*.arrow"))
+        inputs_of(source(f"{tmp_path}/*.arrow"))
 
 
 def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
@@ -103,7 +111,7 @@ def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
     [
         ("nada.jsonl", "not found; check the path"),
         ("foto.png", "the ending names no format; set `format`"),
-        ("c.jsonl.bz2", r"\.bz2 is not read; store it plain"),
+        ("c.jsonl.lz4", r"\.lz4 is not read; store it plain"),
         ("c.zip", r"\.zip is not read"),
         ("mal.jsonl.gz", "named as gzip but does not hold gzip data"),
         ("c.parquet.gz", "parquet inside gzip cannot be read; decompress it first"),
@@ -114,13 +122,13 @@ def test_a_file_that_cannot_be_read_is_one_line(tmp_path, name, message):
         data = compressed(parquet([{"text": "a"}]), ".gz") if name == "c.parquet.gz" else b"hola"
         write(tmp_path / name, data)
     with pytest.raises(UsageError, match=rf"{name}: {message}") as error:
-        freeze_inputs(source(tmp_path / name))
+        inputs_of(source(tmp_path / name))
     assert "\n" not in str(error.value)
 
 
 def test_compression_is_told_by_content_too(tmp_path):
     path = write(tmp_path / "c.jsonl", compressed(ONE, ".zst"))
-    (item,) = freeze_inputs(source(path))
+    (item,) = inputs_of(source(path))
     assert item.compression == "zstd"
     assert texts(read_all(source(path))[0]) == ["uno"]
 
@@ -128,7 +136,7 @@ def test_compression_is_told_by_content_too(tmp_path):
 def test_pipes_and_broken_links_are_not_waited_for(tmp_path, caplog):
     os.mkfifo(tmp_path / "tubo.jsonl")
     with pytest.raises(UsageError, match="not a regular file"):
-        freeze_inputs(source(tmp_path / "tubo.jsonl"))
+        inputs_of(source(tmp_path / "tubo.jsonl"))
     (tmp_path / "roto.jsonl").symlink_to(tmp_path / "nada")
     (tmp_path / "vuelta").symlink_to(tmp_path)
     write(tmp_path / "a.jsonl", ONE)
@@ -149,17 +157,17 @@ def test_a_file_name_that_is_no_unicode_is_one_line(tmp_path):
     with open(path, "wb") as stream:  # noqa: PTH123
         stream.write(ONE)
     with pytest.raises(UsageError, match="name is not UTF-8; rename it"):
-        freeze_inputs(source(tmp_path))
+        inputs_of(source(tmp_path))
 
 
 def test_relative_paths_become_absolute(tmp_path, monkeypatch):
     write(tmp_path / "a.jsonl", ONE)
     monkeypatch.chdir(tmp_path)
-    (item,) = freeze_inputs(source("./a.jsonl"))
+    (item,) = inputs_of(source("./a.jsonl"))
     assert item.uri == str(tmp_path / "a.jsonl")
 
 
 def test_an_unknown_encoding_is_one_line(tmp_path):
     path = write(tmp_path / "a.jsonl", ONE)
     with pytest.raises(UsageError, match="encoding: 'latín' is unknown"):
-        freeze_inputs(source(path, encoding="latín"))
+        inputs_of(source(path, encoding="latín"))

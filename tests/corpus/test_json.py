@@ -3,10 +3,18 @@ import random
 
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
 from nocturna.tasks.corpus.jsonstream import iter_values
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import jsonl, read_all, read_indexed, reasons, source, texts, write
+from tests.corpus.corpora import (
+    inputs_of,
+    jsonl,
+    read_all,
+    read_indexed,
+    reasons,
+    source,
+    texts,
+    write,
+)
 
 
 def test_a_broken_line_costs_one_row_and_says_where(tmp_path):
@@ -223,7 +231,7 @@ def test_json_files_of_every_shape(tmp_path):
             documents, rejects = read_all(source(path), size)
             assert texts(documents) == texts(wanted), name
             assert len(rejects) == (name == "broken-first-line")
-    (item,) = freeze_inputs(source(tmp_path / "lines.json"))
+    (item,) = inputs_of(source(tmp_path / "lines.json"))
     assert item.format == "jsonl"
 
 

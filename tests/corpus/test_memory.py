@@ -14,25 +14,23 @@ SPEECHES = Path(__file__).parents[3] / "shared" / "data" / "load" / "speeches-es
 READ = """
 import resource, sys, tempfile
 from pathlib import Path
-from nocturna.tasks.corpus.index import build_index, open_shard
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
+from nocturna.tasks.corpus.index import build_index
+from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.job.job import Source
+from nocturna.tasks.results import files
 source = Source(path=sys.argv[1], id=sys.argv[2] if len(sys.argv) > 2 else None)
 with tempfile.TemporaryDirectory() as folder:
-    inputs = freeze_inputs(source)
-    shards = cut_shards(source, inputs)
-    index = build_index(source, inputs, shards, Path(folder))
-    rows = 0
-    for shard in shards:
-        rows += open_shard(source, inputs, shard, index, Path(folder)).documents.num_rows
+    staged = stage(source, Shelf(Path(folder) / "staged", files.put_folder))
+    (Path(folder) / "index").mkdir()
+    index = build_index(staged, Path(folder) / "index", files.link_or_copy)
+    rows = staged.rows
 assert rows == index.documents
 print(rows, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)
 """
 
 
 def peak(path: Path, *more: str) -> tuple[int, int]:
-    """Documents and peak MiB of a process that freezes, cuts, indexes and reads a corpus."""
+    """Documents and peak MiB of a process that stages and indexes a corpus."""
     done = subprocess.run(
         [sys.executable, "-c", READ, str(path), *more], capture_output=True, text=True, check=True
     )

@@ -6,17 +6,17 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import Transient, UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,
+    inputs_of,
     jsonl,
     parquet,
     read_all,
     read_indexed,
     source,
+    staged_in,
     texts,
     write,
 )
@@ -45,23 +45,27 @@ def test_memory_uris_of_every_kind(memory, tmp_path):
         ("memory://c/b/*", ["b.jsonl.gz", "c.parquet"]),
     ):
         origin = source(path)
-        assert [item.name for item in freeze_inputs(origin)] == files
+        assert [item.name for item in inputs_of(origin)] == files
         for size in (7, 1000):
             documents, rejects = read_all(origin, size)
             assert texts(documents) == texts(ROWS) * len(files)
             assert rejects == []
-    (item,) = freeze_inputs(source("memory://c/a.jsonl"))
+    (item,) = staged_in(source("memory://c/a.jsonl"), tmp_path / "s").inputs
     assert item.uri == "memory://c/a.jsonl"
     assert item.fingerprint.startswith("sha256:")
 
 
-def test_a_changed_remote_file_has_another_fingerprint(memory):
+def test_a_changed_remote_file_has_another_fingerprint(memory, tmp_path):
+    def fingerprint():
+        (item,) = staged_in(source("memory://c.jsonl"), tmp_path).inputs
+        return item.fingerprint
+
     memory.pipe_file("/c.jsonl", jsonl(ROWS))
-    before = freeze_inputs(source("memory://c.jsonl"))
+    before = fingerprint()
     memory.pipe_file("/c.jsonl", jsonl(ROWS))
-    assert freeze_inputs(source("memory://c.jsonl")) == before
+    assert fingerprint() == before
     memory.pipe_file("/c.jsonl", jsonl(ROWS[::-1]))
-    assert freeze_inputs(source("memory://c.jsonl")) != before
+    assert fingerprint() != before
 
 
 def test_readers_of_one_memory_file_do_not_disturb_each_other(memory):
@@ -85,10 +89,10 @@ def test_an_index_of_a_remote_corpus(memory, tmp_path):
 def test_file_uris(tmp_path):
     path = write(tmp_path / "año nuevo" / "c.jsonl", jsonl(ROWS))
     for uri in (f"file://{path}", path.as_uri()):
-        (item,) = freeze_inputs(source(uri))
+        (item,) = inputs_of(source(uri))
         assert item.uri == str(path)
         assert texts(read_all(source(uri), 60)[0]) == texts(ROWS)
-    assert len(freeze_inputs(source(path.parent.as_uri()))) == 1
+    assert len(inputs_of(source(path.parent.as_uri()))) == 1
 
 
 @pytest.mark.parametrize(
@@ -101,7 +105,7 @@ def test_file_uris(tmp_path):
 )
 def test_what_is_not_there_is_one_line(path, message):
     with pytest.raises(UsageError, match=message) as error:
-        freeze_inputs(source(path))
+        inputs_of(source(path))
     assert "\n" not in str(error.value)
 
 
@@ -113,7 +117,7 @@ def test_a_missing_driver_names_the_package(monkeypatch, scheme, package):
     monkeypatch.setitem(sys.modules, package, None)
     message = f"{scheme}://cubo/c.jsonl: {scheme}:// needs a driver .*: pip install {package}"
     with pytest.raises(UsageError, match=message):
-        freeze_inputs(source(f"{scheme}://cubo/c.jsonl"))
+        inputs_of(source(f"{scheme}://cubo/c.jsonl"))
 
 
 class UserStore(MemoryFileSystem):
@@ -158,7 +162,7 @@ def test_a_folder_behind_a_user_is_read_and_the_user_stored_nowhere(tmp_path):
     put(UserStore.store, "/cubo/c/a.jsonl.gz", compressed(jsonl(ROWS), ".gz"))
     put(UserStore.store, "/cubo/c/b.parquet", parquet(ROWS))
     origin = source("users://ana:clave@cubo/c")
-    items = freeze_inputs(origin)
+    items = inputs_of(origin)
     assert [item.uri for item in items] == ["users://cubo/c/a.jsonl.gz", "users://cubo/c/b.parquet"]
     documents, *_ = read_indexed(origin, tmp_path / "i", 70)
     assert texts(documents) == texts(ROWS) * 2
@@ -211,11 +215,11 @@ def put(store, name, data):
 
 def test_a_signed_address_is_read_and_its_secrets_stored_nowhere(tmp_path, signed):
     put(signed, "/cubo/c.jsonl.gz", compressed(jsonl(ROWS), ".gz"))
-    (item,) = freeze_inputs(source(SIGNED))
+    (item,) = inputs_of(source(SIGNED))
     assert item.uri == "signed://cubo/c.jsonl.gz"
     documents, rejects, summary = read_indexed(source(SIGNED), tmp_path / "i", 50)
     assert texts(documents) == texts(ROWS)
-    stored = b"".join(p.read_bytes() for p in (tmp_path / "i").iterdir())
+    stored = b"".join(p.read_bytes() for p in (tmp_path / "i").rglob("*") if p.is_file())
     for secret in ("secreta", "clave"):
         assert secret not in f"{item}{documents}{rejects}{summary}"
         assert secret.encode() not in stored
@@ -241,6 +245,6 @@ def test_a_signed_address_is_read_and_its_secrets_stored_nowhere(tmp_path, signe
 def test_no_message_shows_a_secret(signed, path, kind, message):
     put(signed, "/cubo/c.jsonl.gz", compressed(b"\n", ".gz"))
     with pytest.raises(kind, match=message) as error:
-        cut_shards(source(path), freeze_inputs(source(path)))
+        read_all(source(path))
     for secret in ("secreta", "clave", "mala"):
         assert secret not in str(error.value)

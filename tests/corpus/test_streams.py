@@ -1,22 +1,29 @@
-import gzip
+import hashlib
 import random
+from collections import Counter
 
 import pytest
-import zstandard
 
-from nocturna.tasks.corpus import streams
-from nocturna.tasks.corpus.inputs import freeze_inputs
+from nocturna.tasks.corpus import storage, streams
 from nocturna.tasks.corpus.lines import Line, iter_lines, one_by_one
-from nocturna.tasks.corpus.read_shard import read_shard
-from nocturna.tasks.corpus.shards import cut_shards
-from nocturna.tasks.corpus.streams import byte_range
+from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, jsonl, read_all, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    inputs_of,
+    jsonl,
+    read_all,
+    source,
+    staged_in,
+    texts,
+    write,
+)
 
+PACKED = (".gz", ".zst", ".bz2", ".xz")
 ROWS = [{"text": f"texto {random.Random(i).random()} {i}"} for i in range(20_000)]
 
 
-@pytest.mark.parametrize("ending", [".gz", ".zst"])
+@pytest.mark.parametrize("ending", PACKED)
 @pytest.mark.parametrize("damage", ["cut", "cut at the end", "flipped", "garbage after"])
 def test_a_damaged_stream_is_one_line_at_planning(tmp_path, ending, damage):
     data = compressed(jsonl(ROWS), ending)
@@ -33,13 +40,13 @@ def test_a_damaged_stream_is_one_line_at_planning(tmp_path, ending, damage):
     with pytest.raises(
         UsageError, match=rf"c\.jsonl\{ending}: .*copy (it|the file) again"
     ) as error:
-        cut_shards(origin, freeze_inputs(origin))
+        read_all(origin)
     assert "\n" not in str(error.value)
 
 
 def test_streams_of_several_members_are_read_whole(tmp_path):
     parts = [jsonl(ROWS[i : i + 1000]) for i in range(0, 5000, 1000)]
-    for ending in (".gz", ".zst"):
+    for ending in PACKED:
         data = b"".join(compressed(part, ending) for part in parts)
         documents, _ = read_all(source(write(tmp_path / f"c.jsonl{ending}", data)), 300)
         assert texts(documents) == texts(ROWS[:5000])
@@ -47,32 +54,44 @@ def test_streams_of_several_members_are_read_whole(tmp_path):
 
 def test_a_few_bytes_that_stand_for_very_many_are_not_held(tmp_path):
     huge = b"\n" * 300_000_000 + jsonl([{"text": "fin"}])
-    for ending, pack in ((".zst", zstandard.ZstdCompressor().compress), (".gz", gzip.compress)):
-        origin = source(write(tmp_path / f"c.jsonl{ending}", pack(huge)))
-        (item,) = freeze_inputs(origin)
+    for ending in PACKED:
+        origin = source(write(tmp_path / f"c.jsonl{ending}", compressed(huge, ending)))
+        (item,) = inputs_of(origin)
         largest = total = 0
-        for block in byte_range(origin, item):
+        for block in blocks(origin, item):
             largest, total = max(largest, len(block)), total + len(block)
         assert total == len(huge)
         assert largest <= streams.BLOCK
 
 
-def test_shards_in_order_read_a_compressed_stream_once(tmp_path, monkeypatch):
-    opened = []
-    monkeypatch.setattr(streams, "open_raw", lambda s, i: opened.append(i) or streams_open(s, i))
-    origin = source(write(tmp_path / "c.jsonl.gz", compressed(jsonl(ROWS), ".gz")))
-    inputs = freeze_inputs(origin)
-    shards = cut_shards(origin, inputs, 1000)
-    opened.clear()
-    for shard in shards:
-        read_shard(origin, inputs, shard)
-    assert len(opened) == 1
-    read_shard(origin, inputs, shards[3])
-    read_shard(origin, inputs, shards[9])
-    assert len(opened) == 2
+@pytest.mark.parametrize("ending", ["", *PACKED])
+def test_staging_reads_each_stored_byte_once_besides_the_head(tmp_path, monkeypatch, ending):
+    read: Counter[str] = Counter()
+    before = storage.open_raw
 
+    class Counted:
+        def __init__(self, raw, name):
+            self.raw, self.name = raw, name
 
-streams_open = streams.open_raw
+        def read(self, n=-1):
+            data = self.raw.read(n)
+            read[self.name] += len(data)
+            return data
+
+        def close(self):
+            self.raw.close()
+
+    def counted(origin, item, digest=None):
+        return Counted(before(origin, item, digest), "whole" if digest else "head")
+
+    monkeypatch.setattr(streams, "open_raw", counted)
+    path = write(tmp_path / f"c.jsonl{ending}", compressed(jsonl(ROWS), ending))
+    staged = staged_in(source(path), tmp_path / "s")
+    assert staged.rows == len(ROWS)
+    assert read["whole"] == path.stat().st_size
+    assert read["head"] <= 8 * streams.BLOCK
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    assert [item.fingerprint for item in staged.inputs] == [f"sha256:{digest}"]
 
 
 def each(lines) -> list[Line]:

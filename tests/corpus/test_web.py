@@ -5,12 +5,11 @@ import threading
 
 import pytest
 
-from nocturna.tasks.corpus.inputs import freeze_inputs
-from nocturna.tasks.corpus.shards import cut_shards
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from tests.corpus.corpora import (
     compressed,
     delimited,
+    inputs_of,
     jsonl,
     parquet,
     read_all,
@@ -50,19 +49,19 @@ def test_a_signed_file_is_fetched_once_and_read_as_any_other(web, tmp_path, name
 
 def test_a_name_without_an_ending_takes_its_format_from_the_job(web):
     with pytest.raises(UsageError, match="datos: the ending names no format"):
-        freeze_inputs(source(web.address("datos")))
+        inputs_of(source(web.address("datos")))
     documents, _ = read_all(source(web.address("datos"), format="jsonl"))
     assert texts(documents) == texts(ROWS)
 
 
 def test_another_night_reads_what_is_there_then_whatever_the_signature(web):
-    (before,) = freeze_inputs(source(web.address("c.jsonl")))
+    (before,) = inputs_of(source(web.address("c.jsonl")))
     web.also = "otra"
     signed_anew = web.address("c.jsonl", query="?X-Amz-Signature=otra")
-    assert freeze_inputs(source(signed_anew)) == [before]
+    assert inputs_of(source(signed_anew)) == [before]
     web.files["c.jsonl"] = jsonl(ROWS[:5])
     origin = source(web.address("c.jsonl"))
-    (after,) = freeze_inputs(origin)
+    (after,) = inputs_of(origin)
     assert after.fingerprint != before.fingerprint
     assert texts(read_all(origin)[0]) == texts(ROWS[:5])
 
@@ -92,7 +91,7 @@ def test_readers_of_one_file_do_not_disturb_each_other(web):
 def test_what_cannot_be_fetched_is_one_line_without_secrets(web, name, given, kind, message):
     origin = source(web.address(name, **given))
     with pytest.raises(kind, match=message) as error:
-        cut_shards(origin, freeze_inputs(origin))
+        read_all(origin)
     assert "\n" not in str(error.value)
     assert not [secret for secret in (*SECRETS, "mala") if secret in str(error.value)]
 
@@ -100,5 +99,5 @@ def test_what_cannot_be_fetched_is_one_line_without_secrets(web, name, given, ki
 @pytest.mark.parametrize("address", ["http://ana:clave-7781@127.0.0.1:1/c.jsonl", "http://[::1/c"])
 def test_no_server_and_no_address_are_one_line(address):
     with pytest.raises(NocturnaError) as error:
-        freeze_inputs(source(address))
+        inputs_of(source(address))
     assert "\n" not in str(error.value) and "clave" not in str(error.value)

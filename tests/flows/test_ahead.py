@@ -8,6 +8,7 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.results.layout import new_run_id
 from nocturna.tasks.score import load_models, score_shard
+from nocturna.tasks.stage import stage_corpus
 from tests.models import TEXTS, bert_classifier
 
 
@@ -31,12 +32,12 @@ def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_pa
     )
     run = new_run_id()
     before = loaded()
-    plan = plan_corpus(job, run)
+    plan = plan_corpus(job, run, stage_corpus(job, run))
     load_models(plan.layout, run)
     assert loaded() == before + 1
     shard = score_shard(plan.layout, run, 0)
     assert loaded() == before + 1, "the shard found it loaded"
-    assert shard.scored == shard.read > 0, "the word that was read is no document"
+    assert shard.scored == shard.rows > 0, "the word that was read is no document"
 
     arguments = ("score", corpus, "--sentiment-model", model, "--backend", "openvino")
     assert nocturna(*arguments).code == 0

@@ -1,4 +1,4 @@
-"""A kind of score, a backend, a sink and a provider of another package: a module each."""
+"""A kind of score, a format, a backend, a sink and a provider of another package: a module each."""
 
 import copy
 import json
@@ -76,7 +76,7 @@ class Nights:
 def nights(small_models, tmp_path_factory) -> Nights:
     folder = tmp_path_factory.mktemp("extending")
     points: dict[str, dict[str, str]] = {"nocturna.sinks": {"notes": "nocturna_notes"}}
-    modules, job = {"nocturna_notes": FOLLOWER}, {"source": {"path": "textos.jsonl", "id": "id"}}
+    modules, job = {"nocturna_notes": FOLLOWER}, {}
     for code, entry, asked in zip(blocks("python"), blocks("toml"), blocks("yaml"), strict=True):
         assert len(code.splitlines()) < 40
         ((group, named),) = tomllib.loads(entry)["project"]["entry-points"].items()
@@ -84,13 +84,15 @@ def nights(small_models, tmp_path_factory) -> Nights:
         modules |= dict.fromkeys(named.values(), code)
         job |= yaml.safe_load(asked)
     assert set(points) == {
-        f"nocturna.{kind}" for kind in ("heads", "backends", "sinks", "providers")
+        f"nocturna.{kind}" for kind in ("heads", "formats", "backends", "sinks", "providers")
     }
     install(folder / "site", modules, points)
     job["output"]["dir"] = "out"
     job["scores"]["sentiment"] = {"model": str(small_models["sentiment"])}
     lines = [json.dumps({"id": f"d{i}", "text": text}) for i, text in enumerate(TEXTS)]
     (folder / "textos.jsonl").write_text("\n".join(lines), encoding="utf-8")
+    records = [f"id: d{i}\ntext: {text}" for i, text in enumerate(TEXTS)]
+    (folder / "textos.rec").write_text("\n\n".join(records), encoding="utf-8")
     csv = folder / job["output"]["csv"]
     ends, rows, copies = [], [], []
     with chat_server() as chat:

@@ -266,7 +266,12 @@ def test_an_engine_that_is_well_hears_all_of_it(nocturna, models, home, tmp_path
     ended = {(run.split()[0], step.split("-")[0]): state for run, step, state in steps}
     for name, last in (("prensa", "Completed"), ("otra", "Completed"), ("vacio", "Failed")):
         own = {step: state for (run, step), state in ended.items() if run == name}
-        assert own == {"plan": "Completed", "shard": "Completed", "publish": last}
+        assert own == {
+            "stage": "Completed",
+            "plan": "Completed",
+            "shard": "Completed",
+            "publish": last,
+        }
     assert any("documents to score" in line for line in said)
     assert line in said, "the page shows what the terminal showed"
     assert not list(home.rglob("*.sock"))

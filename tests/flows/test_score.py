@@ -324,23 +324,27 @@ def test_a_locked_output_is_exit_code_75(nocturna, models, tmp_path):
     assert nocturna("score", corpus, *models).code == 0
 
 
-def test_a_changed_input_stops_the_run_in_one_line(nocturna, models, tmp_path, monkeypatch):
-    from nocturna.tasks import plan
+@pytest.mark.parametrize("harm", ["changed", "gone"])
+def test_a_source_that_changes_after_it_was_staged_does_no_harm(
+    nocturna, models, tmp_path, monkeypatch, harm
+):
+    from nocturna.tasks import stage
 
     corpus = write_corpus(tmp_path / "prensa.jsonl")
-    real = plan.plan_run
+    real = stage.stage_job
 
-    def plan_then_change(*args):
-        planned = real(*args)
+    def stage_then_change(*args):
+        staged = real(*args)
         write_corpus(corpus, [text.upper() for text in TEXTS])
-        return planned
+        if harm == "gone":
+            corpus.unlink()
+        return staged
 
-    monkeypatch.setattr(plan, "plan_run", plan_then_change)
-    done = nocturna("score", corpus, *models)
-    assert done.code == 1
-    assert "changed while the run was going on" in done.err
-    (run,) = nocturna("runs", "--json").json
-    assert run["status"] == "failed"
+    monkeypatch.setattr(stage, "stage_job", stage_then_change)
+    done = nocturna("score", corpus, *models, "--keep-text", "--json")
+    assert done.code == 0, done.err
+    rows = pd.read_parquet(done.json["results"])
+    assert sorted(rows["text"]) == sorted(TEXTS)
 
 
 def test_a_stopped_run_goes_on_where_it_stopped(nocturna, models, tmp_path, monkeypatch):

@@ -10,11 +10,11 @@ import pytest
 import yaml
 
 import nocturna.recorded
-import nocturna.tasks.plan
+import nocturna.tasks.stage
 from nocturna.recorded import do
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.job.job import Job
-from nocturna.tasks.plan import plan_corpus
+from nocturna.tasks.stage import stage_corpus
 
 ROOT = Path(__file__).parents[2]
 JOB = Job.model_validate({"name": "j", "source": {"path": "a"}})
@@ -41,13 +41,13 @@ def test_only_what_can_pass_is_tried_again(monkeypatch, error, tries):
         seen.append(args)
         raise error
 
-    monkeypatch.setattr(nocturna.tasks.plan, "plan_run", fail)
+    monkeypatch.setattr(nocturna.tasks.stage, "stage_job", fail)
 
     monkeypatch.setattr(nocturna.recorded, "RETRY_SECONDS", 0)
 
     @flow
     def once():
-        return do(plan_corpus, JOB, "20260101T000000-00000000")
+        return do(stage_corpus, JOB, "20260101T000000-00000000")
 
     with pytest.raises(type(error)):
         once()

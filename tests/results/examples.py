@@ -50,6 +50,7 @@ def documents(ids: Iterable[str], version: int = 0) -> pa.Table:
             "doc_id": names,
             "text": texts,
             "content_hash": [hashlib.sha256(t.encode()).hexdigest()[:32] for t in texts],
+            "bytes": [len(text.encode()) for text in texts],
             "source_uri": ["corpus.jsonl"] * len(names),
             "source_row": list(range(1, len(names) + 1)),
             "error_code": [None] * len(names),

@@ -2,17 +2,17 @@ from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.corpus.index import INDEX_SCHEMA
+from nocturna.tasks.corpus.lots import index_file
+from nocturna.tasks.corpus.staged_rows import index_table, write_table
 from nocturna.tasks.results.difference import (
     Difference,
     dead_rows,
     describe,
     find_difference,
-    wanted_documents,
+    wanted_by_chunk,
 )
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.parts import write_part
@@ -26,23 +26,11 @@ CONFIG = Wanted(
 )
 
 
-def index(layout, run_id, shards):
-    """The index of a corpus as the corpus stage leaves it, one table of documents a shard."""
+def index(layout, run_id, chunks):
+    """The index of a corpus as the corpus stage leaves it, a table of documents a chunk."""
     layout.index(run_id).mkdir(parents=True)
-    for number, docs in enumerate(shards):
-        n = docs.num_rows
-        codes = docs["error_code"]
-        table = pa.table(
-            [
-                pa.array([number] * n, pa.int32()),
-                pa.array(range(n), pa.int32()),
-                *(docs[c] for c in ("doc_id", "content_hash", "source_uri", "source_row")),
-                pc.if_else(pc.is_null(codes), "score", "failed"),
-                codes,
-            ],
-            schema=INDEX_SCHEMA,
-        )
-        pq.write_table(table, layout.index(run_id) / f"index-{number:06}.parquet")
+    for number, docs in enumerate(chunks):
+        write_table(index_table(docs), index_file(layout.index(run_id), number))
 
 
 def publish_shards(layout, run_id, shards):
@@ -55,8 +43,11 @@ def counts_of(difference):
     return {name: getattr(difference, name) for name in names if getattr(difference, name)}
 
 
-def wanted(layout, run_id, shard):
-    return wanted_documents(layout, run_id, shard)["doc_id"].to_pylist()
+def wanted(layout, run_id, chunk):
+    """The documents of a chunk that get a new row."""
+    ids = pq.read_table(index_file(layout.index(run_id), chunk))["doc_id"]
+    found = dict(wanted_by_chunk(layout, run_id)).get(chunk)
+    return ids.take(found["position"]).to_pylist() if found else []
 
 
 def test_a_first_night_scores_everything(layout):
@@ -98,7 +89,7 @@ def test_a_score_of_another_configuration_is_computed_again_and_no_other(layout)
     difference = find_difference(layout, "night-2", other)
     assert counts_of(difference) == {"reconfigured": 2}
     assert difference.asked == {"sentiment": 0, "topic": 2}
-    assert wanted_documents(layout, "night-2", 0)["needs"].to_pylist() == [2, 2]
+    assert dict(wanted_by_chunk(layout, "night-2"))[0]["needs"].to_pylist() == [2, 2]
 
 
 def test_everything_is_scored_again_on_request(layout):
@@ -149,7 +140,8 @@ def test_repeated_ids_that_went_to_quarantine_do_not_count(layout):
     index(layout, "night-2", [documents("ab")])
     path = layout.index("night-2") / "index-000000.parquet"
     table = pq.read_table(path)
-    marked = table.set_column(6, table.schema.field(6), pa.array(["score", "duplicate_id"]))
+    at = table.schema.get_field_index("disposition")
+    marked = table.set_column(at, table.schema.field(at), pa.array(["score", "duplicate_id"]))
     pq.write_table(marked, path)
     assert counts_of(find_difference(layout, "night-2", CONFIG)) == {"unchanged": 1}
 

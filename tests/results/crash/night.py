@@ -57,7 +57,7 @@ def write_corpus(path: Path, numbers: range, night: int) -> None:
         json.dumps({"id": f"d{n}", "text": f"Texto {n} de la noche {night if n % 3 == 0 else 0}."})
         for n in numbers
     ]
-    lines += ["{broken", json.dumps({"id": "empty", "text": "  "})]
+    lines[1:1] = ["{broken", json.dumps({"id": "empty", "text": "  "})]
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 

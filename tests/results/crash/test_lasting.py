@@ -318,7 +318,7 @@ def test_a_run_refused_when_it_is_planned_keeps_what_it_could_not_read(tmp_path,
     assert sum(kept) == 5
 
 
-@pytest.mark.parametrize("folder", ["index", "difference"])
+@pytest.mark.parametrize("folder", ["shards", "difference"])
 def test_a_stopped_run_whose_plan_stands_on_damaged_files_is_begun_anew(
     tmp_path, scored, caplog, folder
 ):

@@ -196,7 +196,7 @@ def decisive(case: Case) -> list[tuple[int, str]]:
     return list(chosen.values())
 
 
-_DECISIVE = {"index", "dead.parquet", "plan.json", "shard-00001.json", "results"}
+_DECISIVE = {"index", "shards", "dead.parquet", "plan.json", "shard-00001.json", "results"}
 
 
 def rows_of(layout: Layout) -> pd.DataFrame:

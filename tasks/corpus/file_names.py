@@ -2,30 +2,26 @@
 
 from pathlib import PurePosixPath
 
+from nocturna.tasks.corpus.formats import endings, formats
 from nocturna.tasks.errors import UsageError
 
-ENDINGS = {
-    ".jsonl": "jsonl",
-    ".ndjson": "jsonl",
-    ".json": "json",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".tab": "tsv",
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".arrow": "arrow",
-    ".feather": "arrow",
-    ".txt": "text",
-    ".text": "text",
+_COMPRESSED = {
+    ".gz": "gzip",
+    ".gzip": "gzip",
+    ".zst": "zstd",
+    ".zstd": "zstd",
+    ".bz2": "bzip2",
+    ".xz": "xz",
 }
-COLUMNAR = ("parquet", "arrow")
-_COMPRESSED = {".gz": "gzip", ".gzip": "gzip", ".zst": "zstd", ".zstd": "zstd"}
-_UNSUPPORTED = (".bz2", ".xz", ".zip", ".7z", ".lz4", ".br", ".tar", ".tgz", ".rar")
+_UNSUPPORTED = (".zip", ".7z", ".lz4", ".br", ".tar", ".tgz", ".rar")
 _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
+    b"\xfd7zXZ\0": "xz",
     **{bytes([0x50 + n]) + b"\x2a\x4d\x18": "zstd" for n in range(16)},  # a frame to skip
 }
+_BZIP2 = (b"1AY&SY", b"\x17rE8P\x90")
+"""What follows the level: a block, or the end of an empty file."""
 _COMPANIONS = (
     *("readme", "license", "licence", "notice", "manifest", "changelog", "citation"),
     *("checksum", "checksums", "md5sum", "md5sums", "sha1sums", "sha256sum", "sha256sums"),
@@ -38,7 +34,12 @@ def format_of(name: str) -> str | None:
     path = PurePosixPath(name.lower())
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
-    return ENDINGS.get(path.suffix)
+    return endings().get(path.suffix)
+
+
+def endings_of(format: str) -> tuple[str, ...]:
+    """The endings that name a format; none of one that is never told by them."""
+    return formats()[format].NAMES[1:]
 
 
 def without_compression(name: str) -> str:
@@ -71,24 +72,26 @@ def unsupported_ending(name: str) -> str | None:
 
 
 def compression_of(name: str, shown: str, format: str, head: bytes) -> str | None:
-    """gzip, zstd or None, by the ending and the first bytes.
+    """gzip, zstd, bzip2, xz or None, by the ending and the first bytes.
 
     Args:
         name: file name.
         shown: the file as the error names it.
-        format: its format; Parquet and Arrow have their own compression inside.
+        format: its format; some have a compression of their own inside.
         head: its first bytes; empty for an empty file.
 
     Raises:
-        UsageError: if ending and content disagree, or a Parquet or Arrow file is compressed again.
+        UsageError: if ending and content disagree, or a compressed format is compressed again.
     """
     by_magic = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+    if head.startswith(b"BZh") and head[4:10] in _BZIP2:
+        by_magic = "bzip2"
     by_name = _COMPRESSED.get(PurePosixPath(name.lower()).suffix)
     if head and by_name and by_magic != by_name:
         raise UsageError(
             f"{shown}: named as {by_name} but does not hold {by_name} data; "
             "restore the file or give it its right ending"
         )
-    if by_magic and format in COLUMNAR:
+    if by_magic and not formats()[format].PACKED:
         raise UsageError(f"{shown}: {format} inside {by_magic} cannot be read; decompress it first")
     return by_magic or by_name

@@ -1,0 +1,307 @@
+"""What a row becomes: a document to be scored, a document with an error code, or a reject."""
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
+from typing import Any
+
+import pyarrow as pa
+
+from nocturna.tasks.control import go_on
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    REJECT_SCHEMA,
+    kept_name,
+    written_name,
+)
+from nocturna.tasks.corpus.formats import formats
+from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
+from nocturna.tasks.corpus.jsonrows import to_text
+from nocturna.tasks.corpus.kept_json import column_of
+from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
+from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
+from nocturna.tasks.corpus.storage import Digest
+from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
+from nocturna.tasks.job.source import Source
+
+MAX_ID = 1024
+"""Longest id, in characters."""
+
+_CHUNK_BYTES = 8 * 1024 * 1024
+_CHUNK_ROWS = 16_384
+
+Emit = Callable[[pa.Table, pa.Table], None]
+"""Takes a chunk: documents and rejects, in corpus order."""
+
+
+class Collector:
+    """Gathers the rows of inputs into chunks of Arrow tables, a few megabytes each.
+
+    Args:
+        emit: called with each chunk. Documents have DOCUMENT_SCHEMA and the kept source columns,
+            of types that hold what the chunk has, and where a value has another form as it was
+            written, a column with that.
+
+    Attributes:
+        digest: gets the stored bytes of the input in hand; None where it is not asked for.
+        types: what the kept columns were met with.
+        has_id: whether the documents of the input in hand bring their own id.
+    """
+
+    def __init__(self, source: Source, emit: Emit) -> None:
+        self.digest: Digest | None = None
+        self.types = KeptTypes(source.keep)
+        self.has_id = source.id is not None
+        self._source, self._emit = source, emit
+        self._uri = ""
+        self._unpacked: Unpacked | None = None
+        self._tables: list[pa.Table] = []
+        self._waiting = self._waiting_bytes = 0
+        self._rejects: list[tuple[str, int, int | None, str, str, bytes]] = []
+        self._start()
+
+    def take(self, item: InputFile, unsure: Collection[str] = ()) -> tuple[InputFile, set[str]]:
+        """Reads an input.
+
+        Args:
+            unsure: columns of which only the whole input can tell whether it has them.
+
+        Returns:
+            the input with its rows, and those of the columns that it does not have.
+
+        Raises:
+            UsageError: it cannot be read.
+        """
+        format = formats()[item.format]
+        if unsure:
+            self.flush()
+        self._uri = item.uri
+        self.has_id = self._source.id is not None or getattr(format, "OWN_IDS", False)
+        self._unpacked = Unpacked(item) if item.compression else None
+        self._rows = self._no_text = self._no_id = 0
+        self._unmet = set(unsure)
+        format.read(self._source, item, self)
+        if unsure:
+            self.flush()
+        absent = self._unmet & {*self._source.keep}
+        if self._source.text in unsure and self._no_text == self._rows:
+            absent.add(self._source.text)
+        if self._source.id in unsure and self._no_id == self._rows:
+            absent.add(str(self._source.id))
+        return replace(item, rows=self._rows), absent
+
+    def finish(self) -> None:
+        """Hands out what is left."""
+        self.flush()
+        self._cut()
+
+    def _start(self) -> None:
+        self._ids: list[str | None] = []
+        self._texts: list[Any] = []
+        self._numbers: list[int] = []
+        self._uris: list[str] = []
+        self._kept: list[list[Any]] = [[] for _ in self._source.keep]
+        self._bytes = 0
+
+    def add(
+        self,
+        row: int,
+        offset: int | None,
+        doc_id: Any,
+        text: Any,
+        kept: Sequence[Any],
+        size: int = 0,
+    ) -> None:
+        """Takes a row, which becomes a document or is rejected for its id.
+
+        Args:
+            kept: the values of the kept columns.
+            size: bytes that it takes in its stream.
+        """
+        if self.hold(row, doc_id, text, offset, size):
+            for column, value in zip(self._kept, kept, strict=True):
+                column.append(value)
+            self._flush_if_full()
+
+    def add_many(
+        self,
+        numbers: Sequence[int],
+        ids: Sequence[str] | None,
+        texts: Sequence[str],
+        kept: Sequence[Sequence[Any]],
+        size: int = 0,
+    ) -> None:
+        """Takes rows that become documents.
+
+        Args:
+            numbers: their rows.
+            ids: as `read_id` gives them; None if they bring none.
+            kept: the values of each kept column.
+            size: bytes that they take in their stream.
+        """
+        rows = len(numbers)
+        for start in range(0, rows, _CHUNK_ROWS):
+            part = slice(start, start + _CHUNK_ROWS)
+            some = None if ids is None else ids[part]
+            self.hold_many(numbers[part], some, texts[part], min(size, size * _CHUNK_ROWS // rows))
+            for column, values in zip(self._kept, kept, strict=True):
+                column.extend(values[part])
+            self._flush_if_full()
+
+    def hold(
+        self, row: int, doc_id: Any, text: Any, offset: int | None = None, size: int = 0
+    ) -> bool:
+        """As `add`, of a row whose kept values come with `flush`; whether it is a document."""
+        self._no_text += text is MISSING
+        name: str | None = None
+        if self.has_id:
+            name, problem = read_id(doc_id)
+            if problem:
+                self._no_id += doc_id is MISSING
+                self.reject(row, offset, *problem, raw=_raw_of(doc_id), size=size)
+                return False
+        self._rows += 1
+        if self._unpacked is not None:
+            self._unpacked.add(max(LEAST_ROW, size))
+        self._ids.append(name)
+        self._texts.append(text)
+        self._numbers.append(row)
+        self._uris.append(self._uri)
+        self._bytes += len(text) if isinstance(text, str) else 0
+        return True
+
+    def hold_many(
+        self,
+        numbers: Sequence[int],
+        ids: Sequence[str] | None,
+        texts: Sequence[str] | None,
+        size: int = 0,
+    ) -> None:
+        """As `add_many`, of rows whose kept values come with `flush`, and perhaps their texts."""
+        rows = len(numbers)
+        self._rows += rows
+        if self._unpacked is not None:
+            self._unpacked.add(max(LEAST_ROW * rows, size))
+        self._ids.extend(ids or [None] * rows)
+        self._numbers.extend(numbers)
+        self._uris.extend([self._uri] * rows)
+        if texts is not None:
+            self._texts.extend(texts)
+            self._bytes += sum(map(len, texts))
+
+    def _flush_if_full(self) -> None:
+        if self._bytes > _CHUNK_BYTES or len(self._ids) >= _CHUNK_ROWS:
+            self.flush()
+
+    def reject(
+        self, row: int, offset: int | None, reason: str, message: str, raw: bytes, size: int = 0
+    ) -> None:
+        """Takes a row that is no document."""
+        self._rows += 1
+        if self._unpacked is not None:
+            self._unpacked.add(max(LEAST_ROW, size))
+        self._rejects.append((self._uri, row, offset, reason, message, raw[:RAW_BYTES]))
+        if len(self._rejects) >= _CHUNK_ROWS:
+            self._cut()
+
+    def flush(
+        self, kept: Sequence[pa.Array] | None = None, texts: pa.LargeStringArray | None = None
+    ) -> None:
+        """Turns the rows taken since the last time into Arrow.
+
+        Args:
+            kept: the kept columns where they are Arrow already, and not among the rows.
+            texts: the texts where they are.
+        """
+        if not self._ids:
+            self._start()
+            return
+        most = self._source.max_chars
+        read = read_texts(self._texts, most) if texts is None else read_text_array(texts, most)
+        found, hashes, sizes, codes, messages = read
+        columns = [
+            pa.array(self._ids, pa.string()),
+            found,
+            hashes,
+            pa.array(self._uris, pa.string()),
+            pa.array(self._numbers, pa.int64()),
+            codes,
+            messages,
+            sizes,
+        ]
+        named: list[tuple[str, pa.Array]] = []
+        more: list[tuple[str, pa.Array]] = []
+        for at, name in enumerate(self._source.keep):
+            if kept is None:
+                values = self._kept[at]
+                if name in self._unmet and any(value is not MISSING for value in values):
+                    self._unmet.discard(name)
+                array, written = column_of(values)
+                if written is not None:
+                    more.append((written_name(name), written))
+            else:
+                array = kept[at]
+            named.append((kept_name(name), array))
+            self.types.add(name, array.type, seen_in(array, self._uri))
+        named += more
+        schema = pa.schema([*DOCUMENT_SCHEMA, *(pa.field(n, array.type) for n, array in named)])
+        table = pa.Table.from_arrays([*columns, *(array for _, array in named)], schema=schema)
+        self._tables.append(table)
+        self._waiting += table.num_rows
+        self._waiting_bytes += self._bytes
+        self._start()
+        if self._waiting >= _CHUNK_ROWS or self._waiting_bytes > _CHUNK_BYTES:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Hands a chunk out."""
+        go_on()
+        if not self._tables and not self._rejects:
+            return
+        names = REJECT_SCHEMA.names
+        rejects = pa.Table.from_pylist(
+            [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
+        )
+        self._emit(joined(self._tables, self._source.keep), rejects)
+        self._tables, self._rejects = [], []
+        self._waiting = self._waiting_bytes = 0
+
+
+def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
+    """Documents of one chunk, each kept column of one type."""
+    if not tables:
+        fields = [pa.field(kept_name(name), pa.null()) for name in keep]
+        return pa.schema([*DOCUMENT_SCHEMA, *fields]).empty_table()
+    if len(tables) == 1:
+        return tables[0]
+    types = KeptTypes(keep)
+    for table in tables:
+        for name in keep:
+            values = table[kept_name(name)]
+            types.add(name, values.type, seen_in(values, ""))
+    return pa.concat_tables(
+        [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
+    )
+
+
+def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
+    """An id as documents have it, or the reason and the message of a reject."""
+    if value is MISSING or value is None or (isinstance(value, str) and not value.strip()):
+        return None, ("missing_id", "the id is missing, null or empty")
+    if isinstance(value, bool):
+        value = "true" if value else "false"
+    if not isinstance(value, str):
+        return None, ("invalid_id", f"the id is a {type(value).__name__}, not a text or a number")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return None, ("invalid_id", "the id holds a lone surrogate, which is no Unicode text")
+    if len(value) > MAX_ID:
+        return None, ("invalid_id", f"the id is longer than {MAX_ID:,} characters")
+    return str(value), None
+
+
+def _raw_of(value: Any) -> bytes:
+    if value is MISSING or value is None:
+        return b""
+    text = value if isinstance(value, str) else to_text(value)
+    return text[:RAW_BYTES].encode("utf-8", "surrogatepass")

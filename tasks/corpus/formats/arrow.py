@@ -1,0 +1,32 @@
+"""Arrow files and streams, Feather among them: a row a document."""
+
+from typing import TYPE_CHECKING
+
+from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.job.source import Source
+
+if TYPE_CHECKING:
+    from nocturna.tasks.corpus.collector import Collector
+
+NAMES = ("arrow", ".arrow", ".feather")
+ABOUT = "a row; a column inside a struct by its path, `a.b`"
+PACKED = False
+
+
+def columns(source: Source, item: InputFile) -> Columns:
+    from nocturna.tasks.corpus.columnar_rows import schema_columns
+
+    return schema_columns(source, item)
+
+
+def has_rows(source: Source, item: InputFile) -> bool:
+    from nocturna.tasks.corpus import columnar
+
+    return columnar.has_rows(source, item)
+
+
+def read(source: Source, item: InputFile, rows: "Collector") -> None:
+    from nocturna.tasks.corpus.columnar_rows import read_rows
+
+    read_rows(source, item, rows)

@@ -1,0 +1,119 @@
+"""Spreadsheets of Excel and LibreOffice: a row of a sheet a document, its first row the header."""
+
+import zipfile
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from typing import TYPE_CHECKING, Any
+
+from nocturna.tasks.corpus.columns import require
+from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.storage import open_raw, storage_errors
+from nocturna.tasks.corpus.unpacking import Unpacked
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.source import Source
+
+if TYPE_CHECKING:
+    from nocturna.tasks.corpus.collector import Collector
+
+NAMES = ("spreadsheet", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
+ABOUT = "a row below the header of the sheet `--sheet`, else of the first one that has rows"
+PACKED = False
+MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
+
+_EXACT = 2**53
+_Row = tuple[int, list[Any]]
+
+
+def columns(source: Source, item: InputFile) -> Columns:
+    names = next(_rows(source, item), (0, []))[1]
+    return Columns(require(source, item, names, set(names)))
+
+
+def has_rows(source: Source, item: InputFile) -> bool:
+    if not item.size:
+        return False
+    rows = _rows(source, item)
+    return next(rows, None) is not None and next(rows, None) is not None
+
+
+def read(source: Source, item: InputFile, rows: "Collector") -> None:
+    from nocturna.tasks.corpus.input_files import MISSING
+
+    found = _rows(source, item) if item.size else iter(())
+    header = next(found, (0, []))[1]
+    at = {name: place for place, name in enumerate(header)}
+    for number, cells in found:
+        if cells[len(header) :]:
+            message = f"row {number}: a value beside the columns of the header"
+            rows.reject(number, None, "wrong_field_count", message, repr(cells).encode())
+            continue
+        values = dict(zip(header, cells, strict=False))
+        kept = [values.get(name) if name in at else None for name in source.keep]
+        doc_id = values.get(source.id, MISSING) if source.id is not None else None
+        rows.add(number, None, doc_id, values.get(source.text), kept)
+
+
+def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
+    """The rows that are not empty, each with its number; cells after the last value are left out.
+
+    Raises:
+        UsageError: it is no spreadsheet, unpacks to too much, or has no such sheet.
+    """
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    with storage_errors(item.uri), open_raw(source, item) as raw:
+        try:
+            _check_size(item, raw)
+            book = CalamineWorkbook.from_filelike(raw)
+            for sheet in _sheets(source, item, book.sheet_names):
+                found = False
+                for number, cells in enumerate(book.get_sheet_by_name(sheet).iter_rows(), 1):
+                    values = [_value(cell) for cell in cells]
+                    while values and values[-1] is None:
+                        values.pop()
+                    if values:
+                        found = True
+                        yield number, values
+                if found:
+                    return
+        except (CalamineError, zipfile.BadZipFile, RuntimeError) as error:
+            reason = " ".join(str(error).split())[:200]
+            raise UsageError(
+                f"{item.uri}: cannot be read as a spreadsheet ({reason}); save it again, without "
+                "a password"
+            ) from None
+
+
+def _sheets(source: Source, item: InputFile, names: list[str]) -> list[str]:
+    if source.sheet is None:
+        return names
+    if source.sheet not in names:
+        shown = ", ".join(map(repr, names[:20]))
+        raise UsageError(f"{item.uri}: no sheet {source.sheet!r}; the sheets are {shown}")
+    return [source.sheet]
+
+
+def _check_size(item: InputFile, raw: Any) -> None:
+    """Refuses a packed one that unpacks to too much, by what it says of itself."""
+    if raw.read(2) == b"PK":
+        with zipfile.ZipFile(raw) as packed:
+            Unpacked(item, inside=True).add(sum(one.file_size for one in packed.infolist()))
+    raw.seek(0)
+
+
+def _value(cell: Any) -> Any:
+    """A cell as JSON would have it: numbers as they are shown, times in ISO 8601."""
+    from nocturna.tasks.corpus.jsonrows import Number
+
+    match cell:
+        case "":
+            return None
+        case bool() | str():
+            return cell
+        case int() | float():
+            whole = isinstance(cell, int) or (cell.is_integer() and abs(cell) < _EXACT)
+            return Number(int(cell) if whole else repr(cell))
+        case datetime() | date() | time():
+            return cell.isoformat()
+    return str(cell)
