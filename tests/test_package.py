@@ -86,4 +86,5 @@ def test_the_wheel_scores_the_demo_beside_modules_of_the_users_own(installed, tm
 def test_what_is_not_there_is_one_line(tmp_path):
     with pytest.raises(NocturnaError, match="nothing is published here"):
         nocturna.read_results(tmp_path)
-    assert nocturna.read_runs(tmp_path / "out" / "prensa").empty
+    with pytest.raises(NocturnaError, match="nothing is published here"):
+        nocturna.read_runs(tmp_path / "out" / "prensa")
