@@ -9,8 +9,10 @@ from nocturna.tasks.results.checks import check_run, write_metrics
 from nocturna.tasks.results.configs import note_configs
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.manifest import PUBLISHED, write_manifest
+from nocturna.tasks.results.parts import sha256_of
 from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.snapshots import publish
+from tests.flows.command import Command, runner
 from tests.results.examples import (
     COLUMNS,
     JOB,
@@ -66,3 +68,16 @@ def job(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for number, ids in enumerate(NIGHTS):
         night(layout, number, ids, version=number // 2)
     return layout.root
+
+
+@pytest.fixture
+def nocturna(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Command:
+    """The command, as wide as it likes."""
+    monkeypatch.setenv("COLUMNS", "200")
+    return runner(capsys, monkeypatch)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """What is in a folder, byte for byte."""
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(path.relative_to(folder)): sha256_of(path) for path in found}

@@ -1,0 +1,64 @@
+"""Values of rows for other programs: as JSON, and as cells that no spreadsheet takes for code."""
+
+import json
+import math
+from collections.abc import Iterator
+from datetime import date, datetime, time
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+
+_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+"""What spreadsheets take for the start of a formula (OWASP, CSV injection)."""
+
+
+def plain_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
+    """Rows as values that JSON has: times in ISO 8601, numbers as numbers."""
+    for batch in reader:
+        for row in batch.to_pylist():
+            yield {name: plain(value) for name, value in row.items()}
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON has it; null for what is no number.
+
+    >>> plain({"share": float("nan"), "raw": b"caf\\xe9"})
+    {'share': None, 'raw': 'caf\\\\xe9'}
+    """
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(name): plain(v) for name, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v) for v in value]
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    return _as_json(value)
+
+
+def _as_json(value: Any) -> int | float | str:
+    if isinstance(value, Decimal):
+        return int(value) if value == value.to_integral_value() else float(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return value.isoformat() if isinstance(value, datetime | date | time) else str(value)
+
+
+def is_formula(value: Any) -> bool:
+    """Whether a spreadsheet would compute a text instead of showing it."""
+    return isinstance(value, str) and value.startswith(_FORMULAS)
+
+
+def csv_cell(value: Any) -> Any:
+    """A value as a cell of CSV: a text that a spreadsheet would compute gets an apostrophe.
+
+    >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell(["política", "salud"])
+    ("'=1+1", -1.5, '["política", "salud"]')
+    """
+    found = plain(value)
+    if isinstance(found, dict | list):
+        found = json.dumps(found, ensure_ascii=False)
+    if isinstance(found, bool):
+        return str(found).lower()
+    return f"'{found}" if is_formula(found) else found
