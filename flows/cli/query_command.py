@@ -21,14 +21,15 @@ def query(
 ) -> None:
     """Ask published results in SQL (DuckDB), read only.
 
-    Views: results (a row a document), runs, quarantine (rows that could not be read), configs
-    (what the configs of scores stand for), history (a row a night, score and label).
+    results: a row a document. runs: a row a run. quarantine: rows that could not be read.
+    configs: what the configs of scores stand for. history: a row a night, score and label.
 
     Example: nocturna query out/prensa "select topic, count(*) from results group by 1"
     """
     from nocturna.answers import print_answer
     from nocturna.tasks.reading.questions import ask, asking
+    from nocturna.tasks.reading.views import view_of
 
     one_form({"--csv": as_csv, "--json": as_json})
-    with asking(out, at) as database:
+    with asking(view_of(out, at)) as database:
         print_answer(ask(database, question), as_csv, as_json)

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.history import history_table
 from nocturna.tasks.reading.runs_table import runs_table
-from nocturna.tasks.reading.views import At, View, view_of
+from nocturna.tasks.reading.views import View
 from nocturna.tasks.results import files
 from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.layout import Layout
@@ -38,20 +38,15 @@ _WHERE = re.compile(r"^LINE (\d+):", re.MULTILINE)
 
 
 @contextmanager
-def asking(out: str | Path, at: At = None) -> "Iterator[duckdb.DuckDBPyConnection]":
+def asking(view: View) -> "Iterator[duckdb.DuckDBPyConnection]":
     """A DuckDB with the views of a job: `results`, `runs`, `quarantine`, `configs`, `history`.
 
     It can open the files of the views and nothing else: no other file, no network, no extension.
     It cannot be set otherwise. `ask` is what keeps a question from writing.
 
     Args:
-        out: output folder of a job.
-        at: which snapshot `results` are of; see `view_of`.
-
-    Raises:
-        UsageError: nothing is published, or not then.
+        view: which snapshot `results` are of.
     """
-    view = view_of(out, at)
     with tempfile.TemporaryDirectory(prefix="nocturna-") as spill:
         database = connect(view.layout, spill=Path(spill))
         try:
