@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.runs_table import moment
 from nocturna.tasks.results.checks import read_metrics
 from nocturna.tasks.results.layout import Layout
@@ -52,3 +54,18 @@ def _rows(layout: Layout, night: Snapshot) -> Iterator[dict[str, Any]]:
         for label, share in figures["shares"].items():
             documents = figures.get("counts", {}).get(label)
             yield row | {"label": label, "documents": documents, "share": share}
+
+
+def of_score(layout: Layout, score: str | None) -> pa.Table:
+    """The history of one score, or of all.
+
+    Raises:
+        UsageError: no night has such a score, or nothing was published.
+    """
+    table = history_table(layout)
+    if not table.num_rows:
+        raise UsageError(f"{layout.root}: no night is on record here; `nocturna runs` lists runs")
+    names = table["score"].unique().to_pylist()
+    if score is not None and score not in names:
+        raise UsageError(f"--score {score}: no such score; there are {', '.join(names)}")
+    return table if score is None else table.filter(pc.equal(table["score"], score))

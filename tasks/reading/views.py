@@ -17,6 +17,9 @@ At = int | str | date | None
 """A snapshot's number, a run's id or a part of it, a date, a time; None for what is shown now."""
 
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
+SHORTEST_PART = 6
+"""Characters of a part of a run id, so that none is taken for a number."""
+
 _SHOWN = 5
 
 
@@ -75,6 +78,20 @@ def view_of(out: str | Path, at: At = None) -> View:
     return _kept(layout, _found(layout, at), at)
 
 
+def view_before(view: View) -> View:
+    """The snapshot that readers saw before this one, of those that are kept.
+
+    Raises:
+        UsageError: none is.
+    """
+    earlier = [s for s in kept_snapshots(view.layout) if s.number < (view.number or 0)]
+    if not earlier:
+        raise UsageError(
+            f"{view.layout.root}: no earlier snapshot is kept; this is the first night"
+        )
+    return _kept(view.layout, earlier[-1], earlier[-1].number)
+
+
 def kept_snapshots(layout: Layout) -> list[Snapshot]:
     """The snapshots whose rows can still be read, oldest first."""
     return [s for s in committed(layout) if s.parts and is_kept(layout, s)]
@@ -105,9 +122,11 @@ def _kept(layout: Layout, snapshot: Snapshot, at: At) -> View:
 def _found(layout: Layout, at: At) -> Snapshot:
     every, text, moment = committed(layout), str(at).strip(), _moment(at)
     found = [s for s in every if text.isdecimal() and s.number == int(text)]
+    if found:
+        return found[-1]
     if moment is not None:
         found = [s for s in every if _time(s.published_at) <= moment]
-    if not found and text and moment is None:
+    elif len(text) >= SHORTEST_PART:
         found = _of_run(every, text)
     if not found:
         raise UsageError(
