@@ -1,13 +1,13 @@
 """Answers in rows: a table for a person, CSV or JSON for a program, written as they come."""
 
-import csv
 import itertools
 import json
 import sys
 from typing import TYPE_CHECKING, Any
 
 from nocturna.console import person_console
-from nocturna.tasks.reading.cells import csv_cell, plain_rows
+from nocturna.tasks.reading.cells import plain_rows
+from nocturna.tasks.reading.comma_separated import write_csv
 from nocturna.tasks.reading.questions import one_line
 
 if TYPE_CHECKING:
@@ -25,19 +25,11 @@ def print_answer(answer: "pa.RecordBatchReader", as_csv: bool, as_json: bool) ->
     """
     with one_line("the question"):
         if as_csv:
-            _print_csv(answer)
+            write_csv(answer, sys.stdout)
         elif as_json:
             _print_json(answer)
         else:
             _print_table(answer)
-
-
-def _print_csv(answer: "pa.RecordBatchReader") -> None:
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(map(csv_cell, answer.schema.names))
-    for batch in answer:
-        columns = [column.to_pylist() for column in batch.columns]
-        writer.writerows([csv_cell(value) for value in row] for row in zip(*columns, strict=True))
 
 
 def _print_json(answer: "pa.RecordBatchReader") -> None:

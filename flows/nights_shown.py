@@ -21,7 +21,7 @@ def sparkline(values: Sequence[float | None]) -> str:
     """Values as a line of bars, from 0 to the highest; a space where there is none.
 
     >>> sparkline([0.1, 0.2, None, 0.4])
-    '▂▄ █'
+    '▃▅ █'
     """
     top = max((value for value in values if value is not None), default=0.0) or 1.0
     steps = len(_BARS) - 1

@@ -61,7 +61,7 @@ def show(
 
     orders: dict[Order, bool] = {"surest": surest, "least-sure": least_sure, "sample": sample}
     one_form({f"--{name}": given for name, given in orders.items()})
-    order = next((name for name, given in orders.items() if given), "source")
+    order: Order = next((name for name, given in orders.items() if given), "source")
     view = view_of(out, at)
     with asking(view) as database:
         found = pick(database, view.schema, context.meta["nocturna.labels"], order, most)

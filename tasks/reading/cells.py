@@ -13,11 +13,23 @@ _FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What spreadsheets take for the start of a formula (OWASP, CSV injection)."""
 
 
+def columns_of(batch: pa.RecordBatch) -> list[list[Any]]:
+    """The columns of rows as Python values; floats of 32 bits in their own digits."""
+    return [_values(column) for column in batch.columns]
+
+
+def _values(column: pa.Array) -> list[Any]:
+    if column.type != pa.float32():
+        return list(column.to_pylist())
+    return [None if text is None else float(text) for text in column.cast(pa.string()).to_pylist()]
+
+
 def plain_rows(reader: pa.RecordBatchReader) -> Iterator[dict[str, Any]]:
     """Rows as values that JSON has: times in ISO 8601, numbers as numbers."""
     for batch in reader:
-        for row in batch.to_pylist():
-            yield {name: plain(value) for name, value in row.items()}
+        names = batch.schema.names
+        for row in zip(*columns_of(batch), strict=True):
+            yield {name: plain(value) for name, value in zip(names, row, strict=True)}
 
 
 def plain(value: Any) -> Any:
