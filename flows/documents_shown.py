@@ -24,7 +24,7 @@ def print_documents(found: Picked, schema: pa.Schema) -> None:
         plain(console, "  ".join(filter(None, facts)))
         plain(console, f"    {row['source_uri']}, row {row['source_row']:,}")
         if row.get("text"):
-            for line in _lines(row["text"], min(console.width, 100)):
+            for line in lines_of(row["text"], min(console.width, 100) - 6):
                 plain(console, f"    {line}")
         plain(console, "")
     plain(console, f"{len(found.rows):,} of {found.found:,} documents")
@@ -39,8 +39,9 @@ def _score(score: ScoreThere, row: dict[str, Any]) -> str:
     return f"{score.name} {value} {row[f'{score.name}_score']:.2f}"
 
 
-def _lines(text: str, width: int) -> list[str]:
+def lines_of(text: str, width: int) -> list[str]:
+    """The start of a text as lines of a width."""
     shown = " ".join(text[: MOST_CHARACTERS + 1].split())
     if len(text) > MOST_CHARACTERS:
         shown = f"{shown[:MOST_CHARACTERS]}… ({len(text):,} characters)"
-    return textwrap.wrap(shown, max(40, width - 6))
+    return textwrap.wrap(shown, max(40, width))

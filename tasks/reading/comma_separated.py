@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterable
-from typing import TextIO
+from typing import Any, TextIO
 
 import pyarrow as pa
 
@@ -20,7 +20,7 @@ def write_csv(reader: pa.RecordBatchReader, target: TextIO) -> int:
     return sum(_write(writer, batch) for batch in reader)
 
 
-def _write(writer: "csv.Writer", batch: pa.RecordBatch) -> int:
+def _write(writer: Any, batch: pa.RecordBatch) -> int:
     columns = columns_of(batch)
     cells: list[Iterable[object]] = [map(csv_cell, column) for column in columns]
     writer.writerows(zip(*cells, strict=True))
