@@ -21,6 +21,7 @@ import nocturna
 job = nocturna.read_job(sys.argv[1])
 job = job.model_copy(update={"output": job.output.model_copy(update={"dir": "out"})})
 summary = nocturna.score_job(job)
+assert summary.report, "the template of the report is in the wheel"
 rows = nocturna.read_results("out/opiniones", ["doc_id", "sentiment", "topic"])
 runs = nocturna.read_runs("out/opiniones")
 print(json.dumps([nocturna.__file__, len(rows), list(rows.columns), list(runs.status)]))

@@ -19,7 +19,7 @@ from nocturna.tasks.visible import visible
 
 COMMANDS = (
     *("score", "jobs", "runs", "publish", "rollback", "columns"),
-    *("query", "show", "explain", "history", "diff", "export"),
+    *("query", "show", "explain", "history", "diff", "report", "export"),
     *("evaluate", "check-model", "serve"),
 )
 """In the order of the help; `<name>_command.py` holds each, with _ for -."""

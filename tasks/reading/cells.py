@@ -1,6 +1,5 @@
-"""Values of rows for other programs: as JSON, and as cells that no spreadsheet takes for code."""
+"""Values of rows for other programs: as JSON has them, and which a spreadsheet takes for code."""
 
-import json
 import math
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -9,7 +8,7 @@ from typing import Any
 
 import pyarrow as pa
 
-_FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+FORMULAS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 """What spreadsheets take for the start of a formula (OWASP, CSV injection)."""
 
 
@@ -59,18 +58,4 @@ def _as_json(value: Any) -> int | float | str:
 
 def is_formula(value: Any) -> bool:
     """Whether a spreadsheet would compute a text instead of showing it."""
-    return isinstance(value, str) and value.startswith(_FORMULAS)
-
-
-def csv_cell(value: Any) -> Any:
-    """A value as a cell of CSV: a text that a spreadsheet would compute gets an apostrophe.
-
-    >>> csv_cell("=1+1"), csv_cell(-1.5), csv_cell(["política", "salud"])
-    ("'=1+1", -1.5, '["política", "salud"]')
-    """
-    found = plain(value)
-    if isinstance(found, dict | list):
-        found = json.dumps(found, ensure_ascii=False)
-    if isinstance(found, bool):
-        return str(found).lower()
-    return f"'{found}" if is_formula(found) else found
+    return isinstance(value, str) and value.startswith(FORMULAS)

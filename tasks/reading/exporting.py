@@ -14,7 +14,7 @@ from nocturna.tasks.reading.views import View
 from nocturna.tasks.reading.workbook import Written, check_fits, write_workbook
 from nocturna.tasks.results import files
 
-ROWS_AT_ONCE = 5_000
+ROWS_AT_ONCE = 10_000
 
 
 def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tuple[int, Written]:

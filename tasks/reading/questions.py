@@ -22,8 +22,6 @@ from nocturna.tasks.results.sql import connect, literal, quoted
 if TYPE_CHECKING:
     import duckdb
 
-VIEWS = ("results", "runs", "quarantine", "configs", "history")
-
 _QUARANTINE = {
     "run_id": "VARCHAR",
     "source_uri": "VARCHAR",

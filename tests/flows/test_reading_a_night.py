@@ -168,3 +168,45 @@ def test_own_labels_and_numbers_can_be_asked_for(ask, nocturna, folder):
     assert "mean" in ask("history").out
     moved = ask("diff", "--json").json["moved"]
     assert {"new document", "new text"} >= {move["why"] for move in moved}
+
+
+def test_each_night_leaves_its_report(ask, folder):
+    figures = ask("report", "--json").json
+    left = Path(folder / "out/notas/runs" / figures["run_id"])
+    kept = json.loads((left / "report.json").read_text("utf-8"))
+    assert {**kept, "made_at": ""} == {**figures, "made_at": ""}
+    page = (left / "report.html").read_text("utf-8")
+    assert "<b>nuevo</b>" not in page and len(page.encode()) < 1_000_000
+    assert (left / "report.html").stat().st_mode & 0o077 == 0, "it holds texts"
+
+
+def test_a_report_reads_gold_dates_columns_and_numbers(ask, folder):
+    table, figures = rows(folder), ask("report", "--json").json
+    scored = table[table.status == "ok"]
+    gold = {entry["score"]: entry for entry in figures["confidence"]}
+    right = int((scored.oro == scored.sentiment).sum())
+    told = gold["sentiment"]
+    assert (told["gold_column"], told["gold"], told["right"]) == ("oro", 60, right)
+    assert sum(b["right"] for b in told["bins"]) == right and told["low"] < right / 60
+    assert gold["topic"]["gold_column"] is None
+    (by_section,) = [
+        entry
+        for entry in figures["by_column"]
+        if (entry["rows"], entry["columns"]) == ("seccion", "topic")
+    ]
+    counted = pd.crosstab(scored.seccion, scored.topic)
+    for value, counts in zip(by_section["row_values"], by_section["counts"], strict=True):
+        assert counts == [counted.loc[value].get(c, 0) for c in by_section["column_values"]]
+    assert "candidatos" not in {entry["rows"] for entry in figures["by_column"]}
+    weeks = pd.to_datetime(scored.fecha).dt.to_period("W").dt.start_time.dt.date.astype(str)
+    over = next(entry for entry in figures["over_time"] if entry["score"] == "topic")
+    assert (over["unit"], over["column"]) == ("week", "fecha")
+    assert dict(zip(over["periods"], over["documents"], strict=True)) == {
+        week: int((weeks == week).sum()) for week in over["periods"]
+    }
+    assert sum(over["documents"]) == 60 and set(weeks) <= set(over["periods"])
+    urgency = next(entry for entry in figures["scores"] if entry["name"] == "urgency")
+    assert urgency["gives"] == "number" and urgency["documents"] == int(scored.urgency.count())
+    assert urgency["mean"] == pytest.approx(float(scored.urgency.mean()), rel=1e-5)
+    assert figures["rows"]["quarantined"] == 1 and sum(figures["quarantined"].values()) == 1
+    assert figures["published"]["errors"] == {"empty_text": 1}

@@ -46,7 +46,7 @@ def test_csv_keeps_every_row_and_defuses_formulas(odd, tmp_path, nocturna):
     assert done.out.endswith(
         "a.csv: 6 rows; texts with ' in front, which a spreadsheet would compute: 5\n"
     )
-    assert (tmp_path / "a.csv").read_bytes().startswith(b"\xef\xbb\xbfdoc_id,'=kept,")
+    assert (tmp_path / "a.csv").read_bytes().startswith(b'\xef\xbb\xbf"doc_id","\'=kept",')
     with (tmp_path / "a.csv").open(encoding="utf-8-sig", newline="") as content:
         rows = list(csv.DictReader(content))
     ids = ["007", "'=1+1", "'＝A1", "'-3", "'\t+1", ODD["doc_id"][-1]]
