@@ -5,14 +5,17 @@ uses Nocturna needs the few names below; each imports what it needs when it is c
 """
 
 from collections.abc import Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import nocturna.tasks.settings as _settings  # noqa: F401  before any flow imports the engine
 
 if TYPE_CHECKING:
     import datasets
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa
 
     from nocturna.tasks.job.job import Job
     from nocturna.tasks.results.report import Summary
@@ -65,39 +68,73 @@ def read_corpus(path: str | Path, **source: Any) -> "datasets.IterableDataset":
     return CorpusBuilder(source=told).as_streaming_dataset("train")
 
 
-def read_results(out: str | Path, columns: Sequence[str] | None = None) -> "pd.DataFrame":
-    """The published rows of a job, one a document, as they are at this moment.
+@overload
+def read_results(
+    out: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    at: int | str | date | None = None,
+    as_: Literal["pandas"] = "pandas",
+) -> "pd.DataFrame": ...
+@overload
+def read_results(
+    out: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    at: int | str | date | None = None,
+    as_: Literal["polars"],
+) -> "pl.DataFrame": ...
+@overload
+def read_results(
+    out: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    at: int | str | date | None = None,
+    as_: Literal["arrow"],
+) -> "pa.Table": ...
+def read_results(
+    out: str | Path,
+    columns: Sequence[str] | None = None,
+    *,
+    at: int | str | date | None = None,
+    as_: str = "pandas",
+) -> Any:
+    """The published rows of a job, one a document, as they are now or were then.
 
     Args:
         out: output folder of the job, e.g. `out/prensa`.
         columns: those that are wanted; all of them where none are named.
+        at: an earlier snapshot, as long as retention keeps it: its number, the id of the run that
+            published it, or a date: the last one published by the end of that day, UTC.
+        as_: `pandas`, `polars` (to be installed beside Nocturna) or `arrow`.
 
     Raises:
-        NocturnaError: nothing is published there; one line.
+        NocturnaError: nothing is published there, or not at that time; one line that says what is
+            kept.
     """
-    import pandas as pd
+    from nocturna.tasks.reading.loading import load_results
 
-    from nocturna.tasks.errors import UsageError
-
-    results = Path(out).expanduser() / "results"
-    if not results.exists():
-        raise UsageError(f"{results}: nothing is published here; name the output folder of a job")
-    return pd.read_parquet(results, columns=None if columns is None else list(columns))
+    return load_results(out, columns, at, as_)
 
 
-def read_runs(out: str | Path) -> "pd.DataFrame":
+@overload
+def read_runs(out: str | Path, *, as_: Literal["pandas"] = "pandas") -> "pd.DataFrame": ...
+@overload
+def read_runs(out: str | Path, *, as_: Literal["polars"]) -> "pl.DataFrame": ...
+@overload
+def read_runs(out: str | Path, *, as_: Literal["arrow"]) -> "pa.Table": ...
+def read_runs(out: str | Path, *, as_: str = "pandas") -> Any:
     """What the runs of a job did and became, one a row, the newest first.
+
+    Counts and times have columns of their own; models, inputs and settings are JSON.
 
     Args:
         out: output folder of the job, e.g. `out/prensa`.
+        as_: `pandas`, `polars` or `arrow`.
+
+    Raises:
+        NocturnaError: it is no output folder of a job; one line.
     """
-    from dataclasses import asdict
+    from nocturna.tasks.reading.loading import load_runs
 
-    import pandas as pd
-
-    from nocturna.tasks.results.layout import layout_of
-    from nocturna.tasks.results.manifest import list_runs
-
-    folder = Path(out).expanduser().absolute()
-    runs = list_runs(layout_of(folder.parent, folder.name))
-    return pd.DataFrame([asdict(run) for run in reversed(runs)])
+    return load_runs(out, as_)

@@ -133,6 +133,8 @@ def as_markdown(summary: Summary) -> str:
     if not summary.warnings:
         lines.append("No warnings.")
     lines += ["", f"Rows for readers: `{_code(summary.results)}`"]
+    if summary.report:
+        lines += ["", f"The report, a page: `{_code(summary.report)}`"]
     if summary.quarantine:
         lines += ["", f"Rows that could not be read: `{_code(summary.quarantine)}`"]
     for place in summary.sinks.values():

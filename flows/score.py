@@ -9,6 +9,7 @@ from nocturna.artifacts import report
 from nocturna.claiming import all_scored, claimed, progress
 from nocturna.observer import Observer
 from nocturna.recorded import ahead, body, do, each, is_recorded, observed
+from nocturna.report_left import with_report
 from nocturna.run_name import job_and_date
 from nocturna.tasks.control import stop_on_signals
 from nocturna.tasks.cores import usable_cores
@@ -50,6 +51,8 @@ def score_corpus(job: Job) -> Summary:
         summary = do(publish_results, *run, shards, summaries, spent)
         if plan.sinks:
             summary = do(mirror_results, plan.layout, summary)
+        if job.output.report:
+            summary = with_report(plan.layout, summary)
         if is_recorded():
             report(plan.layout, summary)
         return summary

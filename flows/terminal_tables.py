@@ -28,6 +28,8 @@ def print_summary(summary: Summary) -> None:
     for name, place in summary.sinks.items():
         known = "table" if place == summary.table else name
         plain(console, f"{known:<11} {place['uri']}")
+    if summary.report:
+        plain(console, f"report      {summary.report}")
     if summary.quarantine:
         plain(console, f"quarantine  {summary.quarantine}")
     for library, line in summary.reading.items():

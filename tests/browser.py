@@ -34,10 +34,15 @@ def chromium() -> str | None:
 
 
 class Browser:
-    """One page of a browser."""
+    """One page of a browser.
+
+    Attributes:
+        events: what it said by itself meanwhile, of the domains that were enabled.
+    """
 
     def __init__(self, socket: Any) -> None:
         self._socket, self._number = socket, 0
+        self.events: list[dict[str, Any]] = []
 
     def call(self, method: str, **parameters: Any) -> Any:
         """One command of the protocol and what it answers."""
@@ -47,6 +52,7 @@ class Browser:
             answer = json.loads(self._socket.recv(timeout=60))
             if answer.get("id") == self._number:
                 return answer["result"]
+            self.events.append(answer)
 
     def open(self, url: str) -> None:
         """Goes to a page; returns before it has been drawn."""

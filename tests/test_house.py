@@ -10,8 +10,10 @@ The rules:
 6.  `results` may import the stages before it, for what they say of their own columns.
 7.  `evaluation` may import the stages whose work it judges.
 8.  `job` describes; of the stages it knows only which kinds there are, by their registries.
-9.  `run` puts stages together and imports no step.
-10. A step imports stages and `run`, never another step.
+9.  `reading` reads what is published: it may import `results` and the stages before it, and only
+    `flows` imports it.
+10. `run` puts stages together and imports no step.
+11. A step imports stages and `run`, never another step.
 
 Prefect is imported in `flows/` only, torch and transformers in `inference/` only, a provider's
 client in `enrichment/providers/` only. No two modules import each other, not by a third either,
@@ -28,6 +30,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 STEPS = {"stage", "plan", "score", "summarise", "publish"}
+READING = "reading"
 STAGES = {"corpus", "inference", "enrichment", "results", "evaluation"}
 GROUND = "common ground"
 MAY = {
@@ -38,9 +41,10 @@ MAY = {
     "enrichment": {"job"},
     "results": {"job", "corpus", "inference", "enrichment"},
     "evaluation": {"job", "corpus", "inference"},
+    READING: {"job", "corpus", "inference", "enrichment", "results"},
     "run": {"job", *STAGES},
     "steps": {"job", "run", *STAGES},
-    "flows": {"job", "run", "steps", *STAGES},
+    "flows": {"job", "run", "steps", READING, *STAGES},
 }
 """What each part may import besides itself and the common ground."""
 
@@ -146,13 +150,14 @@ def test_no_module_imports_against_the_direction():
         ("tasks/naming.py", "from nocturna.tasks.corpus import kept"),
         ("tasks/corpus/kept.py", "from nocturna.tasks.results.schema import Columns"),
         ("tasks/run/frozen.py", "from nocturna.tasks.plan import Planned"),
+        ("tasks/plan.py", "from nocturna.tasks.reading.views import view_of"),
         ("tasks/plan.py", "def later():\n    from nocturna.tasks.score import score_shard"),
     ],
 )
 def test_an_import_against_the_direction_is_found(tmp_path, file, code):
     for name in ("flows/record", "tasks/plan", "tasks/score", "tasks/naming", "tasks/corpus/kept"):
         put(tmp_path / f"{name}.py", "")
-    for name in ("tasks/results/schema", "tasks/run/frozen"):
+    for name in ("tasks/results/schema", "tasks/run/frozen", "tasks/reading/views"):
         put(tmp_path / f"{name}.py", "")
     put(tmp_path / file, code)
     assert len(against_the_rules(tmp_path)) == 1

@@ -21,6 +21,7 @@ import nocturna
 job = nocturna.read_job(sys.argv[1])
 job = job.model_copy(update={"output": job.output.model_copy(update={"dir": "out"})})
 summary = nocturna.score_job(job)
+assert summary.report, "the template of the report is in the wheel"
 rows = nocturna.read_results("out/opiniones", ["doc_id", "sentiment", "topic"])
 runs = nocturna.read_runs("out/opiniones")
 print(json.dumps([nocturna.__file__, len(rows), list(rows.columns), list(runs.status)]))
@@ -86,4 +87,5 @@ def test_the_wheel_scores_the_demo_beside_modules_of_the_users_own(installed, tm
 def test_what_is_not_there_is_one_line(tmp_path):
     with pytest.raises(NocturnaError, match="nothing is published here"):
         nocturna.read_results(tmp_path)
-    assert nocturna.read_runs(tmp_path / "out" / "prensa").empty
+    with pytest.raises(NocturnaError, match="nothing is published here"):
+        nocturna.read_runs(tmp_path / "out" / "prensa")

@@ -19,7 +19,8 @@ from nocturna.tasks.visible import visible
 
 COMMANDS = (
     *("score", "jobs", "runs", "publish", "rollback", "columns"),
-    *("evaluate", "check-model", "serve"),
+    *("query", "show", "explain", "history", "diff", "report", "export"),
+    *("evaluate", "check-model", "serve", "doctor"),
 )
 """In the order of the help; `<name>_command.py` holds each, with _ for -."""
 

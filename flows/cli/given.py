@@ -1,7 +1,7 @@
 """What the commands share: options that several have, the job that options describe, the end."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +17,34 @@ OutDir = Annotated[Path, typer.Option("--out", help="Folder of the output folder
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
+def _there(out: Path) -> Path:
+    """Says at once, before anything heavy is imported, that there is no such folder."""
+    if not out.is_dir():
+        raise UsageError(f"{out}: nothing is published here; name the output folder of a job")
+    return out
+
+
+Out = Annotated[
+    Path, typer.Argument(callback=_there, help="Output folder of a job, e.g. out/prensa.")
+]
+At = Annotated[
+    str | None,
+    typer.Option(help="A snapshot of the past: its number, a run id or a date; else the current."),
+]
+AsCsv = Annotated[bool, typer.Option("--csv", help="Print CSV instead.")]
+AsJsonRows = Annotated[bool, typer.Option("--json", help="Print an array of objects instead.")]
+
+
 def new_app() -> typer.Typer:
     """The one command of a file."""
     return typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+
+
+def one_form(given: Mapping[str, object]) -> None:
+    """Refuses options that exclude each other, where more than one of them is given."""
+    found = [flag for flag, value in given.items() if value]
+    if len(found) > 1:
+        raise UsageError(f"{' and '.join(found)}: give one of them")
 
 
 def show_summary(summary: "Summary", as_json: bool) -> None:

@@ -26,11 +26,12 @@ def publish(
     if layout is None:
         raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
 
+    from nocturna.report_left import with_report
     from nocturna.tasks.publish import accept_run
     from nocturna.tasks.results.lock import hold_lock
     from nocturna.tasks.results.recovery import recover
 
     with hold_lock(layout, run):
         recover(layout)
-        summary = accept_run(layout, run, accept)
+        summary = with_report(layout, accept_run(layout, run, accept))
     show_summary(summary, as_json)

@@ -27,6 +27,11 @@ class Own(Section):
         description="What happens to the rows of documents that left the corpus.",
         json_schema_extra=option("--deletions"),
     )
+    report: bool = Field(
+        True,
+        description="Leave a page with the figures of each night in the folder of its run.",
+        json_schema_extra=option("--report/--no-report"),
+    )
     other_columns: Literal["fill", "refuse"] = Field(
         "fill",
         description="Rows that are carried over from a night with other columns: fill what they "

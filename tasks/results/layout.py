@@ -5,7 +5,7 @@ out/<job>/
   configs.parquet                    what the configs in the rows stand for
   snapshots/00000042/                the parts of one snapshot
   log/00000042.json                  its existence commits the snapshot
-  runs/<run_id>/                     plan, manifest, metrics, what sinks note
+  runs/<run_id>/                     plan, manifest, metrics, report, what sinks note
   damaged/                           what could not be read, under the path that it had
   quarantine/<run_id>/               rows that could not be read
   work/<run_id>/                     what a run needs to go on: its shards and those that are
@@ -84,6 +84,12 @@ class Layout:
 
     def metrics(self, run_id: str) -> Path:
         return self.run(run_id) / "metrics.json"
+
+    def report(self, run_id: str) -> Path:
+        return self.run(run_id) / "report.html"
+
+    def figures(self, run_id: str) -> Path:
+        return self.run(run_id) / "report.json"
 
     def quarantine(self, run_id: str) -> Path:
         return self.root / "quarantine" / checked_run_id(run_id)

@@ -33,6 +33,7 @@ class Summary:
         sinks: `uri` and `version` of the further places that show the same rows, by sink.
         table: the one of them that is a table with versions.
         quarantine: folder of the rows that could not be read, if there are any.
+        report: page with the figures of the night, if it was made.
     """
 
     job: str
@@ -50,6 +51,7 @@ class Summary:
     new_shares: dict[str, dict[str, float]] = field(default_factory=dict)
     asked: dict[str, int] = field(default_factory=dict)
     quarantine: str | None = None
+    report: str | None = None
     reason: str | None = None
     timings: dict[str, float] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()

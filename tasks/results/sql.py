@@ -13,13 +13,19 @@ THREADS = 8
 """At most. Each holds buffers of its own, and dozens of them would use up a limit by themselves."""
 
 
-def connect(layout: Layout, memory: str = "2GB") -> "duckdb.DuckDBPyConnection":
-    """A DuckDB in memory that spills to disk beyond `memory` and never fetches extensions."""
+def connect(
+    layout: Layout, memory: str = "2GB", spill: Path | None = None
+) -> "duckdb.DuckDBPyConnection":
+    """A DuckDB in memory that spills to disk beyond `memory` and never fetches extensions.
+
+    Args:
+        spill: folder for what does not fit; the job's own by default, which only a run may write.
+    """
     import duckdb
 
     settings: dict[str, str | bool | int | float | list[str]] = {
         "memory_limit": memory,
-        "temp_directory": str(spill_folder(layout)),
+        "temp_directory": str(spill or spill_folder(layout)),
         "threads": min(usable_cores(), THREADS),
         "preserve_insertion_order": False,
         "autoinstall_known_extensions": False,

@@ -106,6 +106,7 @@ NEEDS_ARROW = {
         *("./nada", "no such folder"),
     ),
     "columns": ("columns nada", "nada", "no results here"),
+    "query": ("query nada select", "nada", "nothing is published here"),
     "publish": ("publish nada --accept x", "no run 'nada'", "nocturna runs"),
 }
 
