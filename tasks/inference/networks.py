@@ -1,6 +1,7 @@
 """Loading networks from a model folder: whole, safely, locally, without foreign code."""
 
 import functools
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
@@ -144,6 +145,25 @@ def refuse_incomplete(ref: ModelRef, report: dict[str, Any], head: bool) -> None
             f"({_shape(found)}) than its configuration describes ({_shape(wanted)}); the two do "
             "not belong together"
         )
+
+
+def refuse_cut(ref: ModelRef, unexpected: Iterable[str], network: Any) -> None:
+    """Refuses a network of fewer layers than the file has weights for.
+
+    Raises:
+        UsageError: what is not used are further layers like those of the network.
+    """
+    own = {name for name, _ in network.named_modules()}
+    bare = getattr(network, "base_model_prefix", "")
+    for key in sorted(unexpected):
+        for found in re.finditer(r"(?:^|\.)\d+\.", key):
+            layers = key[: found.start() + 1] if found.group().startswith(".") else ""
+            if {f"{layers}0", f"{bare}.{layers}0", f"{layers}0".removeprefix(f"{bare}.")} & own:
+                raise UsageError(
+                    f"model {ref.name}: its weights hold layers that its configuration does not "
+                    f"describe, such as {key}; restore num_hidden_layers (or its like) in its "
+                    "config.json, or save the smaller model with save_pretrained"
+                )
 
 
 def _is_needed(key: str, head: bool) -> bool:

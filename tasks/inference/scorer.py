@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.inference.calibrating import calibrated
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import Running, Tally
@@ -262,7 +263,8 @@ class _Work:
             some = self.texts.some(
                 np.array([code for code, _ in distinct]), [own for _, own in distinct]
             )
-        return compute(score, some, self.plan.long_documents, run), again
+        found = compute(score, some, self.plan.long_documents, run)
+        return replace(found, values=calibrated(score, found.values)), again
 
     def _is_for(self, score: ScorePlan) -> NDArray[np.bool_]:
         found = np.ones(len(self.codes), dtype=bool)
@@ -285,8 +287,8 @@ class _Work:
 
 
 def _top_labels(plan: ScorePlan, values: NDArray[np.float32]) -> list[str | None]:
-    """The label with the highest score of each text, None where nothing is known."""
-    there = np.isfinite(values)
+    """The label with the highest score of each text, None where none is high enough."""
+    there = np.isfinite(values) & (values >= np.float32(plan.threshold or 0))
     best = np.where(there, values, -np.inf).argmax(axis=1).tolist()
     known: list[bool] = np.any(there, axis=1).tolist()
     return [plan.labels[at] if there else None for at, there in zip(best, known, strict=True)]

@@ -1,9 +1,9 @@
 """`kind: classifier`: any sequence-classification model, with all of its labels or one number."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.model_config import classifier_outputs, unnamed
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from nocturna.tasks.job.compute import LongDocuments
 
 
+LEAST_BY_ITSELF = 0.5
+"""Threshold of a model that gives each label by itself, as its authors count a label as given."""
+
+
 class Options(ModelOptions):
     """A score by a sequence-classification model, such as sentiment."""
 
@@ -30,7 +34,7 @@ class Options(ModelOptions):
         description="Hub name or local folder of a sequence-classification model.",
         json_schema_extra=option("--sentiment-model", score="sentiment"),
     )
-    labels: dict[str, str] = Field(
+    labels: dict[Annotated[str, BeforeValidator(str)], str] = Field(
         {}, description="New names of the model's labels, as in `LABEL_0: negative`."
     )
 
@@ -56,11 +60,18 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
             f"{', '.join(outputs.labels) or 'one number and no labels'}"
         )
     labels = tuple(options.labels.get(label, label) for label in outputs.labels)
+    odd = next((label for label in labels if not label.strip() or labels.count(label) > 1), None)
+    if odd is not None:
+        raise UsageError(
+            f"scores.{name}.labels: with the new names two outputs of model {model.name} are "
+            f"called {odd!r}, or one has no name; give each a name of its own"
+        )
     return ScorePlan(
         name=name,
         kind=options.kind,
         models={"model": model},
         labels=labels,
+        settings={"threshold": LEAST_BY_ITSELF} if labels and outputs.independent else {},
         gives="labels" if labels else "number",
         sums_to_one=bool(labels) and not outputs.independent,
     )
@@ -123,7 +134,9 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     import numpy as np
     from transformers import pipeline
 
-    made = pipeline("text-classification", model=plan.model.folder, top_k=None, device="cpu")
+    made = pipeline(
+        "text-classification", model=plan.model.folder, top_k=None, device="cpu", dtype="float32"
+    )
     outputs = classifier_outputs(plan.model).labels
     rows = []
     for text in texts:

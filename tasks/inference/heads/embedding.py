@@ -24,6 +24,15 @@ class Options(LabelOptions):
         None, gt=0, description="Softmax temperature; the model's own if none."
     )
 
+    prompt: str | None = Field(
+        None,
+        description="What the encoder is given before every text: the name of one of its own "
+        'prompts, or the words, such as "query: "; its own default if none.',
+    )
+    label_prompt: str | None = Field(
+        None, description="The same before every label; that of the texts if none."
+    )
+
     @model_validator(mode="before")
     @classmethod
     def _is_no_nli(cls, values: Any) -> Any:
@@ -58,6 +67,10 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         Transient: the Hub does not answer.
     """
     model = resolve(options.model, options.revision, "encoder")
+    said = {"prompt": options.prompt, "label_prompt": options.label_prompt}
+    prompts = {key: prompt for key, prompt in said.items() if prompt is not None}
+    for prompt in prompts.values():
+        read_recipe(model, prompt)
     return ScorePlan(
         name=name,
         kind=options.kind,
@@ -66,6 +79,7 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         settings={
             "template": options.template or "{}",
             "temperature": options.temperature or read_recipe(model).temperature,
+            **prompts,
         },
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
@@ -76,14 +90,14 @@ def examine(plan: ScorePlan) -> list[str]:
     """Refuses an encoder whose parts do not belong together; says what is odd about another."""
     from nocturna.tasks.inference.examined import examine_encoder
 
-    return examine_encoder(plan.model, sentences(plan, plan.labels))
+    return examine_encoder(plan.model, sentences(plan, plan.labels), *_prompts(plan))
 
 
 def readers(plan: ScorePlan) -> list[Reader]:
     """The encoder reads each text."""
     from nocturna.tasks.inference.encoder import describe_encoder
 
-    return [Reader(plan.model.name, describe_encoder(plan.model).tokenizer)]
+    return [Reader(plan.model.name, describe_encoder(plan.model, _prompts(plan)[0]).tokenizer)]
 
 
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
@@ -94,9 +108,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     from nocturna.tasks.inference.similarity import similarities
     from nocturna.tasks.inference.windows import aggregate
 
-    model = load_encoder(plan.model, run)
+    model, of_labels = (load_encoder(plan.model, run, prompt) for prompt in _prompts(plan))
     labels, asked = spread_choices(plan.labels, texts.choices)
-    cosines, read = similarities(model, texts, sentences(plan, labels), long, run)
+    cosines, read = similarities(model, texts, sentences(plan, labels), long, run, of_labels)
     cosines = asked.of(cosines, read.windows.document, empty=float("-inf"))
     scores = softmax(cosines / plan.settings["temperature"])
     joined = asked.emptied(aggregate(scores, read.windows, long.aggregate))
@@ -106,6 +120,12 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
 def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
     """What stands for each label."""
     return [plan.settings["template"].replace("{}", label) for label in labels]
+
+
+def _prompts(plan: ScorePlan) -> tuple[str | None, str | None]:
+    """What the job wants read before a text, and before a label."""
+    prompt = plan.settings.get("prompt")
+    return prompt, plan.settings.get("label_prompt", prompt)
 
 
 def passes(plan: ScorePlan) -> int:

@@ -6,7 +6,7 @@ shortlist for each text, and the slower model decides among those alone.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -56,6 +56,15 @@ class Options(LabelOptions):
         json_schema_extra=option("--shortlist-model", score="topic"),
     )
 
+    entailment: int | str | None = Field(
+        None,
+        description="Output of the model that means entailment, by position from 0 or by its own "
+        "name, where its names do not say.",
+    )
+    contradiction: int | str | None = Field(
+        None, description="The same for contradiction; needed where a label is scored by itself."
+    )
+
     @field_validator("shortlist_model")
     @classmethod
     def _is_encoder(cls, model: str) -> str | None:
@@ -90,7 +99,8 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         Transient: the Hub does not answer.
     """
     model = resolve(options.model, options.revision, "encoder")
-    nli_verdicts(model)
+    weighed = options.multi_label or options.shortlist == 1 or len(options.labels or ()) < 2
+    verdicts = nli_verdicts(model, options.entailment, options.contradiction, weighed)
     template = options.template or DEFAULT_TEMPLATES.get(language)
     if template is None:
         raise UsageError(
@@ -111,6 +121,7 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
             "template": template,
             "multi_label": options.multi_label,
             **({"shortlist": asked} if asked else {}),
+            **({"verdicts": asdict(verdicts)} if _are_told(options) else {}),
         },
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
@@ -183,7 +194,7 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     logits = np.full((*pairs.shape, found.shape[1]), -np.inf, dtype=np.float32)
     logits[rows, columns] = found
 
-    verdicts = nli_verdicts(plan.model)
+    verdicts = _verdicts(plan)
     alone = plan.settings["multi_label"] | ((pairs >= 0).sum(axis=1, keepdims=True) == 1)
     by_itself = _by_itself(logits, verdicts)
     scores = np.where(alone, by_itself, softmax(logits[..., verdicts.entailment]))
@@ -208,7 +219,10 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     import numpy as np
     from transformers import pipeline
 
-    made = pipeline("zero-shot-classification", model=plan.model.folder, device="cpu")
+    made = pipeline(
+        "zero-shot-classification", model=plan.model.folder, device="cpu", dtype="float32"
+    )
+    made.model.config.label2id = {"entailment": _verdicts(plan).entailment}
     asked = {
         "candidate_labels": list(plan.labels),
         "hypothesis_template": plan.settings["template"],
@@ -224,13 +238,23 @@ def passes(plan: ScorePlan) -> int:
     return plan.asked or len(plan.labels) or 4
 
 
+def _are_told(options: Options) -> bool:
+    return options.entailment is not None or options.contradiction is not None
+
+
+def _verdicts(plan: ScorePlan) -> Verdicts:
+    told = plan.settings.get("verdicts")
+    return Verdicts(**told) if told else nli_verdicts(plan.model, weighed=False)
+
+
 def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np.float32]":
     """Entailment against contradiction (of two classes, the other) for each label by itself."""
     import numpy as np
 
     from nocturna.tasks.inference.probabilities import softmax
 
-    two = logits[..., [verdicts.against, verdicts.entailment]]
+    against = verdicts.entailment if verdicts.against is None else verdicts.against
+    two = logits[..., [against, verdicts.entailment]]
     return softmax(np.nan_to_num(two, neginf=0.0))[..., 1]
 
 
