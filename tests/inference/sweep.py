@@ -112,12 +112,21 @@ _T5: dict[str, Any] = {
     "initializer_factor": 5.0,
 }
 _KV = {**_SIZES, "num_key_value_heads": 2, "head_dim": 8}
+_LATENT: dict[str, Any] = {
+    **{**_SIZES, "num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": 16},
+    **{"qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8},
+    **{"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
+    **{"n_group": 1, "topk_group": 1, "moe_intermediate_size": 32, "first_k_dense_replace": 1},
+}
 _OWN: dict[str, dict[str, Any]] = {
     "albert": {**_SIZES, "embedding_size": 16},
     "electra": {**_SIZES, "embedding_size": 16},
     "distilbert": {
         **{"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.3}
     },
+    **dict.fromkeys(("axk1", "axk2", "deepseek_v2", "deepseek_v3"), _LATENT),
+    "eurobert": _KV,
+    "falcon": _SIZES,
     "bart": _SEQ2SEQ,
     "mbart": _SEQ2SEQ,
     "plbart": _SEQ2SEQ,
@@ -199,7 +208,7 @@ def tiny_classifier(folder: Path, model_type: str, labels: Iterable[str] = SENTI
     sizes = _OWN.get(model_type, _KV if model_type not in _WORDPIECE else _SIZES)
     positions = WINDOW + 2 if model_type in _OFFSET else WINDOW
     given = {
-        **{name: value for name, value in tokens.items() if value is not None},
+        **{name: v for name, v in tokens.items() if v is not None or name == "pad_token_id"},
         **({"max_position_embeddings": positions} if model_type != "xlnet" else {}),
         "id2label": dict(enumerate(names)),
         "label2id": {name: i for i, name in enumerate(names)},
@@ -446,7 +455,7 @@ def write_row(page: Path, name: str, known: list[Found], folder: Path) -> None:
         verdicts, remarks = ["refused"] * len(BACKENDS), {str(REFUSED[name])}
     elif verdicts == ["not made"]:
         verdicts = ["not tried"] * len(BACKENDS)
-    elif "refused" not in verdicts:
+    elif not {"refused", "failed"} & set(verdicts):
         formats = [deviates(folder, precision) for precision in ("bf16", "int8")]
     cells = [f"`{name}`", *verdicts, *formats, "; ".join(sorted(remarks))]
     rows = [line for line in _lines(page) if not line.startswith(f"| `{name}` |")]
