@@ -118,6 +118,11 @@ _LATENT: dict[str, Any] = {
     **{"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
     **{"n_group": 1, "topk_group": 1, "moe_intermediate_size": 32, "first_k_dense_replace": 1},
 }
+_EXPERTS: dict[str, Any] = {
+    **{**_KV, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32},
+    **{"num_experts": 4, "num_experts_per_tok": 2, "linear_num_value_heads": 4},
+    **{"linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+}
 _OWN: dict[str, dict[str, Any]] = {
     "albert": {**_SIZES, "embedding_size": 16},
     "electra": {**_SIZES, "embedding_size": 16},
@@ -169,6 +174,9 @@ _OWN: dict[str, dict[str, Any]] = {
         **{"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
         **{"norm_rel_ebd": "layer_norm", "share_att_key": True, "type_vocab_size": 0},
     },
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_next"), _EXPERTS),
+    "mistral4": _LATENT,
+    "luke": {**_SIZES, "entity_vocab_size": 10, "entity_emb_size": 16},
     "rembert": {**_SIZES, "input_embedding_size": 16, "output_embedding_size": 16},
     "xmod": {**_SIZES, "languages": ["en_XX"], "default_language": "en_XX"},
     "opt": {**_SIZES, "ffn_dim": 64, "word_embed_proj_dim": 32, "init_std": 0.3},
@@ -179,6 +187,10 @@ _OFFSET = frozenset(
     {"camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta"}
     | {"roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
+
+
+class NotTried(Exception):
+    """There is nothing to compare with."""
 
 
 @dataclass(frozen=True)
@@ -206,9 +218,10 @@ def tiny_classifier(folder: Path, model_type: str, labels: Iterable[str] = SENTI
     names = list(labels)
     tokens = _tokenizer(folder, model_type)
     sizes = _OWN.get(model_type, _KV if model_type not in _WORDPIECE else _SIZES)
+    unset = () if model_type == "modernbert-decoder" else ("pad_token_id",)
     positions = WINDOW + 2 if model_type in _OFFSET else WINDOW
     given = {
-        **{name: v for name, v in tokens.items() if v is not None or name == "pad_token_id"},
+        **{name: v for name, v in tokens.items() if v is not None or name in unset},
         **({"max_position_embeddings": positions} if model_type != "xlnet" else {}),
         "id2label": dict(enumerate(names)),
         "label2id": {name: i for i, name in enumerate(names)},
@@ -309,6 +322,8 @@ def sweep(model_types: Iterable[str], backends: Iterable[str], folder: Path) -> 
 def _tried(folder: Path, model_type: str, backend: str) -> Found:
     try:
         off = compare(folder, backend, reload="big" in model_type)
+    except NotTried as reason:
+        return Found(model_type, backend, "not tried", str(reason))
     except UsageError as refusal:
         return Found(model_type, backend, "refused", str(refusal).replace(str(folder), "M"))
     except Exception as error:
@@ -329,9 +344,11 @@ def _expected(folder: Path, sample: list[str], window: int, reload: bool) -> np.
         except Exception:  # nothing is left of the text, or too little
             said = dict.fromkeys(SENTIMENT, np.nan)
         rows.append([said[label] for label in SENTIMENT])
-    assert np.isfinite(rows).all(axis=1).sum() >= len(sample) - 2, "the pipeline scores too little"
+    if np.isfinite(rows).all(axis=1).sum() < len(sample) - 2:
+        raise NotTried("the pipeline itself fails on most of the texts")
     spread = float(np.nanmax(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)))
-    assert spread > 0.01, f"the model gives everything the same score ({spread:.1e})"
+    if spread < 0.01:
+        raise NotTried("the tiny model gives every text the same score")
     return np.array(rows)
 
 
@@ -455,7 +472,7 @@ def write_row(page: Path, name: str, known: list[Found], folder: Path) -> None:
         verdicts, remarks = ["refused"] * len(BACKENDS), {str(REFUSED[name])}
     elif verdicts == ["not made"]:
         verdicts = ["not tried"] * len(BACKENDS)
-    elif not {"refused", "failed"} & set(verdicts):
+    elif not {"refused", "failed", "not tried"} & set(verdicts):
         formats = [deviates(folder, precision) for precision in ("bf16", "int8")]
     cells = [f"`{name}`", *verdicts, *formats, "; ".join(sorted(remarks))]
     rows = [line for line in _lines(page) if not line.startswith(f"| `{name}` |")]
