@@ -112,6 +112,8 @@ def _status(score: ScorePlan, new: NewScores, good: npt.NDArray[np.bool_]) -> pa
     wanted = [f"{name} is {' or '.join(labels)}" for name, labels in score.when.items()]
     if score.choices is not None:
         wanted.append(f"{score.choices} has labels")
+    if score.pair is not None:
+        wanted.append(f"{score.pair} has a text")
     reason = f"{NOT_ASKED}: only where {' and '.join(wanted)}"
     said = np.where(new.asked, "ok", reason)
     return pa.array(said, pa.string(), mask=~(good & new.decided))

@@ -56,7 +56,7 @@ def score_fields(score: ScorePlan) -> list[pa.Field]:
 
 def has_status(score: ScorePlan) -> bool:
     """Whether a score has a column that says why it is null: it is not for every document."""
-    return bool(score.when) or score.gives == "choices"
+    return bool(score.when) or score.gives == "choices" or score.pair is not None
 
 
 _STATUS = "ok, or why the document was not asked for its {}."
