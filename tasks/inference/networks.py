@@ -183,8 +183,8 @@ def _steadied(network: Any) -> Any:
     if getattr(network.config, "pad_token_id", None) is None:
         # Decoders look for the last token that is no padding; without a padding token every one is.
         network.config.pad_token_id = -1
-    for config in {id(c): c for c in (network.config, network.config.get_text_config())}.values():
-        config.use_cache = False  # a text is read once; as transformers' pipelines have it
+    for config in (network.config, network.config.get_text_config()):
+        config.update({"use_cache": False})  # a text is read once; so do transformers' pipelines
     for module in network.modules():
         if hasattr(module, "set_attention_type"):
             if module.config.attention_type == "block_sparse":

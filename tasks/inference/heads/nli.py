@@ -218,7 +218,7 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     made = pipeline(
         "zero-shot-classification", model=plan.model.folder, device="cpu", dtype="float32"
     )
-    made.model.config.label2id = {"entailment": _verdicts(plan).entailment}
+    made.model.config.update({"label2id": {"entailment": _verdicts(plan).entailment}})
     asked = {
         "candidate_labels": list(plan.labels),
         "hypothesis_template": plan.settings["template"],
