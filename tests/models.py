@@ -185,27 +185,40 @@ def sentence_encoder(folder: Path, pooling: str = "mean", modules: Iterable[str]
     return folder
 
 
-def gliclass_model(folder: Path, window: int = 128, **settings: Any) -> Path:
-    """A GLiClass uni-encoder around a BERT of 2 x 32, written as the format has it."""
+def gliclass_model(
+    folder: Path,
+    window: int = 128,
+    sizes: tuple[int, int, int, int] = (2, 32, 4, 600),
+    texts: Iterable[str] = (*TEXTS, *TEXTS, *TEXTS),
+    **settings: Any,
+) -> Path:
+    """A GLiClass uni-encoder around a BERT, written as the format has it.
+
+    Args:
+        sizes: layers, width and heads of the BERT, and words of its tokenizer.
+        texts: what the tokenizer is trained on.
+        settings: further keys of the configuration.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    wordpiece(folder, pad_first=True, window=window)
+    depth, width, heads, size = sizes
+    wordpiece(folder, pad_first=True, window=window, texts=texts, size=size)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.add_tokens(["<<LABEL>>", "<<SEP>>"], special_tokens=True)
     tokenizer.save_pretrained(folder)
     torch.manual_seed(4)
     encoder = BertConfig(
         vocab_size=len(tokenizer),
-        hidden_size=32,
-        num_hidden_layers=2,
-        num_attention_heads=4,
-        intermediate_size=64,
+        hidden_size=width,
+        num_hidden_layers=depth,
+        num_attention_heads=heads,
+        intermediate_size=64 if width == 32 else 4 * width,
         max_position_embeddings=window,
-        initializer_range=0.3,
+        initializer_range=0.3 if width == 32 else 0.02,
     )
     weights = {f"encoder_model.{k}": v for k, v in BertModel(encoder).state_dict().items()}
     weights["logit_scale"] = torch.tensor(2.5)
     layers = [
-        (f"{part}_projector.linear_{i}", 32, 32) for part in ("text", "classes") for i in "12"
+        (f"{part}_projector.linear_{i}", width, width) for part in ("text", "classes") for i in "12"
     ]
     scorer = settings.get("scorer_type", "simple")
     if scorer == "weighted-dot":
@@ -224,7 +237,7 @@ def gliclass_model(folder: Path, window: int = 128, **settings: Any) -> Path:
         "architecture_type": "uni-encoder",
         "encoder_config": encoder.to_dict(),
         "encoder_model_name": "a/name",
-        "hidden_size": 32,
+        "hidden_size": width,
         "vocab_size": len(tokenizer),
         "class_token_index": len(tokenizer) - 2,
         "text_token_index": len(tokenizer) - 1,

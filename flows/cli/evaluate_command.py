@@ -1,13 +1,20 @@
 """`nocturna evaluate`: how good a model is on a labelled file."""
 
 import json
-from typing import Annotated
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nocturna.cli.given import AsJson, new_app
 from nocturna.options import entries
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.job.job_file import read_job_values
+
+if TYPE_CHECKING:
+    from nocturna.tasks.evaluation.calibrate import Calibrated
 
 app = new_app()
 
@@ -37,9 +44,25 @@ def evaluate(
         str | None, typer.Option(help=f"Kind of score, with labels: one of {', '.join(heads())}.")
     ] = None,
     template: Annotated[str | None, typer.Option(help="Hypothesis with {} for the label.")] = None,
+    job: Annotated[
+        Path | None,
+        typer.Option(help="Job file whose score `--task` is, in place of model and labels."),
+    ] = None,
+    calibrate: Annotated[
+        bool,
+        typer.Option(
+            "--calibrate",
+            help="Fit a temperature and a bias for each label, and write them into the job file.",
+        ),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Score a labelled file and say how good the model is: accuracy, macro-F1, calibration."""
+    described = {"--model": model, "--labels": labels, "--method": method, "--template": template}
+    given = next((name for name, said in described.items() if said), None)
+    if job is not None and given is not None:
+        raise UsageError(f"{given}: --job says that; leave one of the two out")
+    values = read_job_values(job) if job is not None else None
     from nocturna.tasks.evaluation.file import evaluate_file
     from nocturna.tasks.evaluation.gold import parse_map
 
@@ -53,5 +76,23 @@ def evaluate(
         labels=entries("--labels", labels),
         names=parse_map(mapping or ()),
         options={key: value for key, value in chosen.items() if value},
+        job_values=values,
+        fit=calibrate,
     )
     print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else found.as_text())
+    if found.calibrated is not None:
+        told = _kept(found.calibrated, job, task)
+        print(told, file=sys.stderr if as_json else sys.stdout)
+
+
+def _kept(found: "Calibrated", job: Path | None, task: str) -> str:
+    """Writes what was fitted into the job; says in a line what became of it."""
+    from nocturna.tasks.job.job_edit import write_key
+
+    fitted = found.calibration.model_dump()
+    if not found.helps:
+        return "Rows that the fit had not seen are told no better by it: nothing was written."
+    if job is None:
+        return f"For the score in a job file: calibration: {json.dumps(fitted, ensure_ascii=False)}"
+    write_key(job, task, "calibration", fitted)
+    return f"{job}: scores.{task}.calibration was written; raw scores again without it."

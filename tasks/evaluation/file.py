@@ -12,6 +12,7 @@ from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.in_memory import read_corpus
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.agreement import Evaluation, evaluate_labels
+from nocturna.tasks.evaluation.calibrate import Calibrated, calibrate
 from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels
 from nocturna.tasks.evaluation.tables import as_text
 from nocturna.tasks.inference.planned import plan_inference
@@ -19,6 +20,7 @@ from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Job, Source
 from nocturna.tasks.job.job_file import make_job
+from nocturna.tasks.job.scores import DEFAULT_SCORES
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class FileEvaluation:
         unlabelled: rows left out because they have no gold label or one that is mapped to nothing.
         unreadable: rows left out because they cannot be read or have no text.
         evaluation: the measures over the other rows.
+        calibrated: what a fit makes of them, where one was asked for.
     """
 
     file: str
@@ -40,17 +43,22 @@ class FileEvaluation:
     unlabelled: int
     unreadable: int
     evaluation: Evaluation
+    calibrated: Calibrated | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON, the measures beside the file's own facts."""
         facts = asdict(self)
-        return {**facts, **facts.pop("evaluation")}
+        fit = facts.pop("calibrated")
+        if fit is not None:
+            fit["calibration"] = fit["calibration"].model_dump()
+        return {**facts, **facts.pop("evaluation"), **(fit or {})}
 
     def as_text(self) -> str:
         """Tables for a terminal."""
         out = f"{self.unlabelled} unlabelled and {self.unreadable} unreadable rows left out of"
         head = f"{self.file}: {self.task} by {self.model}; {out} {self.rows}"
-        return f"{head}\n{as_text(self.evaluation)}"
+        fit = f"\n\n{self.calibrated.as_text()}" if self.calibrated else ""
+        return f"{head}\n{as_text(self.evaluation)}{fit}"
 
 
 def evaluate_file(
@@ -63,6 +71,8 @@ def evaluate_file(
     labels: Sequence[str] = (),
     names: Mapping[str, str] | None = None,
     options: Mapping[str, Any] | None = None,
+    job_values: Mapping[str, Any] | None = None,
+    fit: bool = False,
 ) -> FileEvaluation:
     """Score every labelled row of a file and compare with its gold labels.
 
@@ -75,11 +85,16 @@ def evaluate_file(
         labels: candidate labels of a zero-shot task.
         names: gold label to model label, as ``parse_map`` gives it.
         options: further keys of the score, such as ``{"template": "..."}``.
+        job_values: of a job whose score it is; then neither model nor labels nor options.
+        fit: whether to fit a calibration too; the scores are then the raw ones.
 
     Raises:
         UsageError: the file, a column, the model or a gold label is not there or does not fit.
     """
-    job = _job(path, task, text, gold, model, labels, options or {})
+    if job_values is None:
+        job = _job(path, task, text, gold, model, labels, options or {})
+    else:
+        job = _job_of(job_values, path, task, text, gold, fit)
     plan = plan_inference(job, examined=False)
     part = plan.scores[0]
     if not part.labels:
@@ -94,6 +109,8 @@ def evaluate_file(
     texts = documents["text"].to_pylist()
     scores = score_texts(plan, [texts[i] for i in kept], running(job.compute, plan.precision))
     found = scores.by_name[part.name].values
+    known = [mapped[i] for i in kept]
+    fitted = calibrate(known, found, part.labels, part.sums_to_one) if fit else None
     return FileEvaluation(
         file=job.source.path or path,
         task=task,
@@ -101,7 +118,8 @@ def evaluate_file(
         rows=documents.num_rows + unreadable,
         unlabelled=documents.num_rows - len(kept),
         unreadable=unreadable,
-        evaluation=evaluate_labels([mapped[i] for i in kept], np.nan_to_num(found), part.labels),
+        evaluation=evaluate_labels(known, np.nan_to_num(found), part.labels),
+        calibrated=fitted,
     )
 
 
@@ -131,6 +149,27 @@ def _job(
         "scores": {task: score},
     }
     return make_job(values, "nocturna evaluate")
+
+
+def _job_of(
+    values: Mapping[str, Any], path: str, task: str, text: str, gold: str, raw: bool
+) -> Job:
+    """One score of a job, on another file: all of the job that decides its numbers."""
+    scores = values.get("scores", DEFAULT_SCORES)
+    if not isinstance(scores, dict) or task not in scores:
+        raise UsageError(f"--task {task}: the job has no such score; it has {', '.join(scores)}")
+    left_out = {"when", *(("calibration",) if raw else ())}
+    score = {key: said for key, said in (scores[task] or {}).items() if key not in left_out}
+    deciding = ("language", "long_documents", "compute")
+    return make_job(
+        {
+            **{key: values[key] for key in deciding if key in values},
+            "name": "evaluate",
+            "source": {"path": path, "text": text, "keep": (gold,)},
+            "scores": {task: score},
+        },
+        "nocturna evaluate",
+    )
 
 
 def _label_of(gold: Any) -> str:

@@ -18,24 +18,19 @@ class Asked:
 
     positions: NDArray[np.int64] | None
 
-    def of(
-        self, values: NDArray[np.float32], document: NDArray[np.int64], empty: float
-    ) -> NDArray[np.float32]:
-        """The values of the labels that each row's document is asked about.
+    def rows(self, labels: int, document: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Positions of the labels that each row's document is asked about.
 
         Args:
-            values: shape (rows, labels).
+            labels: how many there are.
             document: which document each row belongs to, shape (rows,).
-            empty: what stands beyond a document's own labels.
 
         Returns:
-            shape (rows, most).
+            shape (rows, most), -1 beyond a document's own.
         """
         if self.positions is None:
-            return values
-        at = self.positions[document]
-        found = np.take_along_axis(values, np.maximum(at, 0), axis=1)
-        return np.where(at < 0, np.float32(empty), found)
+            return np.broadcast_to(np.arange(labels), (len(document), labels))
+        return self.positions[document]
 
     def emptied(self, values: NDArray[np.float32]) -> NDArray[np.float32]:
         """Values of documents, shape (documents, most), NaN where there is no label."""

@@ -61,13 +61,17 @@ class EncoderDescription:
 
 
 @cache
-def describe_encoder(ref: ModelRef) -> EncoderDescription:
+def describe_encoder(ref: ModelRef, prompt: str | None = None) -> EncoderDescription:
     """Makes sure that an encoder can be loaded as its authors meant, and says what it is.
+
+    Args:
+        ref: the model.
+        prompt: what the job wants read before every text, as `read_recipe` takes it.
 
     Raises:
         UsageError: it asks for what is not supported, or its parts do not belong together.
     """
-    recipe = read_recipe(ref)
+    recipe = read_recipe(ref, prompt)
     network = network_facts(ref, head=False)
     tokenizer = load_tokenizer(ref, False, recipe.lower, recipe.prompt)
     if any(part.kind != "Normalize" for part in recipe.projections):  # which fits anything
@@ -77,21 +81,26 @@ def describe_encoder(ref: ModelRef) -> EncoderDescription:
     return EncoderDescription(recipe, tokenizer, network.unused)
 
 
-def load_encoder(ref: ModelRef, run: Running) -> Encoder:
+def load_encoder(ref: ModelRef, run: Running, prompt: str | None = None) -> Encoder:
     """Loads a sentence encoder with its tokenizer and its own recipe.
+
+    Args:
+        ref: the model.
+        run: how to run.
+        prompt: what the job wants read before every text, as `read_recipe` takes it.
 
     Raises:
         UsageError: it cannot be loaded, or uses a module that is not supported.
     """
-    found = describe_encoder(ref)
+    found = describe_encoder(ref, prompt)
     recipe, tokenizer = found.recipe, found.tokenizer
-    network = make_ready(ref, _embedding(ref), tokenizer.pad_id, tokenizer.uses_types, run)
+    network = make_ready(ref, _embedding(ref, prompt), tokenizer.pad_id, tokenizer.uses_types, run)
     return Encoder(ref, network, tokenizer, recipe)
 
 
 @cache
-def _embedding(ref: ModelRef) -> Reading:
-    recipe = read_recipe(ref)
+def _embedding(ref: ModelRef, prompt: str | None) -> Reading:
+    recipe = read_recipe(ref, prompt)
     skipped = 0
     if not recipe.pools_prompt:
         skipped = tokenizer_facts(ref, False, recipe.lower, recipe.prompt).prompt_tokens

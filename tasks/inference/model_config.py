@@ -94,9 +94,9 @@ def _names(ref: ModelRef, named: dict[str, Any]) -> tuple[str, ...]:
     for position, label in named.items():
         if not isinstance(label, str) or not label.strip():
             raise UsageError(f"{wrong} has {label!r} for {position}, which is no name; {mend}")
-        if label in seen:
-            raise UsageError(f"{wrong} has {label!r} twice; {mend}")
-        seen.add(label)
+        if label.strip() in seen:
+            raise UsageError(f"{wrong} has {label.strip()!r} twice; {mend}")
+        seen.add(label.strip())
     positions = [str(i) for i in range(len(named))]
     if sorted(named) != sorted(positions):
         raise UsageError(f"{wrong} has the keys {', '.join(map(str, named))}; {mend}")

@@ -152,6 +152,11 @@ def _remember(folder: Path, revision: str) -> None:
 
 def _weights_of(folder: Path, name: str) -> str:
     """The format of a model's weights; makes sure that the rest of it is there too."""
+    if (folder / "adapter_config.json").is_file():
+        raise UsageError(
+            f"model {name}: {folder} holds an adapter (adapter_config.json), which is not read; "
+            "merge it into its model with merge_and_unload and save_pretrained"
+        )
     if any(folder.glob("*.safetensors")):
         weights = SAFETENSORS
     elif any(folder.glob("pytorch_model*.bin")):

@@ -1,6 +1,7 @@
 """Loading networks from a model folder: whole, safely, locally, without foreign code."""
 
 import functools
+import re
 from collections.abc import Iterable
 from functools import lru_cache
 from importlib import import_module
@@ -146,6 +147,25 @@ def refuse_incomplete(ref: ModelRef, report: dict[str, Any], head: bool) -> None
         )
 
 
+def refuse_cut(ref: ModelRef, unexpected: Iterable[str], network: Any) -> None:
+    """Refuses a network of fewer layers than the file has weights for.
+
+    Raises:
+        UsageError: what is not used are further layers like those of the network.
+    """
+    own = {name for name, _ in network.named_modules()}
+    bare = getattr(network, "base_model_prefix", "")
+    for key in sorted(unexpected):
+        for found in re.finditer(r"(?:^|\.)\d+\.", key):
+            layers = key[: found.start() + 1] if found.group().startswith(".") else ""
+            if {f"{layers}0", f"{bare}.{layers}0", f"{layers}0".removeprefix(f"{bare}.")} & own:
+                raise UsageError(
+                    f"model {ref.name}: its weights hold layers that its configuration does not "
+                    f"describe, such as {key}; restore num_hidden_layers (or its like) in its "
+                    "config.json, or save the smaller model with save_pretrained"
+                )
+
+
 def _is_needed(key: str, head: bool) -> bool:
     return "position_ids" not in key and (head or "pooler." not in key)
 
@@ -163,6 +183,8 @@ def _steadied(network: Any) -> Any:
     if getattr(network.config, "pad_token_id", None) is None:
         # Decoders look for the last token that is no padding; without a padding token every one is.
         network.config.pad_token_id = -1
+    for config in (network.config, network.config.get_text_config()):
+        config.update({"use_cache": False})  # a text is read once; so do transformers' pipelines
     for module in network.modules():
         if hasattr(module, "set_attention_type"):
             if module.config.attention_type == "block_sparse":

@@ -15,6 +15,7 @@ from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 from nocturna.tasks.inference.networks import (
     load_config,
     network_class,
+    refuse_cut,
     refuse_incomplete,
     unloadable,
 )
@@ -43,6 +44,7 @@ def read_network(ref: ModelRef, head: bool) -> NetworkFacts:
     except Exception as error:  # safetensors, torch and transformers each raise their own
         raise unloadable(ref, error) from None
     refuse_incomplete(ref, report, head)
+    refuse_cut(ref, report["unexpected_keys"], network)
     tokens = network.get_input_embeddings()
     segments = [
         table

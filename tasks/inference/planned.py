@@ -113,8 +113,8 @@ def check_models(job: Job) -> dict[str, ScorePlan | None]:
 
 
 def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
-    """The source with every column that is read from it: kept ones, and those with labels."""
-    lists = (score.choices for score in scores if score.choices)
+    """The source with every column that is read from it: kept ones, and those scores ask for."""
+    lists = (column for score in scores for column in (score.choices, score.pair) if column)
     return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.source.keep, *lists]))})
 
 
@@ -132,7 +132,30 @@ def _found(name: str, revision: str | None, kind: str) -> ModelRef:
 def _planned(job: Job, name: str, resolve: Resolve) -> ScorePlan:
     options = job.scores[name]
     score = heads()[options.kind].plan(name, options, job.language, resolve)
-    return replace(score, when=dict(options.when))
+    return replace(score, when=dict(options.when), settings=_with_ending(score, options))
+
+
+def _with_ending(score: ScorePlan, options: Any) -> dict[str, Any]:
+    """The settings of a score with what is done to its scores once the model has given them."""
+    settings = dict(score.settings)
+    for key, able in (("threshold", ("labels", "choices")), ("calibration", ("labels",))):
+        if getattr(options, key) is not None and score.gives not in able:
+            raise UsageError(
+                f"scores.{score.name}.{key}: it is for scores with labels that the job or the "
+                "model names; leave it out"
+            )
+    if options.threshold is not None:
+        settings["threshold"] = options.threshold
+    if options.calibration is not None:
+        bias = options.calibration.bias
+        odd = next((label for label in bias if label not in score.labels), None)
+        if odd is not None:
+            raise UsageError(
+                f"scores.{score.name}.calibration.bias: there is no label {odd!r}; it has "
+                f"{', '.join(score.labels)}"
+            )
+        settings["calibration"] = options.calibration.model_dump()
+    return settings
 
 
 def ordered(scores: Sequence[ScorePlan]) -> tuple[ScorePlan, ...]:

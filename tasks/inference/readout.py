@@ -1,7 +1,8 @@
 """What is read off a network: logits or an embedding, and no more computed than that needs.
 
-A classifier reads one position. Where its architecture is known, the last layer's attention output
-and feed-forward are computed for that position alone, which changes no score.
+Most classifiers, and encoders that pool by [CLS], read one position. Where the architecture is
+known, the last layer's attention output and feed-forward are computed for that position alone,
+which changes no score; for BERT and RoBERTa classifiers its queries too.
 """
 
 from typing import Any
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 
 from nocturna.tasks.inference.architectures import MASKLESS
+from nocturna.tasks.inference.first_token import first_token_only, reads_first_token
 from nocturna.tasks.inference.pooling import pool
 
 FIRST_POSITION_ARCHITECTURES = {
@@ -88,7 +90,8 @@ class Embedding(nn.Module):
         projections: nn.Module | None = None,
     ) -> None:
         super().__init__()
-        self.network = network
+        first = pooling == ("cls",) and not skipped
+        self.network = first_token_only(network) if first else network
         self.pooling, self.skipped = pooling, skipped
         self.projections = nn.Identity() if projections is None else projections
 
@@ -111,7 +114,9 @@ ENCODER_ARCHITECTURES = ("BertModel", "RobertaModel", "XLMRobertaModel", "Camemb
 
 def classifier_reading(network: Any) -> nn.Module:
     """The cheapest module that has a classifier's logits as its output."""
-    return (FirstPosition if _is_known(network) else Logits)(network).eval()
+    if _is_known(network):
+        return FirstPosition(network).eval()
+    return Logits(first_token_only(network) if reads_first_token(network) else network).eval()
 
 
 def packed_classifier(network: Any) -> nn.Module | None:

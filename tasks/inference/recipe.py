@@ -1,6 +1,7 @@
 """What a sentence-transformers folder says about its own use: modules, window, case and prompts."""
 
 import json
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -68,11 +69,17 @@ class Recipe:
 
 
 @lru_cache(maxsize=32)
-def read_recipe(ref: ModelRef) -> Recipe:
+def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
     """Reads how a sentence encoder is used from its folder; a plain encoder is mean-pooled.
 
+    Args:
+        ref: the model.
+        asked: the prompt that the job wants: the name of one of the folder's, or itself in words;
+            the folder's own default if none, and no prompt if empty.
+
     Raises:
-        UsageError: the folder asks for a module or a setting that is not supported.
+        UsageError: the folder asks for a module or a setting that is not supported, or has no
+            prompt of that name.
     """
     folder = Path(ref.folder)
     modules = _read_json(folder / "modules.json", ref) or []
@@ -94,9 +101,15 @@ def read_recipe(ref: ModelRef) -> Recipe:
     settings = _transformer_settings(folder, ref)
     pooling: dict[str, Any] = {}
     if len(places) > 1:
-        pooling = _read_json(places[1][1] / "config.json", ref) or {}
+        written = places[1][1] / "config.json"
+        pooling = _read_json(written, ref)
+        if not pooling:
+            raise UsageError(
+                f"model {ref.name}: {written} is missing or empty, which says how its tokens are "
+                "pooled; copy the whole folder"
+            )
     general = _read_json(folder / "config_sentence_transformers.json", ref) or {}
-    prompt, others = _prompts(general, ref)
+    prompt, others = _prompts(general, asked, ref)
     return Recipe(
         pooling=_pooling_modes(pooling, ref),
         pools_prompt=bool(pooling.get("include_prompt", True)),
@@ -163,7 +176,11 @@ def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:
     return Projection(kind, str(folder), activation, bool(settings.get("use_residual", False)))
 
 
-def _prompts(general: dict[str, Any], ref: ModelRef) -> tuple[str, tuple[str, ...]]:
+def _prompts(
+    general: dict[str, Any], asked: str | None, ref: ModelRef
+) -> tuple[str, tuple[str, ...]]:
+    if asked is not None:
+        return _asked_prompt(general.get("prompts") or {}, asked, ref), ()
     prompts = {name: text for name, text in (general.get("prompts") or {}).items() if text}
     default = general.get("default_prompt_name")
     if default is None:
@@ -174,6 +191,18 @@ def _prompts(general: dict[str, Any], ref: ModelRef) -> tuple[str, tuple[str, ..
             f"({', '.join(prompts) or 'it has none'})"
         )
     return prompts.get(default, ""), ()
+
+
+def _asked_prompt(prompts: dict[str, str], asked: str, ref: ModelRef) -> str:
+    if asked in prompts:
+        return prompts[asked]
+    if re.fullmatch(r"[\w-]+", asked):
+        raise UsageError(
+            f"model {ref.name}: it has no prompt called {asked!r}, only "
+            f"{', '.join(prompts) or 'none at all'}; name one of its own, or write the prompt "
+            "itself with its colon and space"
+        )
+    return asked
 
 
 def _read_json(path: Path, ref: ModelRef) -> Any:

@@ -58,6 +58,18 @@ class ScorePlan:
         return self.models["model"]
 
     @property
+    def threshold(self) -> float | None:
+        """Least score that a document's label must have, where there is one."""
+        found: float | None = self.settings.get("threshold")
+        return found
+
+    @property
+    def pair(self) -> str | None:
+        """The source column of the text that each is read together with, where there is one."""
+        found: str | None = self.settings.get("text_pair")
+        return found
+
+    @property
     def after(self) -> tuple[str, ...]:
         """The scores that must be known before this one."""
         return tuple(name for name in self.when if name != LANGUAGE)

@@ -1,57 +1,21 @@
 """Scores of many texts by every score of a plan."""
 
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.inference.calibrating import calibrated
 from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.inference.known import Known
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import Running, Tally
 from nocturna.tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan
 from nocturna.tasks.inference.texts import Texts
 
-
-@dataclass(frozen=True)
-class Known:
-    """What is known of n texts before they are scored, and which scores they need.
-
-    Attributes:
-        needs: texts that need a score, by its name, each of shape (n,); all where it is not named.
-        languages: ISO 639-1 code or None of each text; only for scores with such a condition.
-        labels: the label that a score has given each text before, by its name; for conditions.
-        choices: the labels that each text brings along, by source column.
-    """
-
-    needs: Mapping[str, NDArray[np.bool_]] = field(default_factory=dict)
-    languages: Sequence[str | None] = ()
-    labels: Mapping[str, Sequence[str | None]] = field(default_factory=dict)
-    choices: Mapping[str, Sequence[tuple[str, ...]]] = field(default_factory=dict)
-
-    def of(self, position: int) -> Hashable:
-        """What is known of one text; texts that are equal in this too are scored alike."""
-        return (
-            tuple(bool(need[position]) for need in self.needs.values()),
-            self.languages[position] if self.languages else None,
-            tuple(labels[position] for labels in self.labels.values()),
-            tuple(choices[position] for choices in self.choices.values()),
-        )
-
-    def at(self, positions: NDArray[np.intp]) -> "Known":
-        """What is known of some of the texts."""
-
-        def some(values: Mapping[str, Sequence[Any]]) -> dict[str, Sequence[Any]]:
-            return {name: [of[i] for i in positions] for name, of in values.items()}
-
-        return Known(
-            needs={name: need[positions] for name, need in self.needs.items()},
-            languages=[self.languages[i] for i in positions] if self.languages else (),
-            labels=some(self.labels),
-            choices=some(self.choices),
-        )
+__all__ = ["Known", "Scored", "Scores", "score_texts"]
 
 
 @dataclass(frozen=True)
@@ -250,19 +214,31 @@ class _Work:
     ) -> tuple[HeadScores, NDArray[np.intp]]:
         """Scores of the distinct texts at some positions, and which of them each position has."""
         compute = heads()[score.kind].compute
-        if score.choices is None:
+        brought = self._brought(score)
+        if brought is None:
             wanted, again = np.unique(self.codes[at], return_inverse=True)
             some = self.texts.some(wanted)
         else:
-            every = self.known.choices[score.choices]
-            pairs = [(int(self.codes[i]), every[i]) for i in at]
+            pairs = [(int(self.codes[i]), *brought[i]) for i in at]
             distinct = sorted(dict.fromkeys(pairs))
             place = {pair: position for position, pair in enumerate(distinct)}
             again = np.array([place[pair] for pair in pairs], dtype=np.intp)
             some = self.texts.some(
-                np.array([code for code, _ in distinct]), [own for _, own in distinct]
+                np.array([code for code, _, _ in distinct]),
+                [own for _, own, _ in distinct] if score.choices else None,
+                [other for _, _, other in distinct] if score.pair else None,
             )
-        return compute(score, some, self.plan.long_documents, run), again
+        found = compute(score, some, self.plan.long_documents, run)
+        return replace(found, values=calibrated(score, found.values)), again
+
+    def _brought(self, score: ScorePlan) -> list[tuple[tuple[str, ...], str]] | None:
+        """What each text brings along for a score: its own labels, and the text it is read with."""
+        if score.choices is None and score.pair is None:
+            return None
+        n = len(self.codes)
+        own = [()] * n if score.choices is None else self.known.choices[score.choices]
+        others = [""] * n if score.pair is None else self.known.texts_of(score.pair)
+        return [(tuple(labels), other or "") for labels, other in zip(own, others, strict=True)]
 
     def _is_for(self, score: ScorePlan) -> NDArray[np.bool_]:
         found = np.ones(len(self.codes), dtype=bool)
@@ -271,6 +247,8 @@ class _Work:
             found &= np.array([value in wanted for value in values], dtype=bool)
         if score.choices is not None:
             found &= np.array([bool(own) for own in self.known.choices[score.choices]], dtype=bool)
+        if score.pair is not None:
+            found &= np.array([bool(other) for other in self.known.texts_of(score.pair)], bool)
         return found
 
     def _labels(self, name: str) -> list[str | None]:
@@ -285,8 +263,8 @@ class _Work:
 
 
 def _top_labels(plan: ScorePlan, values: NDArray[np.float32]) -> list[str | None]:
-    """The label with the highest score of each text, None where nothing is known."""
-    there = np.isfinite(values)
+    """The label with the highest score of each text, None where none is high enough."""
+    there = np.isfinite(values) & (values >= np.float32(plan.threshold or 0))
     best = np.where(there, values, -np.inf).argmax(axis=1).tolist()
     known: list[bool] = np.any(there, axis=1).tolist()
     return [plan.labels[at] if there else None for at, there in zip(best, known, strict=True)]

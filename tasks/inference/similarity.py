@@ -36,12 +36,18 @@ def embedded(model: Encoder, texts: Texts, long: LongDocuments, run: Running) ->
         tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
         return Embedded(model.embed(windows.ids, run), windows, tokens)
 
-    found: Embedded = texts.once(("embedded", model.ref.revision, run.precision, run.backend), read)
+    key = ("embedded", model.ref.revision, model.tokenizer.prompt, run.precision, run.backend)
+    found: Embedded = texts.once(key, read)
     return found
 
 
 def similarities(
-    model: Encoder, texts: Texts, sentences: list[str], long: LongDocuments, run: Running
+    model: Encoder,
+    texts: Texts,
+    sentences: list[str],
+    long: LongDocuments,
+    run: Running,
+    of_sentences: Encoder | None = None,
 ) -> tuple[NDArray[np.float32], Embedded]:
     """Cosine similarity of every window of the texts with every sentence.
 
@@ -50,19 +56,25 @@ def similarities(
         sentences: what to compare with.
         long: what to do with texts beyond the encoder's window.
         run: how to run.
+        of_sentences: the encoder as it reads sentences, where it reads them otherwise than texts.
 
     Returns:
         Cosines of shape (windows, sentences), and the texts as they were read.
     """
     found = embedded(model, texts, long, run)
     quiet = replace(run, on_share=None, tally=None, stop=None)
-    ask = _Sentences(model.ref.revision, run.precision, run.backend, tuple(sentences), model, quiet)
+    reader = of_sentences or model
+    prompt = reader.tokenizer.prompt
+    ask = _Sentences(
+        *(model.ref.revision, prompt, run.precision, run.backend, tuple(sentences), reader, quiet)
+    )
     return found.vectors @ _embedded_sentences(ask).T, found
 
 
 @dataclass(frozen=True)
 class _Sentences:
     revision: str
+    prompt: str
     precision: str
     backend: str
     sentences: tuple[str, ...]

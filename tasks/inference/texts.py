@@ -15,12 +15,16 @@ class Texts:
 
     Attributes:
         choices: the labels of each text, for a score whose labels are in the corpus.
+        pairs: the text that each is read together with, for a score of pairs.
     """
 
     def __init__(
-        self, texts: Sequence[str], choices: Sequence[tuple[str, ...]] | None = None
+        self,
+        texts: Sequence[str],
+        choices: Sequence[tuple[str, ...]] | None = None,
+        pairs: Sequence[str] | None = None,
     ) -> None:
-        self.choices = choices
+        self.choices, self.pairs = choices, pairs
         self._texts = list(texts)
         self._at = list(range(len(self._texts)))
         self._ids: dict[str, dict[int, Ids]] = {}
@@ -52,19 +56,24 @@ class Texts:
         return self._made[key]
 
     def some(
-        self, positions: NDArray[np.int64], choices: Sequence[tuple[str, ...]] | None = None
+        self,
+        positions: NDArray[np.int64],
+        choices: Sequence[tuple[str, ...]] | None = None,
+        pairs: Sequence[str] | None = None,
     ) -> "Texts":
         """The texts at some positions; for the same positions the same object.
 
         Args:
             positions: ascending; a text that comes with several choices has several.
             choices: the labels of each of them.
+            pairs: the text that each of them is read together with.
         """
-        if choices is None and len(positions) == len(self):
+        if choices is None and pairs is None and len(positions) == len(self):
             return self
-        key = (tuple(positions.tolist()), None if choices is None else tuple(choices))
+        own, others = (None if given is None else tuple(given) for given in (choices, pairs))
+        key = (tuple(positions.tolist()), own, others)
         if key not in self._parts:
-            part = Texts((), choices)
+            part = Texts((), choices, pairs)
             part._texts, part._ids = self._texts, self._ids
             part._at = [self._at[position] for position in positions]
             self._parts[key] = part

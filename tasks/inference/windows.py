@@ -27,36 +27,42 @@ class Windows:
     truncated: NDArray[np.bool_]
 
 
-def cut_windows(encoded: list[Ids], capacity: int, long: LongDocuments) -> Windows:
+def cut_windows(
+    encoded: list[Ids], capacity: int | NDArray[np.int64], long: LongDocuments
+) -> Windows:
     """Cuts documents into windows that fit the model.
 
     Args:
         encoded: token ids of each document, without special tokens.
-        capacity: tokens of a document that fit beside the special tokens (and the hypothesis).
+        capacity: tokens of a document that fit beside the special tokens (and the hypothesis, or
+            the text that it is read with: then one number a document).
         long: whether to read on or to truncate, and how many tokens neighbours share.
 
     Raises:
         UsageError: nothing of a document fits.
     """
-    if capacity <= 0:
+    room = np.broadcast_to(np.asarray(capacity, dtype=np.int64), len(encoded))
+    if (np.asarray(capacity) <= 0).any():
         raise UsageError(
             "the hypothesis fills the model's window; use a shorter template or shorter labels"
         )
-    overlap = min(long.overlap, capacity // 2)
-    step = capacity - overlap
     ids, owners = [], []
     counts = np.ones(len(encoded), dtype=np.int64)
-    for number, document in enumerate(encoded):
+    for number, (document, fits) in enumerate(zip(encoded, room.tolist(), strict=True)):
+        overlap = min(long.overlap, fits // 2)
+        step = fits - overlap
         starts = [0]
         if long.policy == "windows":
             starts += range(step, len(document) - overlap, step)
         counts[number] = len(starts)
-        ids += [document[start : start + capacity] for start in starts]
+        ids += [document[start : start + fits] for start in starts]
         owners += [number] * len(starts)
     if long.policy == "windows":
         truncated = np.zeros(len(encoded), dtype=bool)
     else:
-        truncated = np.array([len(document) > capacity for document in encoded], dtype=bool)
+        truncated = np.array(
+            [len(d) > fits for d, fits in zip(encoded, room, strict=True)], dtype=bool
+        )
     return Windows(ids, np.array(owners, dtype=np.int64), counts, truncated)
 
 

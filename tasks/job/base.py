@@ -34,6 +34,20 @@ def as_names(value: Any) -> Any:
     return (value,) if isinstance(value, str) else value
 
 
+class Calibration(Section):
+    """Scores closer to how often they are right, as `nocturna evaluate --calibrate` fits them.
+
+    Source: Guo et al. 2017, "On Calibration of Modern Neural Networks" (temperature and bias).
+    """
+
+    temperature: float = Field(
+        1.0, gt=0, description="Divides the logarithms of the scores; above 1 makes them less sure."
+    )
+    bias: dict[Annotated[str, BeforeValidator(str)], float] = Field(
+        {}, description="What is then added for each label; 0 for those that are not named."
+    )
+
+
 class ScoreOptions(Section):
     """What a job may say about a score of any kind; each head adds its own."""
 
@@ -42,6 +56,16 @@ class ScoreOptions(Section):
         {},
         description="Which documents it is for: `language: es`, or labels of another score, as in "
         "`topic: política`; all documents if none. The others are null.",
+    )
+    threshold: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Least score that a document's label must have; below it the label is null. "
+        "0.5 for a classifier that gives each of its labels by itself.",
+    )
+    calibration: Calibration | None = Field(
+        None, description="Temperature and biases that scores are calibrated with; raw if none."
     )
 
 

@@ -140,6 +140,4 @@ def _explain(error: Any) -> str:
         return f"{key}: missing"
     if error["type"] == "too_short" and key == "scores":
         return "scores: nothing to score; name at least one score"
-    if error["type"] == "too_short" and key.endswith("labels"):
-        return f"{key}: the label list is empty; give at least one label"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"

@@ -1,23 +1,46 @@
 """Candidate labels as a user gives them."""
 
 from collections.abc import Mapping
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, field_validator, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from nocturna.tasks.inference.models import BUNDLED
 from nocturna.tasks.job.base import ModelOptions, option
 from nocturna.tasks.job.listed import listed, shown_list
 from nocturna.tasks.naming import RESERVED_SLUGS, slug
 
+Worded = dict[str, tuple[str, ...]]
+"""The wordings of each label."""
+
 
 def _given(labels: Any) -> Any:
-    return labels if labels is None else listed(labels)
+    found: Any = labels
+    if isinstance(labels, Mapping):
+        found = {str(label): listed(own) or [str(label)] for label, own in labels.items()}
+    elif labels is not None:
+        found = listed(labels)
+    if found is not None and not found:
+        raise ValueError("the label list is empty; give at least one label")
+    return found
 
 
-def _distinct_columns(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if given is None:
-        return None
+def _distinct(given: tuple[str, ...] | Worded | None) -> tuple[str, ...] | Worded | None:
+    if not isinstance(given, dict):
+        return None if given is None else _distinct_columns(given)
+    labels = _distinct_columns(tuple(given))
+    worded = {
+        label: tuple(wording.strip() for wording in own)
+        for label, own in zip(labels, given.values(), strict=True)
+    }
+    every = [wording for own in worded.values() for wording in own]
+    twice = next((wording for wording in every if every.count(wording) > 1), None)
+    if twice is not None:
+        raise ValueError(f"the wording {twice!r} is given twice")
+    return worded
+
+
+def _distinct_columns(given: tuple[str, ...]) -> tuple[str, ...]:
     columns: dict[str, str] = {}
     labels = tuple(label.strip() for label in given)
     for label in labels:
@@ -39,24 +62,48 @@ def _distinct_columns(given: tuple[str, ...] | None) -> tuple[str, ...] | None:
 
 
 Labels = Annotated[
-    tuple[str, ...] | None, BeforeValidator(_given), AfterValidator(_distinct_columns)
+    tuple[str, ...] | Worded | None, BeforeValidator(_given), AfterValidator(_distinct)
 ]
-"""Labels however a list is written, each with a column name of its own."""
+"""Labels however a list is written, each with a column name of its own; with wordings or without.
+"""
+
+
+def _template(template: str) -> str:
+    if template.count("{}") != 1:
+        raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
+    if set("{}") & set(template.replace("{}", "")):
+        raise ValueError(
+            f"template {template!r} has braces beside the {{}} for the label; leave them out"
+        )
+    return template
+
+
+def _templates(templates: str | tuple[str, ...] | None) -> str | tuple[str, ...] | None:
+    if templates is None or isinstance(templates, str):
+        return None if templates is None else _template(templates)
+    found = tuple(map(_template, templates))
+    if len(set(found)) < len(found) or not found:
+        raise ValueError("give at least one template, and each once")
+    return found if len(found) > 1 else found[0]
 
 
 def zero_shot(values: Mapping[str, Any]) -> bool:
     """Whether a score is described by labels of the user's own, or of each document."""
-    listed_here = "labels" in values and not isinstance(values["labels"], dict)
-    return listed_here or bool(values.get("labels_column"))
+    labels = values.get("labels")
+    own = "labels" in values and not isinstance(labels, Mapping)
+    worded = isinstance(labels, Mapping) and any(
+        isinstance(wordings, list | tuple) for wordings in labels.values()
+    )
+    return own or worded or bool(values.get("labels_column"))
 
 
-def several(labels: tuple[str, ...] | None) -> None:
+def several(labels: tuple[str, ...]) -> None:
     """Makes sure that there is something to choose from.
 
     Raises:
         ValueError: there is one label only, which every document would get.
     """
-    if labels is not None and len(labels) == 1:
+    if len(labels) == 1:
         raise ValueError(
             f"labels are understood as one, {shown_list(labels)}: every document would get it; "
             "separate labels with commas, or score one by itself with `multi_label` and an NLI "
@@ -69,8 +116,8 @@ class LabelOptions(ModelOptions):
 
     labels: Labels = Field(
         None,
-        min_length=1,
-        description="Candidate labels, separated by commas.",
+        description="Candidate labels, separated by commas; in a job file also with several "
+        "wordings of each, as in `{política: [política, el gobierno]}`.",
         json_schema_extra=option("--labels", score="topic"),
     )
     labels_column: str | None = Field(
@@ -82,23 +129,34 @@ class LabelOptions(ModelOptions):
         description="Hub name or local folder of an NLI model or sentence encoder.",
         json_schema_extra=option("--topic-model", score="topic"),
     )
-    template: str | None = Field(
+    wordings: Literal["best", "mean"] = Field(
+        "best", description="Which score a label with several wordings gets."
+    )
+    template: Annotated[str | tuple[str, ...] | None, AfterValidator(_templates)] = Field(
         None,
         description="Hypothesis with {} for the label; without a value, the label itself or, for "
-        "an NLI model, by the job's language.",
+        "an NLI model, by the job's language. In a job file also several, whose scores are "
+        "averaged.",
         json_schema_extra=option("--template", score="topic"),
     )
 
-    @field_validator("template")
-    @classmethod
-    def _has_slot(cls, template: str | None) -> str | None:
-        if template is not None and template.count("{}") != 1:
-            raise ValueError(f"template {template!r} needs exactly one {{}} for the label")
-        if template is not None and set("{}") & set(template.replace("{}", "")):
-            raise ValueError(
-                f"template {template!r} has braces beside the {{}} for the label; leave them out"
-            )
-        return template
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The labels; none where documents bring their own."""
+        return tuple(self.labels or ())
+
+    def sentences(self, template: str) -> dict[str, Any]:
+        """What decides the sentences about labels, as settings of a score.
+
+        Args:
+            template: the one of a job that has none.
+        """
+        told = self.template or template
+        settings: dict[str, Any] = {"template": told if isinstance(told, str) else list(told)}
+        if isinstance(self.labels, dict):
+            settings["wordings"] = {label: list(own) for label, own in self.labels.items()}
+            settings["joined"] = self.wordings
+        return settings
 
     @model_validator(mode="after")
     def _has_labels(self) -> Self:

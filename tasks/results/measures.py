@@ -103,6 +103,7 @@ def _figures(score: ScorePlan) -> dict[str, str]:
         return {f"{name}.known": f"count({quoted(name)})", f"{name}.mean": f"avg({quoted(name)})"}
     top = quoted(f"{name}_score")
     return {
+        f"{name}.known": f"count({top})",
         f"{name}.labels": f"histogram({quoted(name)})",
         f"{name}.mean_score": f"avg({top})",
         f"{name}.saturated": f"count(*) FILTER (WHERE {top} > {SATURATED})",
@@ -147,18 +148,21 @@ def _rules(score: ScorePlan) -> _Rules:
         _any(f"{column} IS NOT NULL" for column in every),
         _any(f"NOT ({column} BETWEEN 0 AND 1)" for column in every),
         f"abs({total} - 1) > {SUM_TOLERANCE}" if score.sums_to_one else "",
-        _not_top(name, named),
+        _not_top(name, named, score.threshold),
     )
 
 
-def _not_top(name: str, named: dict[str, str]) -> str:
+def _not_top(name: str, named: dict[str, str], threshold: float | None) -> str:
     cases = " ".join(f"WHEN {literal(label)} THEN {quoted(c)}" for label, c in named.items())
     top = quoted(f"{name}_score")
     highest = f"greatest({', '.join(quoted(c) for c in named.values())})"
-    return (
-        f"(CASE {quoted(name)} {cases} END) IS DISTINCT FROM {top} "
-        f"OR {top} IS DISTINCT FROM {highest}"
-    )
+    named_wrong = f"(CASE {quoted(name)} {cases} END) IS DISTINCT FROM {top}"
+    if threshold is not None:
+        none_due = f"{top} < {threshold}::FLOAT"
+        named_wrong = (
+            f"({quoted(name)} IS NOT NULL) = ({none_due}) OR NOT ({none_due}) AND {named_wrong}"
+        )
+    return f"{named_wrong} OR {top} IS DISTINCT FROM {highest}"
 
 
 def _any(tests: Iterable[str]) -> str:
@@ -188,7 +192,7 @@ def _tidy_score(row: dict[str, Any], score: ScorePlan) -> dict[str, Any]:
     if score.gives == "number":
         return {"documents": row[f"{name}.known"], "mean": row[f"{name}.mean"] or 0.0}
     found = row[f"{name}.labels"] or {}
-    known = sum(found.values())
+    known = row[f"{name}.known"]
     labels = score.labels or sorted(found, key=lambda label: (-found[label], label))[:MOST_LABELS]
     return {
         "documents": known,

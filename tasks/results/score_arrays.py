@@ -86,10 +86,11 @@ def _columns(
     there = known[:, None] & np.isfinite(values)
     best = np.where(there, values, -1).argmax(axis=1)
     top = values[np.arange(len(best)), best]
+    given = known & (top >= np.float32(score.threshold or 0))
     arrays: dict[str, Any] = {f"{name}_score": pa.array(top, pa.float32(), mask=~known)}
     if score.gives == "choices":
         own = new.choices or [()] * len(known)
-        labels = [c[b] if k else None for c, b, k in zip(own, best, known, strict=True)]
+        labels = [c[b] if k else None for c, b, k in zip(own, best, given, strict=True)]
         arrays[name] = pa.array(labels, pa.string())
         lists = [list(c) if k else None for c, k in zip(own, known, strict=True)]
         arrays[f"{name}_labels"] = pa.array(lists, pa.list_(pa.string()))
@@ -101,7 +102,7 @@ def _columns(
         return arrays
     named = label_columns(name, score.labels)
     names = np.array(list(named), dtype=object)
-    arrays[name] = pa.array(names[best], pa.string(), mask=~known)
+    arrays[name] = pa.array(names[best], pa.string(), mask=~given)
     for position, column in enumerate(named.values()):
         arrays[column] = pa.array(values[:, position], pa.float32(), mask=~there[:, position])
     return arrays
@@ -111,6 +112,8 @@ def _status(score: ScorePlan, new: NewScores, good: npt.NDArray[np.bool_]) -> pa
     wanted = [f"{name} is {' or '.join(labels)}" for name, labels in score.when.items()]
     if score.choices is not None:
         wanted.append(f"{score.choices} has labels")
+    if score.pair is not None:
+        wanted.append(f"{score.pair} has a text")
     reason = f"{NOT_ASKED}: only where {' and '.join(wanted)}"
     said = np.where(new.asked, "ok", reason)
     return pa.array(said, pa.string(), mask=~(good & new.decided))

@@ -38,6 +38,11 @@ def score_fields(score: ScorePlan) -> list[pa.Field]:
         "number": [(name, pa.float32(), "The number that the model gives.", None)],
     }
     labels = label_columns(name, score.labels) if score.gives == "labels" else {}
+    if score.threshold is not None:
+        about = f" Null where its score is below {score.threshold}."
+        has = {
+            key: [(*rows[0][:2], rows[0][2] + about, None), *rows[1:]] for key, rows in has.items()
+        }
     fields = [make_field(*column, None, name) for column in has[score.gives]]
     fields += [
         make_field(column, pa.float32(), _meaning(score), "0 to 1", label, name)
@@ -51,7 +56,7 @@ def score_fields(score: ScorePlan) -> list[pa.Field]:
 
 def has_status(score: ScorePlan) -> bool:
     """Whether a score has a column that says why it is null: it is not for every document."""
-    return bool(score.when) or score.gives == "choices"
+    return bool(score.when) or score.gives == "choices" or score.pair is not None
 
 
 _STATUS = "ok, or why the document was not asked for its {}."

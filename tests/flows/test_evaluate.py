@@ -4,6 +4,7 @@ import json
 
 import pandas as pd
 import pytest
+import yaml
 
 from tests.models import SENTIMENT, TEXTS
 
@@ -65,3 +66,66 @@ def test_wrong_usage_is_one_line(nocturna, tmp_path, small_models, options, part
     done = nocturna("evaluate", file, "--text", "texto", "--gold", "oro", *options)
     assert done.code == 2
     assert part in done.err and len(done.err.strip().splitlines()) == 1
+
+
+@pytest.fixture
+def job(tmp_path, small_models):
+    path = tmp_path / "prensa.yaml"
+    path.write_text(
+        "source: {path: corpus.jsonl}   # the corpus\n"
+        "scores:\n"
+        "  sentiment:\n"
+        f"    model: {small_models['sentiment']}   # ours\n"
+        "    when: {language: es}\n",
+        encoding="utf-8",
+    )
+    return path
+
+
+def noisy_gold(folder):
+    """Many rows whose gold labels have little to do with what a model could say."""
+    gold = [SENTIMENT[(i * i) % 3] for i in range(6 * len(TEXTS))]
+    rows = [{"texto": f"{i} {TEXTS[i % len(TEXTS)]}", "oro": g} for i, g in enumerate(gold)]
+    path = folder / "gold.jsonl"
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    return path
+
+
+def test_a_calibration_is_fitted_and_written_into_the_job(nocturna, job, tmp_path):
+    gold = noisy_gold(tmp_path)
+    options = ["--job", job, "--task", "sentiment", "--text", "texto", "--gold", "oro"]
+    done = nocturna("evaluate", gold, *options, "--calibrate", "--json")
+    assert done.code == 0, done.err
+    assert done.json["after"]["log_loss"] < done.json["before"]["log_loss"]
+    assert done.json["before"]["calibration_error"] == done.json["calibration_error"]
+    assert "scores.sentiment.calibration was written" in done.err
+    lines = job.read_text(encoding="utf-8").splitlines()
+    assert [line for line in lines if "#" in line] == [lines[0], lines[3]]
+    written = yaml.safe_load("\n".join(lines))["scores"]["sentiment"]["calibration"]
+    assert written == done.json["calibration"]
+    after = nocturna("evaluate", gold, *options, "--json")
+    assert after.code == 0, after.err
+    assert after.json["calibration_error"] < done.json["calibration_error"]
+    again = nocturna("evaluate", gold, *options, "--calibrate", "--json")
+    assert again.json["calibration"] == written, "the fit is of the raw scores, whatever is there"
+
+
+def test_a_job_says_what_is_evaluated_and_nothing_else_may(nocturna, job, tmp_path):
+    gold = noisy_gold(tmp_path)
+    given = ["--job", job, "--text", "texto", "--gold", "oro"]
+    for options, part in (
+        (["--task", "sentiment", "--model", "bundled"], "--model: --job says that"),
+        (["--task", "mood"], "--task mood: the job has no such score"),
+    ):
+        done = nocturna("evaluate", gold, *given, *options)
+        assert (done.code, len(done.err.strip().splitlines())) == (2, 1)
+        assert part in done.err
+
+
+def test_a_calibration_without_a_job_is_printed(nocturna, small_models, tmp_path):
+    gold = noisy_gold(tmp_path)
+    options = ["--task", "sentiment", "--model", small_models["sentiment"], "--calibrate"]
+    done = nocturna("evaluate", gold, "--text", "texto", "--gold", "oro", *options)
+    assert done.code == 0, done.err
+    assert "calibrated, held out" in done.out
+    assert 'calibration: {"temperature": ' in done.out.splitlines()[-1]

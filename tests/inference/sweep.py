@@ -1,10 +1,10 @@
 """A tiny random classifier of every architecture, against the pipeline, one text at a time.
 
     python -m tests.inference.sweep [model types...]
-    python -m tests.inference.sweep --table docs/models.md
+    python -m tests.inference.sweep --table docs/models.md [model types...]
 
-prints a line for each: equal, refused by name, or how far off; or writes them down as a table. The
-tests run it too.
+prints a line for each: equal, refused by name, or how far off; or writes them down as a table, in
+which only the rows of the architectures named are made anew. The tests run it too.
 """
 
 import random
@@ -31,6 +31,8 @@ from transformers.models.auto.modeling_auto import (
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import REFUSED
+from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Scores, score_texts
 from nocturna.tasks.job.job import Compute
@@ -41,17 +43,24 @@ BACKENDS = ("torch", "openvino")
 HEAD = """# Which models
 
 Every architecture of transformers {transformers} with a sequence-classification head: a tiny
-random model of each, {texts} texts (empty, long, emojis, special tokens written out), in batches
-and orders, in fp32. *equal* is equal to `transformers.pipeline`, a text at a time, to 1e-5;
-*refused* is one line that names the reason; *not tried* is one of which no tiny model could be
-made here. Where OpenVINO cannot convert an architecture, torch runs it, and the column says what
-came out.
+random model of each, {texts} texts (empty, one token, as long as the window, longer, emojis,
+special tokens written out), in batches and orders. In fp32 *equal* is equal to
+`transformers.pipeline`, a text at a time, to 1e-5; *refused* is one line that names the reason;
+*not tried* is one of which no tiny model could be made here. Where OpenVINO cannot convert an
+architecture, torch runs it, and the column says what came out. bf16 and int8 have the largest
+difference of a score from fp32 as a night would compute them, *fp32* where the architecture, or
+the processor that wrote this, runs in that instead. The models are random, so that every text is
+near the border of two labels: a difference says that the format works, not how much a trained model
+loses.
 
 ```
 python -m tests.inference.sweep --table docs/models.md
 ```
 
 `nocturna check-model NAME` says the same of a model of your own.
+
+| architecture | torch fp32 | OpenVINO fp32 | bf16 | int8 | remarks |
+|---|---|---|---|---|---|
 """
 
 WINDOW = 120
@@ -103,12 +112,26 @@ _T5: dict[str, Any] = {
     "initializer_factor": 5.0,
 }
 _KV = {**_SIZES, "num_key_value_heads": 2, "head_dim": 8}
+_LATENT: dict[str, Any] = {
+    **{**_SIZES, "num_key_value_heads": 4, "kv_lora_rank": 16, "q_lora_rank": 16},
+    **{"qk_rope_head_dim": 8, "qk_nope_head_dim": 8, "v_head_dim": 8},
+    **{"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
+    **{"n_group": 1, "topk_group": 1, "moe_intermediate_size": 32, "first_k_dense_replace": 1},
+}
+_EXPERTS: dict[str, Any] = {
+    **{**_KV, "moe_intermediate_size": 32, "shared_expert_intermediate_size": 32},
+    **{"num_experts": 4, "num_experts_per_tok": 2, "linear_num_value_heads": 4},
+    **{"linear_num_key_heads": 2, "linear_key_head_dim": 8, "linear_value_head_dim": 8},
+}
 _OWN: dict[str, dict[str, Any]] = {
     "albert": {**_SIZES, "embedding_size": 16},
     "electra": {**_SIZES, "embedding_size": 16},
     "distilbert": {
         **{"dim": 32, "n_layers": 2, "n_heads": 4, "hidden_dim": 64, "initializer_range": 0.3}
     },
+    **dict.fromkeys(("axk1", "axk2", "deepseek_v2", "deepseek_v3"), _LATENT),
+    "eurobert": _KV,
+    "falcon": _SIZES,
     "bart": _SEQ2SEQ,
     "mbart": _SEQ2SEQ,
     "plbart": _SEQ2SEQ,
@@ -151,6 +174,9 @@ _OWN: dict[str, dict[str, Any]] = {
         **{"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_buckets": 8},
         **{"norm_rel_ebd": "layer_norm", "share_att_key": True, "type_vocab_size": 0},
     },
+    **dict.fromkeys(("qwen2_moe", "qwen3_moe", "qwen3_next"), _EXPERTS),
+    "mistral4": _LATENT,
+    "luke": {**_SIZES, "entity_vocab_size": 10, "entity_emb_size": 16},
     "rembert": {**_SIZES, "input_embedding_size": 16, "output_embedding_size": 16},
     "xmod": {**_SIZES, "languages": ["en_XX"], "default_language": "en_XX"},
     "opt": {**_SIZES, "ffn_dim": 64, "word_embed_proj_dim": 32, "init_std": 0.3},
@@ -161,6 +187,10 @@ _OFFSET = frozenset(
     {"camembert", "data2vec-text", "ibert", "longformer", "luke", "mpnet", "roberta"}
     | {"roberta-prelayernorm", "xlm-roberta", "xlm-roberta-xl", "xmod"}
 )
+
+
+class NotTried(Exception):
+    """There is nothing to compare with."""
 
 
 @dataclass(frozen=True)
@@ -188,9 +218,10 @@ def tiny_classifier(folder: Path, model_type: str, labels: Iterable[str] = SENTI
     names = list(labels)
     tokens = _tokenizer(folder, model_type)
     sizes = _OWN.get(model_type, _KV if model_type not in _WORDPIECE else _SIZES)
+    unset = () if model_type == "modernbert-decoder" else ("pad_token_id",)
     positions = WINDOW + 2 if model_type in _OFFSET else WINDOW
     given = {
-        **{name: value for name, value in tokens.items() if value is not None},
+        **{name: v for name, v in tokens.items() if v is not None or name in unset},
         **({"max_position_embeddings": positions} if model_type != "xlnet" else {}),
         "id2label": dict(enumerate(names)),
         "label2id": {name: i for i, name in enumerate(names)},
@@ -223,16 +254,55 @@ def compare(folder: Path, backend: str, reload: bool = False) -> float:
     Raises:
         UsageError: the model is refused.
     """
-    plan = plan_scores({"sentiment": {"model": folder}})
+    plan = _plan(folder)
     run = running(Compute(device="cpu", backend=backend, workers=1), "fp32")
-    expected = _expected(folder, reload)
+    sample = _sample(plan)
+    expected = _expected(folder, sample, _window(plan), reload)
     worst = 0.0
     for seed, batch_tokens in ((1, 64), (2, 4000)):
-        order = random.Random(seed).sample(range(len(SAMPLE)), k=len(SAMPLE))
-        texts = [SAMPLE[i] for i in order]
+        order = random.Random(seed).sample(range(len(sample)), k=len(sample))
+        texts = [sample[i] for i in order]
         scores = score_texts(plan, texts, replace(run, batch_tokens=batch_tokens))
         worst = max(worst, _difference(scores, expected[order]))
     return worst
+
+
+def deviates(folder: Path, precision: str) -> str:
+    """Largest difference of a score from fp32 in another precision, as a night would run it."""
+    plan = _plan(folder)
+    exact = values(score_texts(plan, SAMPLE, _OPENVINO), "sentiment")
+    found = values(score_texts(plan, SAMPLE, replace(_OPENVINO, precision=precision)), "sentiment")
+    off = _off(found, exact)
+    return "fp32" if off < 1e-7 else f"{off:.3f}"
+
+
+def _plan(folder: Path) -> InferencePlan:
+    return plan_scores({"sentiment": {"model": folder}}, {"policy": "truncate"})
+
+
+def _window(plan: InferencePlan) -> int:
+    """Tokens of a text that the model reads, special tokens included."""
+    (score,) = plan.scores
+    (reader,) = heads()[score.kind].readers(score)
+    return reader.tokenizer.window
+
+
+def _sample(plan: InferencePlan) -> list[str]:
+    """The sample, a text exactly as long as the window, one a token longer, and a long one."""
+    (score,) = plan.scores
+    (reader,) = heads()[score.kind].readers(score)
+    tokenizer, word = reader.tokenizer, TEXTS[0]
+    capacity = tokenizer.window - tokenizer.single.added
+    longer: list[str] = []
+    while len(longer) < 2:
+        word += " a"
+        (ids,) = tokenizer.encode([word])
+        if len(ids) >= capacity:
+            longer.append(word)
+    return [*SAMPLE, *longer, " ".join([TEXTS[2]] * 30)]
+
+
+_OPENVINO = running(Compute(device="cpu", backend="openvino", workers=1), "fp32")
 
 
 def sweep(model_types: Iterable[str], backends: Iterable[str], folder: Path) -> list[Found]:
@@ -252,6 +322,8 @@ def sweep(model_types: Iterable[str], backends: Iterable[str], folder: Path) -> 
 def _tried(folder: Path, model_type: str, backend: str) -> Found:
     try:
         off = compare(folder, backend, reload="big" in model_type)
+    except NotTried as reason:
+        return Found(model_type, backend, "not tried", str(reason))
     except UsageError as refusal:
         return Found(model_type, backend, "refused", str(refusal).replace(str(folder), "M"))
     except Exception as error:
@@ -260,26 +332,32 @@ def _tried(folder: Path, model_type: str, backend: str) -> Found:
     return Found(model_type, backend, "equal" if off < TOLERANCE else "off", f"{off:.1e}")
 
 
-def _expected(folder: Path, reload: bool) -> np.ndarray:
+def _expected(folder: Path, sample: list[str], window: int, reload: bool) -> np.ndarray:
     run = pipeline("text-classification", model=str(folder), top_k=None, device=-1)
+    cut = {"truncation": True, "max_length": window}
     rows = []
-    for text in SAMPLE:
+    for text in sample:
         if reload:
             run = pipeline("text-classification", model=str(folder), top_k=None, device=-1)
         try:
-            said = {found["label"]: found["score"] for found in run([text])[0]}
+            said = {found["label"]: found["score"] for found in run([text], **cut)[0]}
         except Exception:  # nothing is left of the text, or too little
             said = dict.fromkeys(SENTIMENT, np.nan)
         rows.append([said[label] for label in SENTIMENT])
-    assert np.isfinite(rows).all(axis=1).sum() >= len(SAMPLE) - 2, "the pipeline scores too little"
+    if np.isfinite(rows).all(axis=1).sum() < len(sample) - 2:
+        raise NotTried("the pipeline itself fails on most of the texts")
     spread = float(np.nanmax(np.nanmax(rows, axis=0) - np.nanmin(rows, axis=0)))
-    assert spread > 0.01, f"the model gives everything the same score ({spread:.1e})"
+    if spread < 0.01:
+        raise NotTried("the tiny model gives every text the same score")
     return np.array(rows)
 
 
 def _difference(scores: Scores, expected: np.ndarray) -> float:
     """Largest difference; 1 where only one of the two has a score."""
-    found = values(scores, "sentiment")
+    return _off(values(scores, "sentiment"), expected)
+
+
+def _off(found: np.ndarray, expected: np.ndarray) -> float:
     if (np.isnan(found) != np.isnan(expected)).any():
         return 1.0
     return float(np.nanmax(np.abs(found - expected)))
@@ -372,36 +450,40 @@ def _at_end(folder: Path, segments: bool) -> dict[str, int | None]:
 
 
 def main() -> None:
-    """Prints what is found of the architectures named, or of all; or writes the table of all."""
-    table = Path(sys.argv[2]) if sys.argv[1:2] == ["--table"] else None
-    wanted = sys.argv[1:] if table is None else []
-    everything: list[Found] = []
-    with tempfile.TemporaryDirectory() as folder:
-        for name in wanted or [name for name in ARCHITECTURES if name not in REFUSED]:
-            for found in sweep([name], BACKENDS, Path(folder)):
+    """Prints what is found of the architectures named, or of all; or writes it down as a table."""
+    given = sys.argv[1:]
+    table = Path(given[1]) if given[:1] == ["--table"] else None
+    names = given[2:] if table else given
+    for name in names or sorted(ARCHITECTURES):
+        with tempfile.TemporaryDirectory() as folder:
+            everything = sweep([name], BACKENDS, Path(folder)) if name not in REFUSED else []
+            for found in everything:
                 print(f"{found.model_type:22}{found.backend:10}{found.verdict:9}{found.remark}")
-                everything.append(found)
-    if table is not None:
-        table.write_text(as_page(everything), encoding="utf-8")
+            if table is not None:
+                write_row(table, name, everything, Path(folder) / name)
 
 
-def as_page(everything: list[Found]) -> str:
-    """The table of all architectures as a page in Markdown."""
-    lines = [HEAD.format(transformers=version("transformers"), texts=len(SAMPLE))]
-    lines += ["| architecture | torch | OpenVINO | remarks |", "|---|---|---|---|"]
-    by_name: dict[str, dict[str, Found]] = {}
-    for found in everything:
-        by_name.setdefault(found.model_type, {})[found.backend] = found
-    for name in sorted(set(by_name) | set(REFUSED)):
-        known = by_name.get(name, {})
-        verdicts = [known[b].verdict if b in known else "" for b in BACKENDS]
-        remarks = {f.remark.replace("|", "/") for f in known.values() if f.verdict != "equal"}
-        if name in REFUSED:
-            verdicts, remarks = ["refused"] * len(BACKENDS), {str(REFUSED[name])}
-        elif "" in known:
-            verdicts = ["not tried"] * len(BACKENDS)
-        lines.append(f"| `{name}` | {' | '.join(verdicts)} | {'; '.join(sorted(remarks))} |")
-    return "\n".join(lines) + "\n"
+def write_row(page: Path, name: str, known: list[Found], folder: Path) -> None:
+    """Puts what is known of an architecture into the table of a page, in the place of its name."""
+    verdicts = [found.verdict for found in known]
+    remarks = {f.remark.replace("|", "/") for f in known if f.verdict != "equal"}
+    formats = ["", ""]
+    if name in REFUSED:
+        verdicts, remarks = ["refused"] * len(BACKENDS), {str(REFUSED[name])}
+    elif verdicts == ["not made"]:
+        verdicts = ["not tried"] * len(BACKENDS)
+    elif not {"refused", "failed", "not tried"} & set(verdicts):
+        formats = [deviates(folder, precision) for precision in ("bf16", "int8")]
+    cells = [f"`{name}`", *verdicts, *formats, "; ".join(sorted(remarks))]
+    rows = [line for line in _lines(page) if not line.startswith(f"| `{name}` |")]
+    rows = sorted([*rows, f"| {' | '.join(cells)} |"])
+    head = HEAD.format(transformers=version("transformers"), texts=len(SAMPLE) + 3)
+    page.write_text(head + "\n".join(rows) + "\n", encoding="utf-8")
+
+
+def _lines(page: Path) -> list[str]:
+    written = page.read_text(encoding="utf-8").splitlines() if page.is_file() else []
+    return [line for line in written if line.startswith("| `")]
 
 
 if __name__ == "__main__":

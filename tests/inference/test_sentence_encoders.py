@@ -11,6 +11,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.encoder import describe_encoder, load_encoder
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute
 from tests.models import TEXTS, sentence_encoder
 
@@ -105,6 +106,46 @@ def test_texts_are_put_in_lower_case_where_the_folder_says_so(tmp_path):
 def test_the_window_is_the_folders_own(tmp_path):
     encoder = load_encoder(resolve_model(str(made(tmp_path / "m")), None, "encoder"), TORCH)
     assert encoder.capacity == 30
+
+
+PROMPTS = {"query": "consulta: ", "passage": "pasaje: "}
+
+
+def test_a_job_names_the_prompts_of_texts_and_of_labels(tmp_path):
+    """As sentence-transformers has them by `prompt_name` and `prompt`."""
+    from sentence_transformers import SentenceTransformer
+
+    from tests.inference.plans import plan_scores, values
+
+    plain = made(tmp_path / "m")
+    folder = edited(plain, "config_sentence_transformers.json", prompts=PROMPTS)
+    asked = {"model": folder, "kind": "embedding", "labels": ["curso", "gobierno"]}
+    asked |= {"temperature": 0.1}
+    reference = SentenceTransformer(str(folder), device="cpu")
+
+    def by_hand(texts: dict, labels: dict) -> np.ndarray:
+        a = reference.encode(TEXTS[:3], normalize_embeddings=True, **texts)
+        b = reference.encode(["curso", "gobierno"], normalize_embeddings=True, **labels)
+        shares = np.exp(a @ b.T / 0.1)
+        return shares / shares.sum(axis=1, keepdims=True)
+
+    configs = set()
+    for told, texts, labels in (
+        ({}, {}, {}),
+        ({"prompt": "query"}, {"prompt_name": "query"}, {"prompt_name": "query"}),
+        (
+            {"prompt": "passage", "label_prompt": "query"},
+            *({"prompt_name": "passage"}, {"prompt_name": "query"}),
+        ),
+        ({"prompt": "El precio: ", "label_prompt": ""}, {"prompt": "El precio: "}, {}),
+    ):
+        plan = plan_scores({"topic": {**asked, **told}}, examined=True)
+        found = values(score_texts(plan, TEXTS[:3], TORCH), "topic")
+        assert np.abs(found - by_hand(texts, labels)).max() < 1e-5, told
+        configs.add(plan.scores[0].config)
+    assert len(configs) == 4
+    with pytest.raises(UsageError, match="no prompt called 'qurey'"):
+        plan_scores({"topic": {**asked, "prompt": "qurey"}})
 
 
 def edited(folder: Path, path: str, **values) -> Path:

@@ -24,6 +24,7 @@ from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.similarity import similarities
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import cut_windows
+from nocturna.tasks.inference.wordings import word_labels
 from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
@@ -65,6 +66,12 @@ def plan_of(folders, labels=LABELS, size: int | None = SIZE, long=None, **topics
     if size:
         topic = {"shortlist_model": folders["encoder"], **topic, "shortlist": size}
     return plan_scores({"topic": topic}, {"overlap": 8, **(long or {})})
+
+
+def sentences_of(plan: InferencePlan) -> list[str]:
+    """What the model is asked about all labels."""
+    (score,) = plan.scores
+    return word_labels(score.settings, score.labels).sentences
 
 
 def topics_of(plan: InferencePlan, texts: list[str], run=RUN) -> np.ndarray:
@@ -155,7 +162,7 @@ def test_a_shortlist_of_one_is_scored_as_a_single_label_is(folders):
 def test_the_model_reads_each_window_once_a_label_of_the_shortlist(folders):
     plan = plan_of(folders)
     classifier = load_classifier(plan.scores[0].model, RUN)
-    endings = classifier.tokenizer.encode(nli.sentences(plan.scores[0], plan.scores[0].labels))
+    endings = classifier.tokenizer.encode(sentences_of(plan))
     room = classifier.tokenizer.window - classifier.tokenizer.pair.added
     distinct = list(dict.fromkeys(DOCUMENTS))
     encoded = classifier.tokenizer.encode(distinct)

@@ -259,3 +259,22 @@ def test_labels_with_quotes_do_not_break_the_query(layout):
 def test_checking_leaves_nothing_behind(layout, table):
     check(layout, table)
     assert [p.name for p in (layout.root / "work").iterdir()] == [RUN]
+
+
+def test_a_label_below_the_threshold_is_null_and_its_score_is_not(layout):
+    columns = with_topic(sums_to_one=False, settings={"threshold": 0.5})
+    docs = documents(IDS)
+    values = np.linspace(0, 0.9, 20, dtype=np.float32).reshape(10, 2)
+    scores = with_values(scores_of(docs), topic=values)
+    table = result_rows(docs, scores, columns, JOB, Trace(RUN, "0.1.0"))
+    top = values.max(axis=1)
+    assert table["topic_score"].to_pylist() == top.tolist()
+    assert [label is None for label in table["topic"].to_pylist()] == (top < 0.5).tolist()
+    field = table.schema.field("topic")
+    assert "below 0.5" in field.metadata[b"description"].decode()
+    checked = check(layout, table, scores=columns.scores)
+    assert not checked.failed
+    assert checked.metrics["scores"]["topic"]["documents"] == 10
+    for row, wrong in ((0, "política"), (9, None)):
+        broken = check(layout, change(table, "topic", row, wrong), scores=columns.scores)
+        assert failed_names(broken) == ["top_label"]

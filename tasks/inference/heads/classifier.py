@@ -1,9 +1,9 @@
 """`kind: classifier`: any sequence-classification model, with all of its labels or one number."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.model_config import classifier_outputs, unnamed
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
     from nocturna.tasks.job.compute import LongDocuments
 
 
+LEAST_BY_ITSELF = 0.5
+"""Threshold of a model that gives each label by itself, as its authors count a label as given."""
+
+
 class Options(ModelOptions):
     """A score by a sequence-classification model, such as sentiment."""
 
@@ -30,7 +34,12 @@ class Options(ModelOptions):
         description="Hub name or local folder of a sequence-classification model.",
         json_schema_extra=option("--sentiment-model", score="sentiment"),
     )
-    labels: dict[str, str] = Field(
+    text_pair: str | None = Field(
+        None,
+        description="Source column of a second text that the model reads with each, as NLI, "
+        "similarity and relevance models do; documents without one are not asked.",
+    )
+    labels: dict[Annotated[str, BeforeValidator(str)], str] = Field(
         {}, description="New names of the model's labels, as in `LABEL_0: negative`."
     )
 
@@ -56,11 +65,21 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
             f"{', '.join(outputs.labels) or 'one number and no labels'}"
         )
     labels = tuple(options.labels.get(label, label) for label in outputs.labels)
+    odd = next((label for label in labels if not label.strip() or labels.count(label) > 1), None)
+    if odd is not None:
+        raise UsageError(
+            f"scores.{name}.labels: with the new names two outputs of model {model.name} are "
+            f"called {odd!r}, or one has no name; give each a name of its own"
+        )
     return ScorePlan(
         name=name,
         kind=options.kind,
         models={"model": model},
         labels=labels,
+        settings={
+            **({"threshold": LEAST_BY_ITSELF} if labels and outputs.independent else {}),
+            **({"text_pair": options.text_pair} if options.text_pair else {}),
+        },
         gives="labels" if labels else "number",
         sums_to_one=bool(labels) and not outputs.independent,
     )
@@ -71,7 +90,8 @@ def examine(plan: ScorePlan) -> list[str]:
     from nocturna.tasks.inference.examined import unused_note
     from nocturna.tasks.inference.sequence_model import describe_classifier
 
-    notes = unused_note(plan.model, describe_classifier(plan.model).unused)
+    found = describe_classifier(plan.model, pairs=plan.pair is not None)
+    notes = unused_note(plan.model, found.unused)
     own = classifier_outputs(plan.model).labels
     if own and unnamed(own) and unnamed(plan.labels):
         notes.append(
@@ -98,21 +118,36 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     import numpy as np
 
     from nocturna.tasks.inference.probabilities import sigmoid, softmax
-    from nocturna.tasks.inference.sequence_model import load_classifier
+    from nocturna.tasks.inference.sequence_model import load_classifier, pair_frame
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     def read() -> HeadScores:
         model = load_classifier(plan.model, run)
         encoded = texts.encoded(model.tokenizer)
-        frame = model.tokenizer.single
-        windows = cut_windows(encoded, model.tokenizer.window - frame.added, long)
-        lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64) + frame.added
-        logits = model.logits(lambda i: (windows.ids[i],), lengths, run)
+        frame, others = model.tokenizer.single, None
+        room = np.full(len(texts), model.tokenizer.window - frame.added)
+        if texts.pairs is not None:
+            frame, others = pair_frame(model.tokenizer), model.tokenizer.encode(list(texts.pairs))
+            half = (model.tokenizer.window - frame.added) // 2
+            cut = np.array([len(ids) > half for ids in others])
+            others = [ids[:half] for ids in others]
+            room = model.tokenizer.window - frame.added - np.array([len(ids) for ids in others])
+        windows = cut_windows(encoded, room, long)
+        own = [
+            (ids,) if others is None else (ids, others[document])
+            for ids, document in zip(windows.ids, windows.document, strict=True)
+        ]
+        lengths = np.array([sum(map(len, ids)) for ids in own], dtype=np.int64) + frame.added
+        logits = model.logits(lambda i: own[i], lengths, run)
         kind = model.outputs
         scores = logits if kind.raw else sigmoid(logits) if kind.independent else softmax(logits)
         joined = aggregate(scores, windows, long.aggregate)
         tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        return HeadScores(joined, tokens, windows.counts, windows.truncated)
+        if others is None:
+            return HeadScores(joined, tokens, windows.counts, windows.truncated)
+        beyond = [model.tokenizer.without_embedding(ids) is not None for ids in others]
+        joined[np.array(beyond, dtype=bool)] = np.nan
+        return HeadScores(joined, tokens, windows.counts, windows.truncated | cut)
 
     found: HeadScores = texts.once(("classifier", plan.model.revision, run.precision), read)
     return found
@@ -123,7 +158,9 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     import numpy as np
     from transformers import pipeline
 
-    made = pipeline("text-classification", model=plan.model.folder, top_k=None, device="cpu")
+    made = pipeline(
+        "text-classification", model=plan.model.folder, top_k=None, device="cpu", dtype="float32"
+    )
     outputs = classifier_outputs(plan.model).labels
     rows = []
     for text in texts:

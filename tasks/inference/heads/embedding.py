@@ -1,6 +1,6 @@
 """`kind: embedding`: zero-shot by a sentence encoder, one pass a text, however many labels."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.inference.wordings import softmax_of, word_labels
 from nocturna.tasks.job.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
@@ -22,6 +23,15 @@ class Options(LabelOptions):
     kind: Literal["embedding"] = "embedding"
     temperature: float | None = Field(
         None, gt=0, description="Softmax temperature; the model's own if none."
+    )
+
+    prompt: str | None = Field(
+        None,
+        description="What the encoder is given before every text: the name of one of its own "
+        'prompts, or the words, such as "query: "; its own default if none.',
+    )
+    label_prompt: str | None = Field(
+        None, description="The same before every label; that of the texts if none."
     )
 
     @model_validator(mode="before")
@@ -41,7 +51,7 @@ class Options(LabelOptions):
 
     @model_validator(mode="after")
     def _is_a_choice(self) -> Self:
-        several(self.labels)
+        several(self.names)
         return self
 
 
@@ -58,14 +68,19 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         Transient: the Hub does not answer.
     """
     model = resolve(options.model, options.revision, "encoder")
+    said = {"prompt": options.prompt, "label_prompt": options.label_prompt}
+    prompts = {key: prompt for key, prompt in said.items() if prompt is not None}
+    for prompt in prompts.values():
+        read_recipe(model, prompt)
     return ScorePlan(
         name=name,
         kind=options.kind,
         models={"model": model},
-        labels=options.labels or (),
+        labels=options.names,
         settings={
-            "template": options.template or "{}",
+            **options.sentences("{}"),
             "temperature": options.temperature or read_recipe(model).temperature,
+            **prompts,
         },
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
@@ -76,36 +91,42 @@ def examine(plan: ScorePlan) -> list[str]:
     """Refuses an encoder whose parts do not belong together; says what is odd about another."""
     from nocturna.tasks.inference.examined import examine_encoder
 
-    return examine_encoder(plan.model, sentences(plan, plan.labels))
+    return examine_encoder(
+        plan.model, word_labels(plan.settings, plan.labels).sentences, *_prompts(plan)
+    )
 
 
 def readers(plan: ScorePlan) -> list[Reader]:
     """The encoder reads each text."""
     from nocturna.tasks.inference.encoder import describe_encoder
 
-    return [Reader(plan.model.name, describe_encoder(plan.model).tokenizer)]
+    return [Reader(plan.model.name, describe_encoder(plan.model, _prompts(plan)[0]).tokenizer)]
 
 
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
     """Softmax over the labels of the cosine similarity divided by a temperature."""
+    import numpy as np
+
     from nocturna.tasks.inference.choices import spread_choices
     from nocturna.tasks.inference.encoder import load_encoder
-    from nocturna.tasks.inference.probabilities import softmax
     from nocturna.tasks.inference.similarity import similarities
     from nocturna.tasks.inference.windows import aggregate
 
-    model = load_encoder(plan.model, run)
+    model, of_labels = (load_encoder(plan.model, run, prompt) for prompt in _prompts(plan))
     labels, asked = spread_choices(plan.labels, texts.choices)
-    cosines, read = similarities(model, texts, sentences(plan, labels), long, run)
-    cosines = asked.of(cosines, read.windows.document, empty=float("-inf"))
-    scores = softmax(cosines / plan.settings["temperature"])
+    worded = word_labels(plan.settings, labels)
+    cosines, read = similarities(model, texts, worded.sentences, long, run, of_labels)
+    at = worded.of_labels(asked.rows(len(labels), read.windows.document))
+    logits = cosines[np.arange(len(at))[:, None, None, None], at] / plan.settings["temperature"]
+    scores = worded.joined(softmax_of(logits, at), at, shares=True)
     joined = asked.emptied(aggregate(scores, read.windows, long.aggregate))
     return HeadScores(joined, read.n_tokens, read.windows.counts, read.windows.truncated)
 
 
-def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
-    """What stands for each label."""
-    return [plan.settings["template"].replace("{}", label) for label in labels]
+def _prompts(plan: ScorePlan) -> tuple[str | None, str | None]:
+    """What the job wants read before a text, and before a label."""
+    prompt = plan.settings.get("prompt")
+    return prompt, plan.settings.get("label_prompt", prompt)
 
 
 def passes(plan: ScorePlan) -> int:

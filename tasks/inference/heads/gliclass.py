@@ -6,7 +6,7 @@ weighed together.
 """
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,6 +17,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads._gliclass_format import END, MARK, described
 from nocturna.tasks.inference.models import BUNDLED, ModelRef, Resolve
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.inference.wordings import Wordings, softmax_of, word_labels
 from nocturna.tasks.job.labels import LabelOptions, several
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Options(LabelOptions):
         if self.model == BUNDLED:
             raise ValueError("kind gliclass needs a GLiClass model: name one with `model`")
         if not self.multi_label:
-            several(self.labels)
+            several(self.names)
         return self
 
 
@@ -67,8 +68,8 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         name=name,
         kind=options.kind,
         models={"model": model},
-        labels=options.labels or (),
-        settings={"template": options.template or "{}", "multi_label": options.multi_label},
+        labels=options.names,
+        settings={**options.sentences("{}"), "multi_label": options.multi_label},
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
         sums_to_one=not options.multi_label,
@@ -81,7 +82,7 @@ def examine(plan: ScorePlan) -> list[str]:
     from nocturna.tasks.inference.facts import network_facts
 
     parts = _parts(plan.model)
-    check_readable(plan.model, parts.whole, sentences(plan, plan.labels))
+    check_readable(plan.model, parts.whole, _marked(word_labels(plan.settings, plan.labels)))
     return unused_note(plan.model, network_facts(plan.model, head=True).unused)
 
 
@@ -98,41 +99,46 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     import numpy as np
 
     from nocturna.tasks.inference.choices import spread_choices
-    from nocturna.tasks.inference.probabilities import sigmoid, softmax
+    from nocturna.tasks.inference.probabilities import sigmoid
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     parts = _parts(plan.model)
     labels, asked = spread_choices(plan.labels, texts.choices)
-    bare = [_unmarked(ids, parts) for ids in parts.whole.encode(sentences(plan, labels))]
+    worded = word_labels(plan.settings, labels)
+    bare = [_unmarked(ids, parts) for ids in parts.whole.encode(_marked(worded))]
     named = [np.concatenate([np.array([parts.mark], np.int32), ids]) for ids in bare]
     encoded = [_unmarked(ids, parts) for ids in texts.encoded(parts.text)]
-    own = [tuple(range(len(labels)))] * len(texts)
-    if asked.positions is not None:
-        own = [tuple(at for at in row if at >= 0) for row in asked.positions.tolist()]
-    groups = {each: _groups(each, named, parts) for each in set(own)}
+    about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
+    own = [tuple(tuple(t[t >= 0].tolist()) for t in templates) for templates in about]
+    groups = {e: [g for t in e for g in _groups(t, named, parts)] for e in set(own)}
     longest = max(sum(len(named[at]) for at in g) for many in groups.values() for g in many)
     windows = cut_windows(encoded, parts.room - longest, long)
     reads = [(at, group) for at, d in enumerate(windows.document) for group in groups[own[d]]]
     found = _logits(plan.model, parts, [(windows.ids[at], g) for at, g in reads], named, run)
-    logits = np.full((len(windows.ids), len(labels)), -np.inf, dtype=np.float32)
+    every = np.full((len(windows.ids), len(named)), -np.inf, dtype=np.float32)
     for (at, group), values in zip(reads, found, strict=True):
-        logits[at, list(group)] = values
-    logits = asked.of(logits, windows.document, empty=float("-inf"))
-    alone = plan.settings["multi_label"] | (np.isfinite(logits).sum(axis=1, keepdims=True) == 1)
-    scores = np.where(alone, sigmoid(logits), softmax(logits))
+        every[at, list(group)] = values
+    about = about[windows.document]
+    logits = every[np.arange(len(about))[:, None, None, None], about]
+    labelled = (about >= 0).any(axis=(1, 3)).sum(axis=1, keepdims=True)
+    alone = plan.settings["multi_label"] | (labelled == 1)
+    by_itself = worded.joined(sigmoid(logits), about, shares=False)
+    shares = worded.joined(softmax_of(logits, about), about, shares=True)
+    scores = np.where(alone, by_itself, shares)
     joined = asked.emptied(aggregate(scores, windows, long.aggregate))
     tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
     return HeadScores(joined, tokens, windows.counts, windows.truncated)
 
 
-def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
+def _marked(worded: Wordings) -> list[str]:
     """What the model reads of each label."""
-    return [MARK + plan.settings["template"].replace("{}", label) for label in labels]
+    return [MARK + sentence for sentence in worded.sentences]
 
 
 def passes(plan: ScorePlan) -> int:
     """A text is read once for every so many labels as the model was made for."""
-    return math.ceil(len(plan.labels) / described(plan.model)["max_num_classes"]) or 1
+    every = len(word_labels(plan.settings, plan.labels).sentences)
+    return math.ceil(every / described(plan.model)["max_num_classes"]) or 1
 
 
 @dataclass(frozen=True)

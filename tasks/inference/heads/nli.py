@@ -5,8 +5,8 @@ of transformers' zero-shot-classification pipeline. With many labels an encoder 
 shortlist for each text, and the slower model decides among those alone.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -16,6 +16,7 @@ from nocturna.tasks.inference.heads._verdicts import Verdicts, nli_verdicts
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
+from nocturna.tasks.inference.wordings import softmax_of, word_labels
 from nocturna.tasks.job.base import option, refuse_secrets
 from nocturna.tasks.job.labels import LabelOptions, several, zero_shot
 
@@ -56,6 +57,15 @@ class Options(LabelOptions):
         json_schema_extra=option("--shortlist-model", score="topic"),
     )
 
+    entailment: int | str | None = Field(
+        None,
+        description="Output of the model that means entailment, by position from 0 or by its own "
+        "name, where its names do not say.",
+    )
+    contradiction: int | str | None = Field(
+        None, description="The same for contradiction; needed where a label is scored by itself."
+    )
+
     @field_validator("shortlist_model")
     @classmethod
     def _is_encoder(cls, model: str) -> str | None:
@@ -73,7 +83,7 @@ class Options(LabelOptions):
                 "document it is to choose"
             )
         if not self.multi_label:
-            several(self.labels)
+            several(self.names)
         return self
 
 
@@ -90,14 +100,14 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         Transient: the Hub does not answer.
     """
     model = resolve(options.model, options.revision, "encoder")
-    nli_verdicts(model)
-    template = options.template or DEFAULT_TEMPLATES.get(language)
-    if template is None:
+    weighed = options.multi_label or options.shortlist == 1 or len(options.names) < 2
+    verdicts = nli_verdicts(model, options.entailment, options.contradiction, weighed)
+    if not options.template and language not in DEFAULT_TEMPLATES:
         raise UsageError(
             f"scores.{name}.template: there is no default template for language {language!r}; "
             "write one in that language, with {} for the label"
         )
-    labels, models, asked = options.labels or (), {"model": model}, None
+    labels, models, asked = options.names, {"model": model}, None
     if options.shortlist is not None and options.shortlist < len(labels):
         models["shortlist"] = resolve(options.shortlist_model, None, "encoder")
         read_recipe(models["shortlist"])
@@ -108,9 +118,10 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
         models=models,
         labels=labels,
         settings={
-            "template": template,
+            **options.sentences(DEFAULT_TEMPLATES.get(language, "")),
             "multi_label": options.multi_label,
             **({"shortlist": asked} if asked else {}),
+            **({"verdicts": asdict(verdicts)} if _are_told(options) else {}),
         },
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
@@ -126,10 +137,12 @@ def examine(plan: ScorePlan) -> list[str]:
     from nocturna.tasks.inference.sequence_model import describe_classifier
 
     found = describe_classifier(plan.model, pairs=True)
-    check_readable(plan.model, found.tokenizer, sentences(plan, plan.labels))
+    check_readable(plan.model, found.tokenizer, word_labels(plan.settings, plan.labels).sentences)
     notes = unused_note(plan.model, found.unused)
     if "shortlist" in plan.models:
-        notes += examine_encoder(plan.models["shortlist"], plan.labels)
+        notes += examine_encoder(
+            plan.models["shortlist"], word_labels(plan.settings, plan.labels, ["{}"]).sentences
+        )
     return notes
 
 
@@ -155,7 +168,6 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     import numpy as np
 
     from nocturna.tasks.inference.choices import spread_choices
-    from nocturna.tasks.inference.probabilities import softmax
     from nocturna.tasks.inference.sequence_model import load_classifier, pair_frame
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
@@ -166,27 +178,27 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     model = load_classifier(plan.model, run)
     encoded = texts.encoded(model.tokenizer)
     added = pair_frame(model.tokenizer).added
-    endings = model.tokenizer.encode(sentences(plan, labels))
+    worded = word_labels(plan.settings, labels)
+    endings = model.tokenizer.encode(worded.sentences)
     longest = max(len(ids) for ids in endings)
     windows = cut_windows(encoded, model.tokenizer.window - added - longest, long)
 
-    pairs = asked.positions
-    if pairs is None:
-        pairs = np.broadcast_to(np.arange(len(endings)), (len(encoded), len(endings)))
-    pairs = pairs[windows.document]
-    rows, columns = np.nonzero(pairs >= 0)
-    chosen = pairs[rows, columns]
+    at = worded.of_labels(asked.rows(len(labels), windows.document))
+    pairs = np.nonzero(at >= 0)
+    rows, chosen = pairs[0], at[pairs]
     text_lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64)
     label_lengths = np.array([len(ids) for ids in endings], dtype=np.int64)
     lengths = text_lengths[rows] + label_lengths[chosen] + added
     found = model.logits(lambda i: (windows.ids[rows[i]], endings[chosen[i]]), lengths, run)
-    logits = np.full((*pairs.shape, found.shape[1]), -np.inf, dtype=np.float32)
-    logits[rows, columns] = found
+    logits = np.full((*at.shape, found.shape[1]), -np.inf, dtype=np.float32)
+    logits[pairs] = found
 
-    verdicts = nli_verdicts(plan.model)
-    alone = plan.settings["multi_label"] | ((pairs >= 0).sum(axis=1, keepdims=True) == 1)
-    by_itself = _by_itself(logits, verdicts)
-    scores = np.where(alone, by_itself, softmax(logits[..., verdicts.entailment]))
+    verdicts = _verdicts(plan)
+    labelled = (at >= 0).any(axis=(1, 3)).sum(axis=1, keepdims=True)
+    alone = plan.settings["multi_label"] | (labelled == 1)
+    by_itself = worded.joined(_by_itself(logits, verdicts), at, shares=False)
+    shares = worded.joined(softmax_of(logits[..., verdicts.entailment], at), at, shares=True)
+    scores = np.where(alone, by_itself, shares)
     joined = asked.emptied(aggregate(scores, windows, long.aggregate))
     if plan.asked is not None and asked.positions is not None:
         wide = np.full((len(joined), len(labels)), np.nan, dtype=np.float32)
@@ -198,17 +210,15 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     )
 
 
-def sentences(plan: ScorePlan, labels: Iterable[str]) -> list[str]:
-    """What a text may entail, for each label."""
-    return [plan.settings["template"].replace("{}", label) for label in labels]
-
-
 def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]":
     """The same scores by transformers' zero-shot pipeline, shape (texts, labels)."""
     import numpy as np
     from transformers import pipeline
 
-    made = pipeline("zero-shot-classification", model=plan.model.folder, device="cpu")
+    made = pipeline(
+        "zero-shot-classification", model=plan.model.folder, device="cpu", dtype="float32"
+    )
+    made.model.config.update({"label2id": {"entailment": _verdicts(plan).entailment}})
     asked = {
         "candidate_labels": list(plan.labels),
         "hypothesis_template": plan.settings["template"],
@@ -220,8 +230,18 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
 
 
 def passes(plan: ScorePlan) -> int:
-    """A text is read once a label that it is asked about; a guess where it brings its own."""
-    return plan.asked or len(plan.labels) or 4
+    """A text is read once a sentence about labels; a guess where it brings its own."""
+    every = len(word_labels(plan.settings, plan.labels).sentences) or 4
+    return every if plan.asked is None else -(-every * plan.asked // len(plan.labels))
+
+
+def _are_told(options: Options) -> bool:
+    return options.entailment is not None or options.contradiction is not None
+
+
+def _verdicts(plan: ScorePlan) -> Verdicts:
+    told = plan.settings.get("verdicts")
+    return Verdicts(**told) if told else nli_verdicts(plan.model, weighed=False)
 
 
 def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np.float32]":
@@ -230,7 +250,8 @@ def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np
 
     from nocturna.tasks.inference.probabilities import softmax
 
-    two = logits[..., [verdicts.against, verdicts.entailment]]
+    against = verdicts.entailment if verdicts.against is None else verdicts.against
+    two = logits[..., [against, verdicts.entailment]]
     return softmax(np.nan_to_num(two, neginf=0.0))[..., 1]
 
 
@@ -255,7 +276,9 @@ def _shortlist(
     assert plan.asked is not None
     exact = replace(run, precision="fp32", on_share=None)
     encoder = load_encoder(plan.models["shortlist"], exact)
-    cosines, read = similarities(encoder, texts, labels, long, exact)
-    joined = np.round(aggregate(cosines, read.windows, long.aggregate), _DECIMALS)
+    bare = word_labels(plan.settings, labels, ["{}"])
+    cosines, read = similarities(encoder, texts, bare.sentences, long, exact)
+    likeness = bare.alike(cosines)
+    joined = np.round(aggregate(likeness, read.windows, long.aggregate), _DECIMALS)
     nearest = np.argsort(-joined, axis=1, kind="stable")[:, : plan.asked]
     return Asked(np.sort(nearest, axis=1)), read.windows.counts, read.windows.truncated
