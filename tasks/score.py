@@ -132,7 +132,7 @@ def load_models(layout: Layout, run_id: str) -> None:
     run = replace(running_of(plan), stop=control().stopping)
     for score in plan.inference.scores:
         head = heads()[score.kind]
-        if score.when or score.choices or not plan.difference.asked.get(score.name):
+        if score.when or score.choices or score.pair or not plan.difference.asked.get(score.name):
             continue
         if head.passes(score) <= _FEW_PASSES:
             head.compute(score, Texts([_WORD]), plan.inference.long_documents, run)

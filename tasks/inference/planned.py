@@ -114,8 +114,8 @@ def check_models(job: Job) -> dict[str, ScorePlan | None]:
 
 def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
     """The source with every column that is read from it: kept ones, and those scores ask for."""
-    lists = (column for score in scores for column in (score.choices, score.pair) if column)
-    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.source.keep, *lists]))})
+    lists = (score.choices for score in scores if score.choices)
+    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.kept, *lists]))})
 
 
 class _OnHub(Exception):

@@ -72,6 +72,12 @@ class Job(Section):
         json_schema_extra=option("--shard-size"),
     )
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Source columns that travel to the results: those asked for, and second texts of pairs."""
+        pairs = (getattr(score, "text_pair", None) for score in self.scores.values())
+        return tuple(dict.fromkeys([*self.source.keep, *(pair for pair in pairs if pair)]))
+
     @model_validator(mode="after")
     def _keeps_secrets(self) -> Self:
         self.source.known_as(self.name)

@@ -27,12 +27,14 @@ class Answer:
         name: of the score, or `summary`.
         config: that of tonight, for the column `<name>_config`.
         own_labels: the source column of a document's own labels, which `<name>_labels` holds.
+        pair: the source column of the text that a document is read together with.
         again: values of `<name>_status` that another night may turn into an answer.
     """
 
     name: str
     config: str
     own_labels: str | None = None
+    pair: str | None = None
     again: tuple[str, ...] = ()
 
 
@@ -93,7 +95,7 @@ def make_fates(
     )
     every = (1 << len(wanted.answers)) - 1
     bits = [
-        f"CASE WHEN {stale(a, there)} THEN {1 << i} ELSE 0 END"
+        f"CASE WHEN {stale(a, there, wanted.kept)} THEN {1 << i} ELSE 0 END"
         for i, a in enumerate(wanted.answers)
     ]
     other = [
@@ -148,8 +150,13 @@ def _same_type(name: str, before: pa.Schema, now: pa.Schema) -> bool:
     return name not in now.names or before.field(name).type == now.field(name).type
 
 
-def stale(answer: Answer, there: set[str]) -> str:
-    """Whether a row must be asked anew, as a condition on the documents and rows that meet."""
+def stale(answer: Answer, there: set[str], kept: Mapping[str, str]) -> str:
+    """Whether a row must be asked anew, as a condition on the documents and rows that meet.
+
+    Args:
+        there: columns of the rows.
+        kept: the result column of each kept source column.
+    """
     config, status = f"{answer.name}_config", f"{answer.name}_status"
     if config not in there:
         return "true"
@@ -157,6 +164,11 @@ def stale(answer: Answer, there: set[str]) -> str:
     if answer.own_labels is not None:
         before = f"coalesce({_old(f'{answer.name}_labels')}, [])"
         tests.append(f"new.{quoted(f'list.{answer.own_labels}')} IS DISTINCT FROM {before}")
+    if answer.pair is not None:
+        if kept[answer.pair] not in there:
+            return "true"
+        pair = quoted(f"kept.{answer.pair}")
+        tests.append(f"new.{pair} IS DISTINCT FROM {_old(kept[answer.pair])}")
     if answer.again and status in there:
         tests.append(f"{_old(status)} IN ({', '.join(map(literal, answer.again))})")
     return " OR ".join(tests)

@@ -48,7 +48,7 @@ def described_identity(job: Job, scores: Mapping[str, ScorePlan | None]) -> Iden
     planned = tuple(score for score in scores.values() if score is not None)
     columns = Columns(
         scores=planned,
-        keep=pa.schema([pa.field(name, pa.null()) for name in job.source.keep]),
+        keep=pa.schema([pa.field(name, pa.null()) for name in job.kept]),
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )

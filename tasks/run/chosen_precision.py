@@ -67,6 +67,7 @@ def sample_of(layout: Layout, plan: Plan, wanted: int) -> tuple[list[str], Known
     texts: list[str] = []
     languages: list[str | None] = []
     choices: dict[str, list[tuple[str, ...]]] = {}
+    pairs: dict[str, list[str | None]] = {}
     for left, shard in zip(range(len(chosen), 0, -1), chosen, strict=True):
         work = read_documents(layout, plan, shard)
         found = to_score(plan, work)
@@ -76,7 +77,9 @@ def sample_of(layout: Layout, plan: Plan, wanted: int) -> tuple[list[str], Known
         languages += known.languages
         for column, own in known.choices.items():
             choices.setdefault(column, []).extend(own)
-    return texts, Known(languages=languages, choices=choices)
+        for column, others in known.pairs.items():
+            pairs.setdefault(column, []).extend(others)
+    return texts, Known(languages=languages, choices=choices, pairs=pairs)
 
 
 def machine_of(plan: Plan) -> str:

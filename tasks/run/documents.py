@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
+from nocturna.tasks.corpus.kept_types import texts_of
 from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.inference.scorer import Known
@@ -77,6 +78,10 @@ def to_score(plan: Plan, work: Documents) -> ToScore:
         choices={
             column: label_lists(rows[kept_name(column)])
             for column in dict.fromkeys(s.choices for s in plan.inference.scores if s.choices)
+        },
+        pairs={
+            column: texts_of(rows[kept_name(column)])
+            for column in dict.fromkeys(s.pair for s in plan.inference.scores if s.pair)
         },
     )
     return ToScore(texts, np.flatnonzero(at), languages, known)

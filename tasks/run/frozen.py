@@ -116,7 +116,7 @@ def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
     """What decides the columns of a job's results, given every column kept of its corpus."""
     return Columns(
         scores=inference.scores,
-        keep=pa.schema([kept.field(name) for name in job.source.keep]),
+        keep=pa.schema([kept.field(name) for name in job.kept]),
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )
@@ -130,7 +130,7 @@ def wanted_of(columns: Columns, summary_config: str | None, job_name: str) -> Wa
 
 def answers_of(scores: Iterable[ScorePlan], summary_config: str | None) -> tuple[Answer, ...]:
     """Each answer that a row needs."""
-    answers = [Answer(s.name, s.config, own_labels=s.choices) for s in scores]
+    answers = [Answer(s.name, s.config, own_labels=s.choices, pair=s.pair) for s in scores]
     if summary_config is not None:
         answers.append(Answer(SUMMARY, summary_config, again=tuple(sorted(WORTH_ASKING_AGAIN))))
     return tuple(answers)

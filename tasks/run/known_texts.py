@@ -63,7 +63,7 @@ def _found(layout: Layout, answers: Sequence[Answer]) -> Known:
 
     snapshot = current_snapshot(layout)
     parts = [part.path for part in snapshot.parts if part.path.exists()] if snapshot else []
-    if not parts or any(answer.own_labels for answer in answers):
+    if not parts or any(answer.own_labels or answer.pair for answer in answers):
         return _nothing
     try:
         return _known(layout, parts, answers)
@@ -73,7 +73,7 @@ def _found(layout: Layout, answers: Sequence[Answer]) -> Known:
 
 def _known(layout: Layout, parts: Sequence[Path], answers: Sequence[Answer]) -> Known:
     there = set(schema_of(parts[0]).names)
-    tests = [f"({stale(answer, there)})" for answer in answers]
+    tests = [f"({stale(answer, there, {})})" for answer in answers]
     if "true" in {test.strip("()") for test in tests}:
         return _nothing
     query = f"""

@@ -84,7 +84,8 @@ def test_a_token_of_the_other_text_that_has_no_embedding_is_no_score(tmp_path, b
 def test_the_column_is_read_and_is_part_of_the_config(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     plan = planned(folder)
-    job = make_job({"name": "j", "source": {"path": "a", "keep": ["x"]}}, "t")
+    pairs = {"sentiment": {"model": str(folder), "text_pair": "otra"}}
+    job = make_job({"name": "j", "source": {"path": "a", "keep": ["x"]}, "scores": pairs}, "t")
     assert reading_source(job, plan.scores).keep == ("x", "otra")
     assert plan.configs != planned(folder, text_pair="esta").configs
     with pytest.raises(UsageError, match="'otra' does not come with the texts"):
