@@ -44,7 +44,7 @@ from nocturna.tasks.run.frozen import (
 from nocturna.tasks.run.kept_summaries import state_folder
 from nocturna.tasks.run.known_texts import lacks_texts
 from nocturna.tasks.run.shelf import drop_texts, link
-from nocturna.tasks.run.staged_run import StagedRun, stage_job
+from nocturna.tasks.run.staged_run import StagedRun, stage_job, trial_of
 from nocturna.tasks.run.unreadable import is_quarantined, quarantine, refuse_unreadable
 from nocturna.tasks.step import step
 from nocturna.tasks.version import code_version
@@ -149,7 +149,7 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         building = files.temporary_of(layout.index(run_id))
         files.remove_folder(building)
         files.make_folder(building, private=True)
-        index = build_index(staged.corpus, building, link)
+        index = build_index(staged.corpus, building, link, trial_of(job))
         files.put_folder(building, layout.index(run_id))
     summary_config = summary_config_of(job)
 

@@ -15,15 +15,18 @@ from nocturna.tasks.corpus.kept import stored, stored_type
 from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
 from nocturna.tasks.corpus.lots import index_file, join_types, rejects_file
 from nocturna.tasks.corpus.settle import settle_repeats
-from nocturna.tasks.corpus.staged_rows import rewrite
+from nocturna.tasks.corpus.staged_rows import counts_of, rewrite
 from nocturna.tasks.corpus.staging import Staged
 from nocturna.tasks.corpus.summary import IndexSummary
+from nocturna.tasks.corpus.trial import Trial, take_some
 
 _KEPT = "kept.schema"
 Link = Callable[[Path, Path], None]
 
 
-def build_index(staged: Staged, folder: Path, link: Link) -> IndexSummary:
+def build_index(
+    staged: Staged, folder: Path, link: Link, trial: Trial | None = None
+) -> IndexSummary:
     """Puts the index of everything that was staged into an empty folder.
 
     A document without an id is named `<content_hash>-<n>`, n being the how-manieth document with
@@ -32,6 +35,7 @@ def build_index(staged: Staged, folder: Path, link: Link) -> IndexSummary:
 
     Args:
         link: puts a file at a second place without changing either when one of them is replaced.
+        trial: which rows are taken, where not all are.
     """
     source = staged.source
     types = KeptTypes(source.keep)
@@ -52,6 +56,12 @@ def build_index(staged: Staged, folder: Path, link: Link) -> IndexSummary:
         chunks += 1
     named = any(lot.named for _, lot in staged.lots)
     _retype_all(folder, kept)
+    if trial is not None:
+        some, rejected = take_some(folder, chunks, trial)
+        documents = some.num_rows
+        failed = Counter(counts_of(some["error_code"]))
+        bad = (read_rejects(folder, chunk)["reason"] for chunk in range(chunks))
+        reasons = sum((Counter(counts_of(column)) for column in bad), Counter())
     settled = settle_repeats(folder, staged.inputs, named, source.on_repeat)
     failed.subtract(settled.failed)
     reasons.update(settled.rejected_reasons)

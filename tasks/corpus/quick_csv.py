@@ -17,6 +17,9 @@ _MOST = 4 << 20
 """Bytes of a record from which on it is read by itself."""
 
 _MARK = BOM.decode()
+_BLANK = 1000
+"""Blank lines from which on they are looked at as a whole."""
+
 _FEW, _LONGEST = 256, 8192
 """Usual records that make it worth while to look for more, and the longest stretch of others."""
 
@@ -93,10 +96,18 @@ class _Stream:
     def line_by_line(self) -> Iterator[bytes]:
         """Each line by itself; one over the limit in pieces."""
         while self.fill():
+            if self._data[self._at] in b" \t\r\n" and (size := self._blank()):
+                yield self.take(size, self._data.count(b"\n", self._at, self._at + size))
+                continue
             end = self._data.find(b"\n", self._at) + 1
             if not end and len(self._data) - self._at < _MOST and self.more():
                 continue
             yield self.take((end or len(self._data)) - self._at, bool(end))
+
+    def _blank(self) -> int:
+        """Bytes of the blank lines that come next, as far as they are there."""
+        rest = self._data[self._at :]
+        return rest.rfind(b"\n", 0, len(rest) - len(rest.lstrip(b" \t\r\n"))) + 1
 
     def whole_lines(self) -> bytes:
         """The whole lines that are there."""
@@ -154,10 +165,14 @@ def _usual_in(
     )
     numbers: list[int] = []
     found: list[list[str]] = []
-    taken, whole = 0, True
+    taken, blank, whole = 0, 0, True
     try:
         for fields in reader:
-            if len(fields) > 1 or lines[taken].strip(" \r\n"):
+            if len(fields) < 2 and not lines[taken].strip(" \r\n"):
+                blank += 1
+                if blank > _BLANK:
+                    break
+            else:
                 if not _is_usual(fields, places, names):
                     break
                 found.append(fields)

@@ -10,6 +10,10 @@ _MOST = 4 << 20
 """Bytes of a line from which on the rest of the stream is read line by line."""
 
 
+_LEAST = 8
+"""Bytes that usual lines have on average; shorter ones may be blank, and very many."""
+
+
 def line_groups(blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes] | Iterator[Line]]:
     """A stream as stretches of whole lines.
 
@@ -29,12 +33,13 @@ def line_groups(blocks: Iterable[bytes]) -> Iterator[tuple[int, int, bytes] | It
             continue
         data = rest + block[:end] if rest else block[:end]
         rest = block[end:]
-        odd = BOM in data or b"\n\n" in data or data[0] in b"\r\n"
+        count = data.count(b"\n")
+        odd = BOM in data or b"\n\n" in data or data[0] in b"\r\n" or count * _LEAST > len(data)
         if odd or len(data) > lines.MAX_RECORD:
             yield iter_lines([data], offset, number)
         else:
             yield offset, number, data
         offset += len(data)
-        number += data.count(b"\n")
+        number += count
     if rest:
         yield iter_lines([rest], offset, number)

@@ -10,16 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nocturna.tasks.corpus.trial import LEFT_OUT
+
 MEMORY = "256MB"
 _QUERY = """
     COPY (
         WITH keys AS (
-            SELECT {key} AS key FROM read_parquet($files) GROUP BY key HAVING count(*) > 1
+            SELECT {key} AS key FROM read_parquet($files) WHERE disposition <> '{left_out}'
+            GROUP BY key HAVING count(*) > 1
         ),
         placed AS (
             SELECT parse_filename(filename)[7:12]::INTEGER AS chunk,
                 file_row_number::INTEGER AS position, {key} AS key, source_uri, source_row
             FROM read_parquet($files, filename = true, file_row_number = true)
+            WHERE disposition <> '{left_out}'
         ),
         numbered AS (
             SELECT chunk, position,
@@ -56,7 +60,7 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
     with duckdb.connect(":memory:", config=settings) as connection:
         files = f"{glob.escape(str(folder))}/index-*.parquet"
         key, order = "doc_id" if by_id else "content_hash", "DESC" if last else "ASC"
-        query = _QUERY.format(key=key, order=order)
+        query = _QUERY.format(key=key, order=order, left_out=LEFT_OUT)
         connection.execute(query, {"files": files, "target": str(target)})
     shutil.rmtree(spill, ignore_errors=True)
     yield from _by_chunk(target)

@@ -4,7 +4,7 @@ What was staged is kept between nights without the texts: an input that is the s
 """
 
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass, field, replace
@@ -75,7 +75,7 @@ class Staged:
 
     @property
     def rows(self) -> int:
-        return sum(item.rows for item in self.inputs)
+        return rows_in(self.lots)
 
     def chunks(self) -> Iterator[tuple[Path, int, Chunk]]:
         """Each chunk: folder and number within its lot."""
@@ -91,13 +91,18 @@ class Staged:
 
 
 def stage(
-    source: Source, shelf: Shelf, lists: Sequence[str] = (), known: Known | None = None
+    source: Source,
+    shelf: Shelf,
+    lists: Sequence[str] = (),
+    known: Known | None = None,
+    limit: int | None = None,
 ) -> Staged:
     """Reads every input of a corpus that is not on the shelf as it is now.
 
     Args:
         lists: kept columns that hold the labels of each document.
         known: which documents need no text, as far as that is known; without it all need theirs.
+        limit: rows after which no further input is read.
 
     Raises:
         UsageError: there is nothing to read, or an input cannot be read, or a column is missing.
@@ -111,7 +116,11 @@ def stage(
     def one(group: tuple[Member, ...]) -> tuple[Path, Lot]:
         return staging.lot(group)
 
-    if len(groups) > 1 and is_remote(source.address):
+    lots: list[tuple[Path, Lot]] = []
+    if limit is not None:
+        while len(lots) < len(groups) and rows_in(lots) < limit:
+            lots.append(one(groups[len(lots)]))
+    elif len(groups) > 1 and is_remote(source.address):
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             waiting = [pool.submit(copy_context().run, one, group) for group in groups]
             lots = [future.result() for future in waiting]
@@ -124,6 +133,11 @@ def stage(
     staged = Staged(source, tuple(lists), tuple(lots), again)
     _check(source, staged)
     return staged
+
+
+def rows_in(lots: Iterable[tuple[Path, Lot]]) -> int:
+    """Rows of some lots, good and bad together."""
+    return sum(one.item.rows for _, lot in lots for one in lot.inputs)
 
 
 def _check(source: Source, staged: Staged) -> None:

@@ -32,6 +32,9 @@ __all__ = [
 JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
 
 
+_TRIAL = "-sample"
+
+
 class Job(Section):
     """Everything that decides what a run does."""
 
@@ -77,6 +80,12 @@ class Job(Section):
         """Source columns that travel to the results: those asked for, and second texts of pairs."""
         pairs = (getattr(score, "text_pair", None) for score in self.scores.values())
         return tuple(dict.fromkeys([*self.source.keep, *(pair for pair in pairs if pair)]))
+
+    @model_validator(mode="after")
+    def _tries_out_aside(self) -> Self:
+        if self.once.is_trial and not self.name.endswith(_TRIAL):
+            self.__dict__["name"] = self.name + _TRIAL
+        return self
 
     @model_validator(mode="after")
     def _keeps_secrets(self) -> Self:

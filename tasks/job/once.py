@@ -1,6 +1,8 @@
 """What a person allows for one run."""
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 
 from nocturna.tasks.job.base import Section, option
 
@@ -26,6 +28,33 @@ class Once(Section):
         "run only.",
         json_schema_extra=option("--same-source"),
     )
+
+    limit: int | None = Field(
+        None,
+        ge=1,
+        description="Try the job out on the first rows of the corpus; published as a job of its "
+        "own, NAME-sample.",
+        json_schema_extra=option("--limit"),
+    )
+    sample: int | None = Field(
+        None,
+        ge=1,
+        description="Try the job out on so many rows drawn from the whole corpus; published as a "
+        "job of its own, NAME-sample.",
+        json_schema_extra=option("--sample"),
+    )
+    seed: int = Field(0, description="Draws another sample.", json_schema_extra=option("--seed"))
+
+    @model_validator(mode="after")
+    def _one_way(self) -> Self:
+        if self.limit is not None and self.sample is not None:
+            raise ValueError("give --limit or --sample, not both")
+        return self
+
+    @property
+    def is_trial(self) -> bool:
+        """Whether only some rows of the corpus are taken."""
+        return self.limit is not None or self.sample is not None
 
     @property
     def options(self) -> frozenset[str]:

@@ -4,6 +4,7 @@ import time
 from dataclasses import dataclass
 
 from nocturna.tasks.corpus.staging import Shelf, Staged, stage
+from nocturna.tasks.corpus.trial import Trial
 from nocturna.tasks.enrichment.providers import required_key
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job.job import Job
@@ -56,6 +57,12 @@ def stage_job(job: Job, run_id: str, rehearsal: bool = False) -> StagedRun:
     return StagedRun(layout, inference, corpus, time.monotonic() - start)
 
 
+def trial_of(job: Job) -> Trial | None:
+    """Which rows of its corpus a job takes, where not all."""
+    once = job.once
+    return Trial(once.limit, once.sample, once.seed) if once.is_trial else None
+
+
 def _stage(
     job: Job,
     layout: Layout,
@@ -67,4 +74,4 @@ def _stage(
     lists = [score.choices for score in inference.scores if score.choices]
     new_texts = job.output.keep_text and lacks_texts(layout)
     known = known_texts(layout, answers) if answers and not new_texts else None
-    return stage(source, shelf, lists, known)
+    return stage(source, shelf, lists, known, job.once.limit)

@@ -1,0 +1,77 @@
+"""Some rows of a corpus, to try a job out: the first ones, or ones drawn from all of it."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from nocturna.tasks.corpus.lots import index_file, rejects_file
+from nocturna.tasks.corpus.staged_rows import rewrite
+
+LEFT_OUT = "left_out"
+"""Disposition of documents that a trial does not take."""
+
+_ROWS = """
+    SELECT '{kind}' AS kind, parse_filename(filename)[{start}:{stop}]::INTEGER AS chunk,
+        file_row_number AS place, source_uri, source_row
+    FROM read_parquet($folder || '/{kind}-*.parquet', filename = true, file_row_number = true)"""
+_CHOSEN = f"""
+    SELECT kind, chunk, place FROM (
+        {_ROWS.format(kind="index", start=7, stop=12)}
+        UNION ALL {_ROWS.format(kind="rejects", start=9, stop=14)}
+    ) ORDER BY {{order}} LIMIT {{rows}}"""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """How many rows are taken.
+
+    Attributes:
+        limit: so many from the beginning.
+        sample: so many drawn from all rows, always the same ones for a seed.
+    """
+
+    limit: int | None = None
+    sample: int | None = None
+    seed: int = 0
+
+
+def take_some(folder: Path, chunks: int, trial: Trial) -> tuple[pa.Table, int]:
+    """Leaves rows of an index out, good and bad alike.
+
+    Args:
+        folder: the index, of so many chunks; nothing of it is settled yet.
+
+    Returns:
+        the documents that are taken (`error_code`) and how many rejects are.
+    """
+    order = "chunk, source_uri, source_row"
+    if trial.sample is not None:
+        order = f"hash(source_uri, source_row, {int(trial.seed)}), source_uri, source_row"
+    rows = int(trial.sample if trial.sample is not None else trial.limit or 0)
+    escaped = str(folder).replace("[", "[[]")
+    with duckdb.connect(":memory:") as database:
+        chosen = database.execute(
+            _CHOSEN.format(order=order, rows=rows), {"folder": escaped}
+        ).to_arrow_table()
+    documents, rejects = [], 0
+    places = chosen["chunk"].to_numpy(), chosen["place"].to_numpy()
+    kinds = np.array(chosen["kind"].to_pylist())
+    for chunk in range(chunks):
+        for kind, path in (("index", index_file), ("rejects", rejects_file)):
+            table = pq.read_table(path(folder, chunk))
+            mask = np.zeros(table.num_rows, dtype=bool)
+            mask[places[1][(places[0] == chunk) & (kinds == kind)]] = True
+            if kind == "rejects":
+                rewrite(table.filter(pa.array(mask)), path(folder, chunk))
+                rejects += int(mask.sum())
+                continue
+            documents.append(table.select(["error_code"]).filter(pa.array(mask)))
+            at = table.schema.get_field_index("disposition")
+            fate = pc.if_else(pa.array(mask), table["disposition"], LEFT_OUT)
+            rewrite(table.set_column(at, table.schema.field(at), fate), path(folder, chunk))
+    return pa.concat_tables(documents), rejects
