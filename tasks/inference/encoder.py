@@ -99,7 +99,7 @@ def load_encoder(ref: ModelRef, run: Running, prompt: str | None = None) -> Enco
 
 
 @cache
-def _embedding(ref: ModelRef, prompt: str | None) -> Reading:
+def _embedding(ref: ModelRef, prompt: str | None = None) -> Reading:
     recipe = read_recipe(ref, prompt)
     skipped = 0
     if not recipe.pools_prompt:

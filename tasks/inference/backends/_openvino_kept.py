@@ -38,12 +38,24 @@ def read_conversion(folder: Path) -> openvino.Model | None:
         about = json.loads((folder / _ABOUT).read_text(encoding="utf-8"))
         if about["sha256"] == _digests(folder):
             note_use(folder)
-            return openvino.Core().read_model(folder / MODEL)
+            return as_converted(openvino.Core().read_model(folder / MODEL))
     except (OSError, ValueError, KeyError, TypeError, RuntimeError) as error:
         logger.info("%s: %s", folder, error)
     logger.info("%s: the kept conversion is damaged; it is made anew", folder)
     _remove(folder)
     return None
+
+
+def as_converted(model: openvino.Model) -> openvino.Model:
+    """A model that was read from a file, told again what its converter said and no file holds.
+
+    Its divisions stay divisions: by the reciprocal, a distance that DeBERTa-v2 rounds up to a
+    bucket lands in the next one.
+    """
+    for node in model.get_ordered_ops():
+        if node.get_type_name() == "Divide":
+            node.get_rt_info()["nonconvertable_divide_0"] = True
+    return model
 
 
 def keep_conversion(model: openvino.Model, folder: Path, ref: ModelRef, reading: str) -> None:

@@ -16,7 +16,7 @@ import openvino
 from safetensors.numpy import load_file
 
 from nocturna.tasks.cached import PREPARED
-from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS
+from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS, as_converted
 from nocturna.tasks.inference.models import ModelRef
 
 _WEIGHTS_OF_MODEL = "model.safetensors"
@@ -48,7 +48,7 @@ def read_prepared(kept: Path, ref: ModelRef) -> openvino.Model | None:
     if hashlib.sha256(weights).hexdigest() != parts["sha256"]:
         return None
     outline = gzip.decompress((folder / _OUTLINE).read_bytes())
-    return openvino.Core().read_model(outline, weights)
+    return as_converted(openvino.Core().read_model(outline, weights))
 
 
 def prepare(kept: Path, model: Path, folder: Path) -> None:
