@@ -153,11 +153,13 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         files.put_folder(building, layout.index(run_id))
     summary_config = summary_config_of(job)
 
+    drop = job.output.deletions == "drop" or job.once.is_trial
+
     def compared(kept: pa.Schema) -> tuple[Columns, Callable[..., Difference], Difference]:
         columns = columns_of(job, inference, kept)
         answers = wanted_of(columns, summary_config, job.name)
         compare = partial(find_difference, layout, run_id, answers, full=job.full)
-        return columns, compare, compare(drop_vanished=job.output.deletions == "drop")
+        return columns, compare, compare(drop_vanished=drop)
 
     kept = kept_schema(layout.index(run_id))
     columns, compare, difference = compared(kept)

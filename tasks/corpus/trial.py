@@ -55,8 +55,8 @@ def take_some(folder: Path, chunks: int, trial: Trial) -> tuple[pa.Table, int]:
     rows = int(trial.sample if trial.sample is not None else trial.limit or 0)
     escaped = str(folder).replace("[", "[[]")
     with duckdb.connect(":memory:") as database:
-        chosen = database.execute(
-            _CHOSEN.format(order=order, rows=rows), {"folder": escaped}
+        chosen = database.sql(
+            _CHOSEN.format(order=order, rows=rows), params={"folder": escaped}
         ).to_arrow_table()
     documents, rejects = [], 0
     places = chosen["chunk"].to_numpy(), chosen["place"].to_numpy()

@@ -58,10 +58,10 @@ class Once(Section):
 
     @property
     def options(self) -> frozenset[str]:
-        """What was allowed, as it is typed."""
+        """What was allowed, as it is typed; a trial takes the place of the one before it."""
         given = {
             "--replace": self.replace,
             "--allow-shrink": self.allow_shrink,
             "--same-source": self.same_source,
         }
-        return frozenset(option for option, allowed in given.items() if allowed)
+        return frozenset(option for option, allowed in given.items() if allowed or self.is_trial)

@@ -177,6 +177,20 @@ def test_a_column_that_is_asked_for_later_is_filled_for_every_row(nocturna, mode
     assert (frame.autor == "x").all() and frame.text.tolist() == TEXTS
 
 
+def test_a_trial_is_published_aside(nocturna, models, tmp_path):
+    corpus = write_corpus(tmp_path / "prensa.jsonl")
+    assert nocturna("score", corpus, *models, "--id", "id").code == 0
+    full = pd.read_parquet(tmp_path / "out" / "prensa" / "results")
+    for options, rows in ((("--limit", 3), 3), (("--sample", 4, "--seed", 2), 4)):
+        done = nocturna("score", corpus, *models, "--id", "id", *options, "--json")
+        assert done.code == 0, done.err
+        assert done.json["counts"]["read"] == rows
+        assert len(pd.read_parquet(tmp_path / "out" / "prensa-sample" / "results")) == rows
+    assert pd.read_parquet(tmp_path / "out" / "prensa" / "results").equals(full)
+    done = nocturna("score", corpus, *models, "--limit", 3, "--sample", 3)
+    assert done.code == 2 and "give --limit or --sample" in done.err
+
+
 def test_the_job_file_and_options_mean_the_same(nocturna, models, small_models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     job = tmp_path / "jobs" / "diario.yaml"
