@@ -1,4 +1,5 @@
 import datetime as dt
+import random
 from decimal import Decimal
 
 import pyarrow as pa
@@ -201,3 +202,19 @@ def test_a_file_without_rows_needs_no_columns(tmp_path):
     write(tmp_path / "c.parquet", parquet([{"text": "a"}]))
     documents, rejects = read_all(source(tmp_path))
     assert (texts(documents), reasons(rejects)) == (["a"], [])
+
+
+def test_a_changed_byte_of_an_arrow_file_ends_no_process(tmp_path):
+    whole, dice, refused = arrow([{"text": f"uno {n}"} for n in range(9)], 3), random.Random(7), 0
+    for number in range(150):
+        data = bytearray(whole)
+        data[dice.randrange(len(data))] ^= 1 << dice.randrange(8)
+        path = write(tmp_path / f"{number}.arrow", bytes(data))
+        try:
+            documents, rejects = read_all(source(path))
+        except UsageError as error:
+            assert "cannot be read as arrow" in str(error) or "no column" in str(error)
+            refused += 1
+        else:
+            assert len(documents) + len(rejects) > 0
+    assert 20 < refused < 150

@@ -2,8 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.formats import Columns
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.prover import flaw_of
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
@@ -23,6 +26,7 @@ def columns(source: Source, item: InputFile) -> Columns:
 def has_rows(source: Source, item: InputFile) -> bool:
     from nocturna.tasks.corpus import columnar
 
+    _prove(item)
     return columnar.has_rows(source, item)
 
 
@@ -30,3 +34,18 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     from nocturna.tasks.corpus.columnar_rows import read_rows
 
     read_rows(source, item, rows)
+
+
+def _prove(item: InputFile) -> None:
+    """Refuses a corrupt file before this process reads it.
+
+    Raises:
+        UsageError: naming it.
+    """
+    if is_remote(item.uri) or not item.size:
+        return
+    if flaw := flaw_of(item.uri):
+        raise UsageError(
+            f"{item.uri}: cannot be read as arrow ({flaw}); the file may be cut off or corrupt: "
+            "write or copy it again"
+        )
