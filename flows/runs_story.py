@@ -30,7 +30,12 @@ def _sections(story: Story) -> Iterator[tuple[str, list[str]]]:
     yield "snapshot", _snapshot(story)
     yield (
         "inputs",
-        [f"{i.uri}: {i.rows:,} rows, {i.size:,} bytes, {i.fingerprint}" for i in run.inputs],
+        [f"{i.uri}: {i.rows:,} rows, {i.size:,} bytes, {i.fingerprint}" for i in run.inputs]
+        + [
+            f"and {more:,} more, in inputs.parquet"
+            for more in (run.n_inputs - len(run.inputs),)
+            if more > 0
+        ],
     )
     yield "scores", [_score(name, score) for name, score in run.scores.items()]
     yield "precision", _precision(run)

@@ -27,9 +27,10 @@ from nocturna.tasks.results.work_digests import digests_of, is_whole_work
 from nocturna.tasks.run.accidents import identity_for, refuse_accidents
 from nocturna.tasks.run.chosen_precision import choose_precision
 from nocturna.tasks.run.cutting import cut_shards
-from nocturna.tasks.run.describe import planned_manifest
+from nocturna.tasks.run.describe import planned_manifest, write_inputs
 from nocturna.tasks.run.documents import Documents, read_documents
 from nocturna.tasks.run.frozen import (
+    FEW_INPUTS,
     SUMMARY,
     Plan,
     columns_of,
@@ -109,6 +110,7 @@ def plan_run(job: Job, run_id: str, staged: StagedRun) -> Plan:
         quarantine(layout, plan)
     save_plan(layout, plan)
     write_manifest(layout, planned_manifest(plan))
+    write_inputs(layout, plan.run_id, staged.corpus.inputs)
     drop_texts(staged.corpus)
     try:
         refuse_unreadable(plan)
@@ -194,7 +196,9 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         job=job,
         summary_config=summary_config,
         inference=inference,
-        inputs=staged.corpus.inputs,
+        inputs=staged.corpus.inputs[:FEW_INPUTS],
+        n_inputs=len(staged.corpus.inputs),
+        work=work_of(job, staged.corpus.inputs, inference, code_version()),
         shards=shards,
         index=index,
         difference=difference,
@@ -228,8 +232,7 @@ def _stopped_run(layout: Layout, wanted: str) -> Plan | None:
             plan = load_plan(layout.plan(stopped.run_id))
         except NocturnaError:
             continue
-        same = work_of(plan.job, plan.inputs, plan.inference, plan.code_version) == wanted
-        if not same or not base_is_whole(layout, plan.difference):
+        if plan.work != wanted or not base_is_whole(layout, plan.difference):
             continue
         if is_whole_work(layout, plan.run_id, plan.digests) and is_quarantined(layout, plan):
             return plan

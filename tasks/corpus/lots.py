@@ -1,6 +1,6 @@
 """Lots: inputs that are staged together, and what is known of them once they are.
 
-A lot is a folder. Its name stands for the inputs and for how they are read; `lot.json`, written
+A lot is a folder. Its name stands for the inputs and for how they are read; `lot.json.zst`, written
 last, says what is in it. Whatever of it cannot be trusted is staged again.
 """
 
@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pyarrow as pa
+import zstandard
 from pydantic import TypeAdapter
 
 from nocturna.tasks.corpus.input_files import InputFile
@@ -22,7 +23,7 @@ from nocturna.tasks.job.source import Source
 from nocturna.tasks.version import code_version
 
 FORMAT = 1
-RECORD = "lot.json"
+RECORD = "lot.json.zst"
 _FILES, _BYTES, _EDGE = 256, 32 << 20, 64
 """Most inputs and stored bytes of a lot, and how many inputs it has on average."""
 
@@ -163,7 +164,8 @@ def texts_file(folder: Path, chunk: int) -> Path:
 
 def write_lot(folder: Path, lot: Lot) -> None:
     """Says that a lot is whole."""
-    (folder / RECORD).write_bytes(_LOT.dump_json(lot))
+    data = zstandard.ZstdCompressor().compress(_LOT.dump_json(lot))
+    (folder / RECORD).write_bytes(data)
 
 
 def read_lot(folder: Path, trusted: bool = False) -> Lot | None:
@@ -173,14 +175,18 @@ def read_lot(folder: Path, trusted: bool = False) -> Lot | None:
         trusted: whether its files are not looked at.
     """
     try:
-        lot = _LOT.validate_json((folder / RECORD).read_bytes())
+        lot = _LOT.validate_json(_unpacked((folder / RECORD).read_bytes()))
         for number, chunk in enumerate(() if trusted else lot.chunks):
             names = index_file(folder, number), rejects_file(folder, number)
             if tuple(map(digest_of, names)) != chunk.digests:
                 return None
-    except (OSError, ValueError):
+    except (OSError, ValueError, zstandard.ZstdError):
         return None
     return lot if lot.format == FORMAT else None
+
+
+def _unpacked(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompress(data)
 
 
 def digest_of(path: Path) -> str:

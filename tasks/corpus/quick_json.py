@@ -6,6 +6,7 @@ kept values are texts, numbers, booleans or null.
 
 import re
 from collections.abc import Callable, Iterable
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -34,6 +35,7 @@ Row = tuple[str | None, str, list[Any]]
 """Id, text and kept values."""
 
 
+@lru_cache(maxsize=8)
 def _usual_reader(source: Source, has_id: bool) -> Callable[[bytes], Row] | None:
     """What reads the usual lines of a source; None if its columns are none that a line may have.
 

@@ -105,7 +105,7 @@ def _of_run(view: View, run: Manifest) -> dict[str, Any]:
         "precision": run.precision,
         "backend": run.backend,
         "deviation": run.deviation,
-        "inputs": len(run.inputs),
+        "inputs": run.n_inputs or len(run.inputs),
         "versions": run.versions,
         "machine": run.machine,
         "seconds": run.seconds,

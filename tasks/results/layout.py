@@ -85,6 +85,9 @@ class Layout:
     def metrics(self, run_id: str) -> Path:
         return self.run(run_id) / "metrics.json"
 
+    def inputs(self, run_id: str) -> Path:
+        return self.run(run_id) / "inputs.parquet"
+
     def report(self, run_id: str) -> Path:
         return self.run(run_id) / "report.html"
 

@@ -58,7 +58,8 @@ class Manifest:
         sinks: `uri` and `version` of the further places that show the snapshot too, by sink.
         table: the one of them that is a table with versions.
         job: the job as it was given, defaults filled in.
-        inputs: the files that were read.
+        inputs: the files that were read; of many the first ones, all are in `inputs.parquet`.
+        n_inputs: how many they are.
         scores: what each score is, by its name: kind, config, exact models, the column of each
             label, settings, condition.
         precision: number format of the models.
@@ -79,6 +80,7 @@ class Manifest:
     started_at: str
     job: dict[str, Any]
     inputs: tuple[InputUsed, ...] = ()
+    n_inputs: int = 0
     scores: dict[str, dict[str, Any]] = field(default_factory=dict)
     precision: str = "fp32"
     backend: str = ""

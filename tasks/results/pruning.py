@@ -163,7 +163,14 @@ def _remove(layout: Layout, item: Surplus) -> None:
     elif item.kind == "quarantine":
         _remove_files(item.path, [p for p in files.listed(item.path) if p.suffix == ".parquet"])
     elif item.kind == "run":
-        left = (layout.plan, layout.metrics, layout.manifest, layout.report, layout.figures)
+        left = (
+            layout.plan,
+            layout.metrics,
+            layout.manifest,
+            layout.inputs,
+            layout.report,
+            layout.figures,
+        )
         own = [path(item.name) for path in left]
         noted = [item.path / sink.FILE for sink in followers().values()]
         _remove_files(item.path, [*own, *noted])

@@ -1,10 +1,16 @@
 """The manifest of a run, from its plan and from what became of it."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.inference.device import device_name, pick_device
 from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.results import files
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.machine import machine_facts, package_versions
@@ -15,7 +21,7 @@ from nocturna.tasks.results.manifest import (
     write_manifest,
 )
 from nocturna.tasks.results.score_fields import label_columns
-from nocturna.tasks.run.frozen import Plan, running_of
+from nocturna.tasks.run.frozen import FEW_INPUTS, Plan, running_of
 
 
 def planned_manifest(plan: Plan) -> Manifest:
@@ -27,7 +33,10 @@ def planned_manifest(plan: Plan) -> Manifest:
         started_at=plan.started_at,
         base=plan.difference.base,
         job=plan.job.model_dump(mode="json"),
-        inputs=tuple(_inputs(plan)),
+        inputs=tuple(
+            InputUsed(item.uri, item.size, item.fingerprint, item.rows) for item in plan.inputs
+        ),
+        n_inputs=plan.n_inputs,
         scores={score.name: described(score) for score in plan.inference.scores},
         precision=plan.inference.precision,
         backend=running_of(plan).backend,
@@ -47,8 +56,17 @@ def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:
         write_manifest(layout, replace(manifest, unrecorded=reason))
 
 
-def _inputs(plan: Plan) -> list[InputUsed]:
-    return [InputUsed(item.uri, item.size, item.fingerprint, item.rows) for item in plan.inputs]
+def write_inputs(layout: Layout, run_id: str, inputs: Sequence[InputFile]) -> None:
+    """Writes all inputs of a run where they are too many for its manifest."""
+    if len(inputs) <= FEW_INPUTS:
+        return
+    path = layout.inputs(run_id)
+    columns = ("uri", "format", "compression", "size", "fingerprint", "rows")
+    table = pa.table({name: [getattr(item, name) for item in inputs] for name in columns})
+    with files.clear_errors(path):
+        temporary = files.new_file(files.temporary_of(path))
+        pq.write_table(table, temporary, compression="zstd")
+        files.put_whole(temporary, path)
 
 
 def described(score: ScorePlan) -> dict[str, Any]:

@@ -37,7 +37,9 @@ class Plan:
         started_at: ISO 8601, UTC.
         code_version: of the Nocturna that made the plan.
         summary_config: hash of all that decides a summary; None where none is asked for.
-        inputs: what the corpus was made of when it was staged.
+        inputs: what the corpus was made of when it was staged, the first FEW_INPUTS of them.
+        n_inputs: how many there are.
+        work: hash of what decides the rows; see `work_of`.
         shards: documents of each shard.
         index: what the corpus holds.
         difference: how the corpus differs from the current results.
@@ -63,7 +65,12 @@ class Plan:
     digests: dict[str, str] = field(default_factory=dict)
     format: int = FORMAT
     backend: str | None = None
+    n_inputs: int = 0
+    work: str = ""
 
+
+FEW_INPUTS = 100
+"""Inputs that a plan and a manifest name one by one."""
 
 SUMMARY = "summary"
 """What the answer of a summary is called among the scores."""

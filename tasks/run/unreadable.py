@@ -68,7 +68,7 @@ def is_quarantined(layout: Layout, plan: Plan) -> bool:
 
 
 def _where(plan: Plan) -> str:
-    return plan.inputs[0].uri if len(plan.inputs) == 1 else f"{len(plan.inputs)} inputs"
+    return plan.inputs[0].uri if plan.n_inputs == 1 else f"{plan.n_inputs:,} inputs"
 
 
 def _why(plan: Plan) -> str:

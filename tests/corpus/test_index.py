@@ -13,6 +13,7 @@ from nocturna.tasks.corpus.inputs import look_at
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from tests.corpus.corpora import (
+    compressed,
     delimited,
     jsonl,
     parquet,
@@ -166,7 +167,7 @@ def test_what_is_damaged_on_the_shelf_is_staged_again(tmp_path, harm):
     path = write(tmp_path / "c.jsonl", jsonl([{"text": "uno"}, {"text": "dos"}]))
     time.sleep(0.1)
     ((folder, lot),) = staged_in(source(path), tmp_path / "s").lots
-    index, record = folder / "index-000000.parquet", folder / "lot.json"
+    index, record = folder / "index-000000.parquet", folder / "lot.json.zst"
     data = index.read_bytes()
     match harm:
         case "cut":
@@ -178,7 +179,7 @@ def test_what_is_damaged_on_the_shelf_is_staged_again(tmp_path, harm):
         case "record":
             record.write_bytes(record.read_bytes()[:-9])
         case "other":
-            record.write_text('{"format": 99}')
+            record.write_bytes(compressed(b'{"format": 99}', ".zst"))
     ((_, again),) = staged_in(source(path), tmp_path / "s").lots
     assert again == lot and index.read_bytes() == data
 
