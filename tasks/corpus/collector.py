@@ -7,6 +7,7 @@ from typing import Any
 import pyarrow as pa
 
 from nocturna.tasks.control import go_on
+from nocturna.tasks.corpus.composed import composed_of, made_of, reading_of
 from nocturna.tasks.corpus.document_tables import (
     DOCUMENT_SCHEMA,
     REJECT_SCHEMA,
@@ -15,16 +16,13 @@ from nocturna.tasks.corpus.document_tables import (
 )
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
-from nocturna.tasks.corpus.jsonrows import to_text
 from nocturna.tasks.corpus.kept_json import column_of
 from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
 from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
+from nocturna.tasks.corpus.row_ids import raw_of, read_id
 from nocturna.tasks.corpus.storage import Digest
 from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
 from nocturna.tasks.job.source import Source
-
-MAX_ID = 1024
-"""Longest id, in characters."""
 
 _CHUNK_BYTES = 8 * 1024 * 1024
 _CHUNK_ROWS = 16_384
@@ -45,12 +43,16 @@ class Collector:
         digest: gets the stored bytes of the input in hand; None where it is not asked for.
         types: what the kept columns were met with.
         has_id: whether the documents of the input in hand bring their own id.
+        reading: the source as formats read it: with every column that a text or id is made of.
+        text, id: how those are made, where they are made of several columns.
     """
 
     def __init__(self, source: Source, emit: Emit) -> None:
         self.digest: Digest | None = None
         self.types = KeptTypes(source.keep)
         self.has_id = source.id is not None
+        self.reading = reading_of(source)
+        self.text, self.id = composed_of(source.text), composed_of(source.id, whole=True)
         self._source, self._emit = source, emit
         self._uri = ""
         self._unpacked: Unpacked | None = None
@@ -79,15 +81,20 @@ class Collector:
         self._unpacked = Unpacked(item) if item.compression else None
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
-        format.read(self._source, item, self)
+        format.read(self.reading, item, self)
         if unsure:
             self.flush()
         absent = self._unmet & {*self._source.keep}
-        if self._source.text in unsure and self._no_text == self._rows:
-            absent.add(self._source.text)
-        if self._source.id in unsure and self._no_id == self._rows:
-            absent.add(str(self._source.id))
+        if self.reading.text in unsure and self._no_text == self._rows:
+            absent.add(self.reading.text)
+        if self.reading.id in unsure and self._no_id == self._rows:
+            absent.add(str(self.reading.id))
         return replace(item, rows=self._rows), absent
+
+    @property
+    def keep(self) -> tuple[str, ...]:
+        """The kept columns."""
+        return self._source.keep
 
     def finish(self) -> None:
         """Hands out what is left."""
@@ -114,9 +121,14 @@ class Collector:
         """Takes a row, which becomes a document or is rejected for its id.
 
         Args:
-            kept: the values of the kept columns.
+            kept: the values of the kept columns of `reading`.
             size: bytes that it takes in its stream.
         """
+        if self.text or self.id:
+            row_of = dict(zip(self.reading.keep, kept, strict=True))
+            self._unmet -= {name for name, value in row_of.items() if value is not MISSING}
+            text, doc_id = made_of(self.text, text, row_of), made_of(self.id, doc_id, row_of)
+            kept = kept[: len(self._source.keep)]
         if self.hold(row, doc_id, text, offset, size):
             for column, value in zip(self._kept, kept, strict=True):
                 column.append(value)
@@ -157,7 +169,7 @@ class Collector:
             name, problem = read_id(doc_id)
             if problem:
                 self._no_id += doc_id is MISSING
-                self.reject(row, offset, *problem, raw=_raw_of(doc_id), size=size)
+                self.reject(row, offset, *problem, raw=raw_of(doc_id), size=size)
                 return False
         self._rows += 1
         if self._unpacked is not None:
@@ -281,27 +293,3 @@ def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
     return pa.concat_tables(
         [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
     )
-
-
-def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
-    """An id as documents have it, or the reason and the message of a reject."""
-    if value is MISSING or value is None or (isinstance(value, str) and not value.strip()):
-        return None, ("missing_id", "the id is missing, null or empty")
-    if isinstance(value, bool):
-        value = "true" if value else "false"
-    if not isinstance(value, str):
-        return None, ("invalid_id", f"the id is a {type(value).__name__}, not a text or a number")
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return None, ("invalid_id", "the id holds a lone surrogate, which is no Unicode text")
-    if len(value) > MAX_ID:
-        return None, ("invalid_id", f"the id is longer than {MAX_ID:,} characters")
-    return str(value), None
-
-
-def _raw_of(value: Any) -> bytes:
-    if value is MISSING or value is None:
-        return b""
-    text = value if isinstance(value, str) else to_text(value)
-    return text[:RAW_BYTES].encode("utf-8", "surrogatepass")

@@ -4,7 +4,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from nocturna.tasks.corpus.collector import MAX_ID, Collector
+from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.columnar import (
     is_text,
     iter_batches,
@@ -16,9 +16,12 @@ from nocturna.tasks.corpus.columnar import (
 )
 from nocturna.tasks.corpus.columnar_types import check_types, is_clean
 from nocturna.tasks.corpus.columns import require, wanted_columns
+from nocturna.tasks.corpus.composed import Composed
 from nocturna.tasks.corpus.formats import Columns
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.kept import kept_values
+from nocturna.tasks.corpus.kept_types import texts_of
+from nocturna.tasks.corpus.row_ids import MAX_ID
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
 
@@ -45,9 +48,13 @@ def read_rows(source: Source, item: InputFile, rows: Collector) -> None:
     rows.flush()
     row, waiting = 1, _Waiting(source, item, rows)
     for batch in iter_batches(source, item, columns):
-        texts = _values(batch, paths[source.text])
-        ids = _values(batch, paths[source.id]) if source.id is not None else None
-        kept = [_kept(batch, name, paths[name], item) for name in source.keep]
+        texts = _made(rows.text, batch, paths)
+        if texts is None:
+            texts = _values(batch, paths[source.text])
+        ids = _made(rows.id, batch, paths)
+        if ids is None and source.id is not None:
+            ids = _values(batch, paths[source.id])
+        kept = [_kept(batch, name, paths[name], item) for name in rows.keep]
         if not waiting.take_all(row, texts, ids, kept):
             waiting.flush()
             taken = pa.array(_one_by_one(rows, row, texts, ids), pa.int64())
@@ -64,7 +71,7 @@ class _Waiting:
 
     def __init__(self, source: Source, item: InputFile, rows: Collector) -> None:
         self._source, self._item, self._rows = source, item, rows
-        self._kept: list[list[pa.Array]] = [[] for _ in source.keep]
+        self._kept: list[list[pa.Array]] = [[] for _ in rows.keep]
         self._texts: list[pa.Array] = []
         self._count = self._bytes = 0
 
@@ -140,6 +147,16 @@ def _one_by_one(rows: Collector, row: int, texts: pa.Array, ids: pa.Array | None
                 taken.append(at)
         row += 1
     return taken
+
+
+def _made(
+    made: Composed | None, batch: pa.RecordBatch, paths: dict[str, tuple[str, ...] | None]
+) -> pa.Array | None:
+    """The column that is made of several, row by row."""
+    if made is None:
+        return None
+    columns = [texts_of(kept_values(_values(batch, paths[name]))) for name in made.columns]
+    return pa.array([made.of(row) for row in zip(*columns, strict=True)], pa.string())
 
 
 def _values(batch: pa.RecordBatch, path: tuple[str, ...] | None) -> pa.Array:

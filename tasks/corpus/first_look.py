@@ -6,6 +6,7 @@ from itertools import islice
 
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.columns import Lacking, refuse_absent
+from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.copies import tell_equal
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
@@ -26,7 +27,7 @@ def check_head(source: Source, inputs: Iterable[InputFile], most: int) -> None:
     Raises:
         UsageError: an input cannot be read, or lacks a column that it must have.
     """
-    listed = iter(inputs)
+    source, listed = reading_of(source), iter(inputs)
     rows = False
     lacking = Lacking(source)
     for item in islice(listed, most):

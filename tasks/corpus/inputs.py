@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from nocturna.tasks.addresses import is_remote, redact
 from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
 from nocturna.tasks.corpus.columns import MissingColumn
+from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.file_names import (
     compression_of,
     endings_of,
@@ -105,10 +106,11 @@ def _is_excluded(source: Source, file: Found) -> bool:
 
 
 def _has_text(source: Source, file: Found, format: str) -> bool | None:
-    only = source.model_copy(update={"keep": (), "id": None})
-    item = look_at(source, file, format)
+    reading = reading_of(source)
+    only = reading.model_copy(update={"keep": (), "id": None})
+    item = look_at(reading, file, format)
     try:
-        return source.text not in formats()[item.format].columns(only, item).unsure
+        return reading.text not in formats()[item.format].columns(only, item).unsure
     except MissingColumn:
         return not item.size
     except UsageError:

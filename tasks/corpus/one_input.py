@@ -15,10 +15,9 @@ from nocturna.tasks.corpus.storage import (
     state_of,
 )
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.job.source import Source
 
 
-def read_input(source: Source, listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, str]]:
+def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, str]]:
     """Hands the rows of an input to a collector, once.
 
     Returns:
@@ -30,7 +29,7 @@ def read_input(source: Source, listed: Listed, rows: Collector) -> tuple[InputFi
         NocturnaError: it changed while it was read.
         Transient: its store does not answer.
     """
-    before = state_of(listed[0].path)
+    source, before = rows.reading, state_of(listed[0].path)
     item = look_at(source, *listed)
     format, found = formats()[item.format], Columns()
     if format.has_rows(source, item):

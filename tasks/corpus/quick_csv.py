@@ -9,9 +9,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from nocturna.tasks.corpus import lines as bounds
-from nocturna.tasks.corpus.collector import MAX_ID, Collector
+from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.delimited import Dialect, Record, iter_records
 from nocturna.tasks.corpus.lines import BOM, iter_lines
+from nocturna.tasks.corpus.row_ids import MAX_ID
 
 _MOST = 4 << 20
 """Bytes of a record from which on it is read by itself."""
@@ -49,7 +50,7 @@ def read_delimited(
         before: records before the first row, the header among them.
     """
     stream, stretch = _Stream(blocks), 1
-    usual = not dialect.escaped and not dialect.tabs
+    usual = not (dialect.escaped or dialect.tabs or rows.text or rows.id)
     while stream.fill():
         lines = iter_lines(stream.line_by_line(), stream.offset, stream.number)
         done = 0

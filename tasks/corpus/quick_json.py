@@ -11,11 +11,12 @@ from typing import Any
 
 import msgspec
 
-from nocturna.tasks.corpus.collector import MAX_ID, Collector
+from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.jsonrows import Number
 from nocturna.tasks.corpus.lines import Line
 from nocturna.tasks.corpus.quick_lines import line_groups
+from nocturna.tasks.corpus.row_ids import MAX_ID
 from nocturna.tasks.job.source import Source
 
 _SPACED = re.compile(rb'"\s+:')
@@ -121,7 +122,7 @@ def read_lines(
     Returns:
         False, with nothing read, if the columns are none that a usual line may have.
     """
-    usual = _usual_reader(source, rows.has_id)
+    usual = None if rows.text or rows.id else _usual_reader(source, rows.has_id)
     if usual is None:
         return False
     for group in line_groups(blocks):

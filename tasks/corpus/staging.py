@@ -15,6 +15,7 @@ from pathlib import Path
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.control import go_on
 from nocturna.tasks.corpus.collector import Collector
+from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.first_look import check_whole
 from nocturna.tasks.corpus.held_lots import Held
@@ -142,7 +143,9 @@ def rows_in(lots: Iterable[tuple[Path, Lot]]) -> int:
 
 def _check(source: Source, staged: Staged) -> None:
     """What only the whole corpus can tell."""
-    check_whole(source, [(one.item, one.lacks) for _, lot in staged.lots for one in lot.inputs])
+    check_whole(
+        reading_of(source), [(one.item, one.lacks) for _, lot in staged.lots for one in lot.inputs]
+    )
 
 
 @dataclass(frozen=True)
@@ -190,9 +193,7 @@ class _Staging:
                 inputs += found
                 continue
             for member in same:
-                inputs.append(
-                    StagedInput(member.key, *read_input(self.source, member.listed, rows))
-                )
+                inputs.append(StagedInput(member.key, *read_input(member.listed, rows)))
         rows.finish()
         lot = Lot(
             inputs=tuple(inputs),

@@ -46,11 +46,15 @@ class Source(Section):
         json_schema_extra=option("--format"),
     )
     text: str = Field(
-        "text", description="Column that holds the text.", json_schema_extra=option("--text")
+        "text",
+        description="Column that holds the text, or several as in '{title}. {body}'; those that "
+        "are null are left out.",
+        json_schema_extra=option("--text"),
     )
     id: str | None = Field(
         None,
-        description="Column that identifies a document; without one, the text's hash does.",
+        description="Column that identifies a document, or several as in '{source}/{number}'; "
+        "without one, the text's hash does.",
         json_schema_extra=option("--id"),
     )
     on_repeat: Literal["error", "first", "last"] = Field(
@@ -121,6 +125,13 @@ class Source(Section):
     @classmethod
     def _is_name(cls, dataset: str | None) -> str | None:
         return refuse_secrets(dataset)
+
+    @field_validator("id", mode="before")
+    @classmethod
+    def _of_several(cls, name: object) -> object:
+        if isinstance(name, list | tuple):
+            return "/".join(f"{{{column}}}" for column in name) if len(name) > 1 else name[0]
+        return name
 
     @field_validator("format")
     @classmethod

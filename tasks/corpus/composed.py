@@ -1,0 +1,82 @@
+"""Texts and ids that are made of several columns of a row, as in `{titulo}. {cuerpo}`."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from nocturna.tasks.corpus.input_files import MISSING
+from nocturna.tasks.corpus.jsonrows import to_text
+from nocturna.tasks.job.source import Source
+
+_COLUMN = re.compile(r"\{([^{}]+)\}")
+
+
+@dataclass(frozen=True)
+class Composed:
+    """What is made of columns.
+
+    Attributes:
+        columns: in their order.
+        before: what stands before each of them; before all but the first only where another one
+            stands before it.
+        after: what stands at the end.
+        whole: whether it is null where one of the columns is, as an id; otherwise only where all
+            are.
+    """
+
+    columns: tuple[str, ...]
+    before: tuple[str, ...]
+    after: str
+    whole: bool
+
+    def of(self, values: Sequence[Any]) -> Any:
+        """The text of a row, given the value of each column; MISSING where it has none of them."""
+        given = [None if v is MISSING else v for v in values]
+        there = [value is not None and value != "" for value in given]
+        if not (all(there) if self.whole else any(there)):
+            return MISSING if all(value is MISSING for value in values) else None
+        out = self.before[0]
+        for at, value in enumerate(given):
+            if there[at]:
+                out += (self.before[at] if at and any(there[:at]) else "") + _text(value)
+        return out + self.after
+
+
+def composed_of(template: str | None, whole: bool = False) -> Composed | None:
+    """What a template makes; None of the name of one column.
+
+    >>> composed_of("{titulo}. {cuerpo}").of(["Uno", "Dos"])
+    'Uno. Dos'
+    >>> composed_of("{titulo}. {cuerpo}").of([None, "Dos"])
+    'Dos'
+    >>> composed_of("cuerpo") is None
+    True
+    """
+    parts = _COLUMN.split(template or "")
+    if len(parts) < 2:
+        return None
+    return Composed(tuple(parts[1::2]), tuple(parts[0:-1:2]), parts[-1], whole)
+
+
+def reading_of(source: Source) -> Source:
+    """A source that names each column that is read, where texts or ids are made of several."""
+    text, name = composed_of(source.text), composed_of(source.id, whole=True)
+    if text is None and name is None:
+        return source
+    more = [column for made in (text, name) if made for column in made.columns]
+    first = {
+        "text": text.columns[0] if text else source.text,
+        "id": name.columns[0] if name else source.id,
+    }
+    keep = tuple(dict.fromkeys([*source.keep, *more]))
+    return source.model_copy(update={**first, "keep": keep})
+
+
+def made_of(made: Composed | None, plain: Any, row: Mapping[str, Any]) -> Any:
+    """A value of a row: the plain one, or what is made of others."""
+    return plain if made is None else made.of([row.get(column) for column in made.columns])
+
+
+def _text(value: Any) -> str:
+    return str(value) if isinstance(value, str) else to_text(value)
