@@ -21,8 +21,9 @@ def languages_of(texts: Iterable[str]) -> list[str | None]:
     Only the first `READ` characters count. A language without such a code is taken for the nearest
     that has one, or cannot be told.
     """
-    told = (_identifier().classify(text[:READ])[0] for text in texts)
-    return [code if len(code) == 2 else None for code in told]
+    starts = [text[:READ] for text in texts]
+    told = {start: _identifier().classify(start)[0] for start in dict.fromkeys(starts)}
+    return [told[start] if len(told[start]) == 2 else None for start in starts]
 
 
 @cache
