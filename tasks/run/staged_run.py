@@ -8,6 +8,7 @@ from nocturna.tasks.corpus.trial import Trial
 from nocturna.tasks.enrichment.providers import required_key
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.results import files
 from nocturna.tasks.results.fates import Answer
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.run.accidents import described_identity, refuse_accidents
@@ -52,8 +53,9 @@ def stage_job(job: Job, run_id: str, rehearsal: bool = False) -> StagedRun:
     refuse_accidents(layout, job, described_identity(job, known))
     shelf = shelf_of(layout, run_id, rehearsal)
     answers = answers_of(inference.scores, summary_config_of(job))
-    corpus = _stage(job, layout, inference, shelf, () if job.full else answers)
-    tidy(corpus, shelf)
+    with files.clear_errors(shelf.folder):
+        corpus = _stage(job, layout, inference, shelf, () if job.full else answers)
+        tidy(corpus, shelf)
     return StagedRun(layout, inference, corpus, time.monotonic() - start)
 
 
