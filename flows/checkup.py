@@ -6,7 +6,7 @@ import socket
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, requires, version
+from importlib.metadata import PackageNotFoundError, metadata, requires, version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,12 +65,18 @@ def _packages() -> Iterator[Finding]:
 
     own = [Requirement(line) for line in requires("nocturna") or ()]
     yield packages_there(r for r in own if r.marker is None or r.marker.evaluate({"extra": ""}))
-    for extra, what in (("delta", "Delta tables"), ("polars", 'read_results(as_="polars")')):
+    for extra in _extras():
         wanted = [r for r in own if r.marker and r.marker.evaluate({"extra": extra})]
         missing = any(_lacks(r) for r in wanted)
-        todo = f'for {what}: pip install "nocturna[{extra}]"' if missing else None
+        todo = f'where it is wanted: pip install "nocturna[{extra}]"' if missing else None
         said = f"extra {extra} is {'not ' if missing else ''}installed"
         yield Finding("packages", NOTE if missing else FINE, said, todo)
+
+
+def _extras() -> list[str]:
+    """What may be installed for its users, besides what developers need."""
+    names = metadata("nocturna").get_all("Provides-Extra") or []
+    return sorted({*names} - {"dev", "train"})
 
 
 def packages_there(needed: "Iterable[Requirement]") -> Finding:
@@ -183,11 +189,13 @@ def _hub(ask: bool) -> Finding:
 
 
 def _key() -> Finding:
-    from nocturna.tasks.enrichment.providers.gemini import KEY_VARIABLE
+    from nocturna.tasks.enrichment.providers import provider_of
+    from nocturna.tasks.job.summaries import Summaries
 
-    if os.environ.get(KEY_VARIABLE):
-        return Finding("summaries", FINE, f"{KEY_VARIABLE} is set")
-    return Finding("summaries", FINE, f"{KEY_VARIABLE} is not set: needed for --summaries only")
+    variable = provider_of(Summaries()).KEY_VARIABLE
+    if os.environ.get(variable):
+        return Finding("summaries", FINE, f"{variable} is set")
+    return Finding("summaries", FINE, f"{variable} is not set: needed for --summaries only")
 
 
 def _engine() -> Finding:

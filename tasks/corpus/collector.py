@@ -54,6 +54,7 @@ class Collector:
         self.reading = reading_of(source)
         self.text, self.id = composed_of(source.text), composed_of(source.id, whole=True)
         self._source, self._emit = source, emit
+        self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
         self._unpacked: Unpacked | None = None
         self._tables: list[pa.Table] = []
@@ -151,10 +152,12 @@ class Collector:
             size: bytes that they take in their stream.
         """
         rows = len(numbers)
-        for start in range(0, rows, _CHUNK_ROWS):
-            part = slice(start, start + _CHUNK_ROWS)
+        for start in range(0, rows, self._chunk_rows):
+            part = slice(start, start + self._chunk_rows)
             some = None if ids is None else ids[part]
-            self.hold_many(numbers[part], some, texts[part], min(size, size * _CHUNK_ROWS // rows))
+            self.hold_many(
+                numbers[part], some, texts[part], min(size, size * self._chunk_rows // rows)
+            )
             for column, values in zip(self._kept, kept, strict=True):
                 column.extend(values[part])
             self._flush_if_full()
@@ -201,7 +204,7 @@ class Collector:
             self._bytes += sum(map(len, texts))
 
     def _flush_if_full(self) -> None:
-        if self._bytes > _CHUNK_BYTES or len(self._ids) >= _CHUNK_ROWS:
+        if self._bytes > _CHUNK_BYTES or len(self._ids) >= self._chunk_rows:
             self.flush()
 
     def reject(
@@ -212,7 +215,7 @@ class Collector:
         if self._unpacked is not None:
             self._unpacked.add(max(LEAST_ROW, size))
         self._rejects.append((self._uri, row, offset, reason, message, raw[:RAW_BYTES]))
-        if len(self._rejects) >= _CHUNK_ROWS:
+        if len(self._rejects) >= self._chunk_rows:
             self._cut()
 
     def flush(
@@ -261,7 +264,7 @@ class Collector:
         self._waiting += table.num_rows
         self._waiting_bytes += self._bytes
         self._start()
-        if self._waiting >= _CHUNK_ROWS or self._waiting_bytes > _CHUNK_BYTES:
+        if self._waiting >= self._chunk_rows or self._waiting_bytes > _CHUNK_BYTES:
             self._cut()
 
     def _cut(self) -> None:

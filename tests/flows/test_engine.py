@@ -110,6 +110,7 @@ def made_database(home: Path) -> sqlite3.Connection:
     return sqlite3.connect(home / "prefect.db", isolation_level=None)
 
 
+@pytest.mark.slow
 def test_why_there_is_none_is_said_in_words(tmp_path, running):
     (tmp_path / "file").write_text("not a folder")
     assert "file" in reason(tmp_path / "file" / "home")

@@ -63,6 +63,7 @@ def manifest(folder: Path, job: str, run_id: str) -> dict:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
+@pytest.mark.slow
 def test_the_readmes_seed_command_pins_and_loads_the_commits_of_the_hub(repos, folder):
     (words,) = [words for words in commands("nocturna") if SENTIMENT in words]
     with fake_hub(repos) as (endpoint, seen):

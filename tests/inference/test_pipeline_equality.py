@@ -83,7 +83,7 @@ def assert_zero_shot_equal(folder: Path, texts: list[str], multi: bool, batch_to
         assert row == pytest.approx([expected[label] for label in LABELS], abs=TOLERANCE)
 
 
-@pytest.mark.parametrize("batch_tokens", [16, 2000])
+@pytest.mark.parametrize("batch_tokens", [pytest.param(16, marks=pytest.mark.slow), 2000])
 def test_zero_shot_equals_pipeline(nli_folder, batch_tokens):
     assert_zero_shot_equal(nli_folder, shuffled(2), multi=False, batch_tokens=batch_tokens)
 
