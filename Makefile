@@ -36,9 +36,10 @@ test: .venv/installed ## run the tests, as many files at once as the machine has
 test-all: .venv/installed ## run the tests and the slow proofs
 	$(BIN)/python -m pytest
 
-bench: .venv/installed ## measure inference, whole commands, shortlists, nights and the rest of the chain (an hour)
+bench: .venv/installed ## measure inference, whole commands, corpora, shortlists, nights and the rest of the chain (an hour)
 	$(BIN)/python -m tests.benchmarks.inference
 	$(BIN)/python -m tests.benchmarks.commands
+	$(BIN)/python -m tests.benchmarks.corpora
 	$(BIN)/python -m tests.benchmarks.chain
 	$(BIN)/python -m tests.benchmarks.shortlist
 	$(BIN)/python -m tests.benchmarks.nights

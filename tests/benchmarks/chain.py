@@ -37,6 +37,7 @@ from nocturna.tasks.results.layout import Layout, new_run_id
 from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.frozen import job_layout
 from nocturna.tasks.run.processes import Signals
+from nocturna.tasks.run.staged_run import stage_job
 from nocturna.tasks.score import score_alone
 from tests.benchmarks.base_model import bert_base, documents
 
@@ -116,7 +117,7 @@ def run(job: Job, pool: Executor) -> dict[str, float]:
     layout, run_id = job_layout(job), new_run_id()
     layout.root.mkdir(parents=True)
     marks = [time.perf_counter()]
-    plan = plan_run(job, layout, run_id, lambda: None)
+    plan = plan_run(job, run_id, stage_job(job, run_id))
     marks.append(time.perf_counter())
     shards = list(pool.map(partial(score_one, layout, job, run_id), range(len(plan.shards))))
     marks.append(time.perf_counter())

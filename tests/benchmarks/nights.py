@@ -28,15 +28,17 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA
+from nocturna.tasks.corpus.lots import index_file
 from nocturna.tasks.results.carry import next_parts
 from nocturna.tasks.results.difference import (
     Difference,
     dead_rows,
     find_difference,
-    wanted_documents,
+    wanted_by_chunk,
 )
 from nocturna.tasks.results.fates import Answer, Wanted
 from nocturna.tasks.results.layout import Layout, layout_of
@@ -201,8 +203,8 @@ def found_planted(world: World, found: Difference, everything: bool) -> bool:
 
 
 def read_all(world: World) -> tuple[int, int]:
-    """Reads what each shard has to score and, once, which rows are left out; counts both."""
-    wanted = sum(wanted_documents(world.layout, TONIGHT, shard).num_rows for shard in range(SHARDS))
+    """Reads which documents of each chunk are to be scored and which rows are left out."""
+    wanted = sum(some.num_rows for _, some in wanted_by_chunk(world.layout, TONIGHT))
     return wanted, sum(map(len, dead_rows(world.layout, TONIGHT).values()))
 
 
@@ -211,9 +213,12 @@ def read_planted(world: World, counts: tuple[int, int], everything: bool) -> boo
     difference = planted(world, everything)
     if counts != (difference.to_score, world.rows - difference.carried):
         return False
-    for shard in range(SHARDS):
-        ids = _documents(_wanted(world, shard, everything))["doc_id"].combine_chunks()
-        if not ids.equals(_ids(world, shard)):
+    found = dict(wanted_by_chunk(world.layout, TONIGHT))
+    for chunk in range(SHARDS):
+        ids = _documents(_wanted(world, chunk, everything))["doc_id"].combine_chunks()
+        index_of = pq.read_table(index_file(world.layout.index(TONIGHT), chunk))["doc_id"]
+        at = found[chunk]["position"] if chunk in found else pa.array([], pa.int64())
+        if not ids.equals(index_of.take(at).combine_chunks()):
             return False
     snapshot = current_snapshot(world.layout)
     dead = dead_rows(world.layout, TONIGHT)
@@ -223,10 +228,6 @@ def read_planted(world: World, counts: tuple[int, int], everything: bool) -> boo
         if not np.array_equal(dead[part.name], numbers[leaves] - first):
             return False
     return True
-
-
-def _ids(world: World, shard: int) -> pa.Array:
-    return wanted_documents(world.layout, TONIGHT, shard)["doc_id"].combine_chunks()
 
 
 def publish_next(world: World) -> int:
@@ -258,7 +259,7 @@ STEPS = (
         partial(found_planted, everything=True),
     ),
     Step(
-        f"   wanted_documents of {SHARDS} shards, dead_rows",
+        f"   wanted documents of {SHARDS} chunks, dead_rows",
         read_all,
         partial(read_planted, everything=True),
     ),
@@ -268,7 +269,7 @@ STEPS = (
         partial(found_planted, everything=False),
     ),
     Step(
-        f"   wanted_documents of {SHARDS} shards, dead_rows",
+        f"   wanted documents of {SHARDS} chunks, dead_rows",
         read_all,
         partial(read_planted, everything=False),
     ),
@@ -320,7 +321,8 @@ def _documents(numbers: Numbers, changed: NDArray[np.bool_] | None = None) -> pa
         'prensa/' || n // 1000000 || '.jsonl' AS source_uri,
         n % 1000000 + 1 AS source_row,
         CASE WHEN {failed} THEN 'empty_text' END AS error_code,
-        CASE WHEN {failed} THEN 'the text is empty' END AS error_message"""
+        CASE WHEN {failed} THEN 'the text is empty' END AS error_message,
+        100::BIGINT AS bytes"""
     )
     return found.to_arrow_table().cast(DOCUMENT_SCHEMA)
 
