@@ -43,8 +43,8 @@ def no_secrets_of_other_tests(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]
 
 
 @pytest.fixture(scope="session")
-def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A standing engine with its own database, once for all flows of a test process."""
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The folder of a standing engine with its own database, once for a test process."""
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings
 
     from nocturna.engine import start_engine
@@ -55,7 +55,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     named = {PREFECT_API_URL: started.url, PREFECT_API_AUTH_STRING: started.auth}
     os.environ.update(started.environment())
     with temporary_settings(named):
-        yield
+        yield home
     for name in started.environment():
         os.environ.pop(name)
     started.stop()

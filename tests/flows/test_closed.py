@@ -180,13 +180,6 @@ def web():
         yield served
 
 
-def engine_files() -> Path:
-    from prefect.settings import PREFECT_API_DATABASE_CONNECTION_URL as URL
-
-    return Path(URL.value().partition("///")[2]).parent
-
-
-@pytest.mark.usefixtures("engine")
 @pytest.mark.parametrize(
     ("address", "options", "code", "said"),
     [
@@ -202,7 +195,7 @@ def engine_files() -> Path:
     ],
 )
 def test_secret_in_parameters_stands_nowhere_after_a_run_that_fails(
-    web, nocturna, small_models, tmp_path, monkeypatch, caplog, address, options, code, said
+    engine, web, nocturna, small_models, tmp_path, monkeypatch, caplog, address, options, code, said
 ):
     monkeypatch.setenv("NOCTURNA_DEBUG", "1")
     monkeypatch.setattr("time.sleep", lambda seconds, sleep=time.sleep: sleep(min(seconds, 0.1)))
@@ -212,7 +205,7 @@ def test_secret_in_parameters_stands_nowhere_after_a_run_that_fails(
     assert (done.code, said in done.err) == (code, True), done.err
     shown = done.out + done.err + caplog.text
     assert not [secret for secret in SECRETS if secret in shown]
-    assert files_that_hold(engine_files(), *SECRETS) == []
+    assert files_that_hold(engine, *SECRETS) == []
     assert not [p for p in tmp_path.rglob("*") if p.is_file() and b"clave" in p.read_bytes()]
 
 

@@ -105,7 +105,7 @@ def test_a_dry_run_says_what_there_is_to_do_and_to_pay_and_does_nothing(
     assert "nothing was sent" in text and "11 documents to score" in text
 
 
-def test_the_key_is_nowhere_after_a_run_of_failures(nocturna, fake, arguments, tmp_path):
+def test_the_key_is_nowhere_after_a_run_of_failures(nocturna, fake, arguments, tmp_path, engine):
     from prefect.settings import PREFECT_HOME, PREFECT_LOCAL_STORAGE_PATH
 
     kinds = ["429", "500", "drop", "bad_json", "blocked", "SAFETY", "schema", "403"]
@@ -114,7 +114,7 @@ def test_the_key_is_nowhere_after_a_run_of_failures(nocturna, fake, arguments, t
     assert done.code == 0, done.err
     assert fake.calls > 0
     assert KEY not in done.out + done.err
-    folders = [tmp_path, PREFECT_HOME.value(), PREFECT_LOCAL_STORAGE_PATH.value()]
+    folders = [tmp_path, engine, PREFECT_HOME.value(), PREFECT_LOCAL_STORAGE_PATH.value()]
     files = [path for folder in folders for path in Path(folder).rglob("*") if path.is_file()]
     assert any(path.suffix == ".sqlite" for path in files)
     assert any(path.suffix == ".db" for path in files), "the engine's database is looked at"
