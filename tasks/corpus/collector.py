@@ -85,7 +85,7 @@ class Collector:
         format.read(self.reading, item, self)
         if unsure:
             self.flush()
-        absent = self._unmet & {*self._source.keep}
+        absent = self._unmet & {*self.reading.keep}
         if self.reading.text in unsure and self._no_text == self._rows:
             absent.add(self.reading.text)
         if self.reading.id in unsure and self._no_id == self._rows:

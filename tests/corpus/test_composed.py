@@ -39,6 +39,17 @@ def test_a_column_that_no_file_has_is_refused_and_one_that_some_lack_is_null(tmp
             read_all(source(tmp_path, text=text))
 
 
+def test_a_column_that_only_the_whole_file_can_tell_of(tmp_path):
+    rows = [{"id": n, "titulo": f"t{n}"} for n in range(400)]
+    path = write(tmp_path / "c.jsonl", ENCODERS["jsonl"](rows))
+    with pytest.raises(UsageError, match="no column 'pie'"):
+        read_all(source(path, text="{titulo} {pie}"))
+    rows[390]["pie"] = "fin"
+    write(path, ENCODERS["jsonl"](rows))
+    found = texts(read_all(source(path, text="{titulo} {pie}"))[0])
+    assert (found[389], found[390]) == ("t389", "t390 fin")
+
+
 def test_one_column_in_a_list_is_that_column():
     assert Source(path="a", id=["x"]).id == "x"
     assert Source(path="a", id=["x", "y"]).id == "{x}/{y}"
