@@ -17,7 +17,7 @@ from nocturna.tasks.corpus.columnar import (
 from nocturna.tasks.corpus.columnar_types import check_types, is_clean
 from nocturna.tasks.corpus.columns import require, wanted_columns
 from nocturna.tasks.corpus.composed import Composed
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.kept import kept_values
 from nocturna.tasks.corpus.kept_types import texts_of
@@ -29,13 +29,13 @@ _ROWS, _BYTES = 16_384, 8 << 20
 """Rows and characters that are held before they become a table."""
 
 
-def schema_columns(source: Source, item: InputFile) -> Columns:
+def schema_columns(source: Source, item: InputFile) -> Absent:
     """The columns of an input by its schema."""
     schema = schema_of(source, item)
     there = {name for _, name in wanted_columns(source) if path_in(schema, name)}
     lacking = require(source, item, schema.names, there)
     check_types(source, item, schema)
-    return Columns(lacking)
+    return Absent(lacking)
 
 
 def read_rows(source: Source, item: InputFile, rows: Collector) -> None:
@@ -46,7 +46,7 @@ def read_rows(source: Source, item: InputFile, rows: Collector) -> None:
     paths = {name: path_in(schema, name) for name in (source.text, source.id or "", *source.keep)}
     columns = [path[0] for path in paths.values() if path]
     rows.flush()
-    row, waiting = 1, _Waiting(source, item, rows)
+    row, waiting = 1, _Waiting(rows)
     for batch in iter_batches(source, item, columns):
         texts = _made(rows.text, batch, paths)
         if texts is None:
@@ -69,8 +69,8 @@ class _Waiting:
     Texts wait here too, as long as no row needs a second look.
     """
 
-    def __init__(self, source: Source, item: InputFile, rows: Collector) -> None:
-        self._source, self._item, self._rows = source, item, rows
+    def __init__(self, rows: Collector) -> None:
+        self._rows = rows
         self._kept: list[list[pa.Array]] = [[] for _ in rows.keep]
         self._texts: list[pa.Array] = []
         self._count = self._bytes = 0
@@ -105,13 +105,8 @@ class _Waiting:
 
     def flush(self) -> None:
         """Hands everything over."""
-        try:
-            columns = [pa.concat_arrays(column) for column in self._kept if column]
-            texts = pa.concat_arrays(self._texts) if self._texts else None
-            self._rows.flush(columns, texts)
-        except OverflowError:  # where Python has no such time
-            names = ", ".join(self._source.keep)
-            raise _cannot_keep(self._item, names, "a time out of range") from None
+        columns = [pa.concat_arrays(column) for column in self._kept if column]
+        self._rows.flush(columns, pa.concat_arrays(self._texts) if self._texts else None)
         self._kept, self._texts = [[] for _ in self._kept], []
         self._count = self._bytes = 0
 

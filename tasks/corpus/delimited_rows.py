@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.delimited import Record, iter_records
 from nocturna.tasks.corpus.dialect import is_separator_line, written
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.lines import iter_lines
 from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
 
 
-def header_columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     """The columns of an input by its header."""
     names = _header(source, item)
     hint = ""
     if len(names) == 1 and source.delimiter is None:
         hint = "; if they are separated by another character, set --delimiter"
-    return Columns(require(source, item, names, set(names), hint))
+    return Absent(require(source, item, names, set(names), hint))
 
 
-def has_records(source: Source, item: InputFile) -> bool:
+def has_rows(source: Source, item: InputFile) -> bool:
     """Whether there is a record behind the header."""
     if not item.size:
         return False
@@ -37,7 +37,7 @@ def has_records(source: Source, item: InputFile) -> bool:
     return next(islice(records, found.before, None), None) is not None
 
 
-def read_records(source: Source, item: InputFile, rows: "Collector") -> None:
+def read(source: Source, item: InputFile, rows: "Collector") -> None:
     """Hands the records of an input to a collector."""
     encoding, found = stream_encoding(source), written(source, item)
     header = _header(source, item)

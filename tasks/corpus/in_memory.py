@@ -12,7 +12,7 @@ from nocturna.tasks.corpus.one_input import read_input
 from nocturna.tasks.job.source import Source
 
 
-def read_corpus(source: Source) -> tuple[pa.Table, pa.Table]:
+def read_in_memory(source: Source) -> tuple[pa.Table, pa.Table]:
     """The documents of a corpus with its kept columns, and its rejects; see `Collector`.
 
     Raises:

@@ -11,7 +11,7 @@ from nocturna.tasks.corpus.columns import (
     wanted_columns,
     way_out,
 )
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MISSING, InputFile
 from nocturna.tasks.corpus.jsonpaths import columns_hint, hint, value_at
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
@@ -48,7 +48,7 @@ def collect(source: Source, found: Iterable[JsonRow], rows: "Collector") -> None
             rows.add(number, offset, doc_id, value_at(value, source.text), kept, size)
 
 
-def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Columns:
+def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Absent:
     """The columns of an input by its first rows.
 
     Raises:
@@ -72,7 +72,7 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Col
         if there == wanted and rows > 1:
             break
     if first is None:
-        return Columns()
+        return Absent()
     if source.id is not None and isinstance(inner := value_at(first, source.id), dict) and inner:
         raise UsageError(
             f"{item.uri}: the id column {source.id!r} holds objects; name a field inside it, as in "
@@ -86,8 +86,8 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Col
     if whole or (asked is not None and more):
         late = set() if whole else wanted - there - {asked}
         lacking = require(source, item, list(seen), there | late, more)
-        return Columns(lacking, _unsure(source, item, late, list(seen)))
-    return Columns({}, _unsure(source, item, wanted - there, list(seen)))
+        return Absent(lacking, _unsure(source, item, late, list(seen)))
+    return Absent({}, _unsure(source, item, wanted - there, list(seen)))
 
 
 def _unsure(source: Source, item: InputFile, late: set[str], names: list[str]) -> dict[str, str]:

@@ -147,6 +147,12 @@ def name_of(lot: tuple[Member, ...]) -> str:
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
 
 
+def chunk_in_sql(kind: str = "index") -> str:
+    """The number of the chunk that a row of `index-*` or `rejects-*` files is from, in DuckDB."""
+    first = len(kind) + 2
+    return f"parse_filename(filename)[{first}:{first + 5}]::INTEGER"
+
+
 def index_file(folder: Path, chunk: int) -> Path:
     """Where the documents of a chunk are."""
     return folder / f"index-{chunk:06}.parquet"

@@ -5,7 +5,7 @@ from dataclasses import replace
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.columns import refuse_absent
-from nocturna.tasks.corpus.formats import Columns, formats
+from nocturna.tasks.corpus.formats import Absent, formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at
 from nocturna.tasks.corpus.storage import (
@@ -31,7 +31,7 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
     """
     source, before = rows.reading, state_of(listed[0].path)
     item = look_at(source, *listed)
-    format, found = formats()[item.format], Columns()
+    format, found = formats()[item.format], Absent()
     if format.has_rows(source, item):
         found = format.columns(source, item)
     rows.digest = digest = Digest()

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nocturna.tasks.corpus.lots import chunk_in_sql
 from nocturna.tasks.corpus.trial import LEFT_OUT
 
 MEMORY = "256MB"
@@ -20,7 +21,7 @@ _QUERY = """
             GROUP BY key HAVING count(*) > 1
         ),
         placed AS (
-            SELECT parse_filename(filename)[7:12]::INTEGER AS chunk,
+            SELECT {chunk} AS chunk,
                 file_row_number::INTEGER AS position, {key} AS key, source_uri, source_row
             FROM read_parquet($files, filename = true, file_row_number = true)
             WHERE disposition <> '{left_out}'
@@ -60,7 +61,7 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
     with duckdb.connect(":memory:", config=settings) as connection:
         files = f"{glob.escape(str(folder))}/index-*.parquet"
         key, order = "doc_id" if by_id else "content_hash", "DESC" if last else "ASC"
-        query = _QUERY.format(key=key, order=order, left_out=LEFT_OUT)
+        query = _QUERY.format(key=key, order=order, left_out=LEFT_OUT, chunk=chunk_in_sql())
         connection.execute(query, {"files": files, "target": str(target)})
     shutil.rmtree(spill, ignore_errors=True)
     yield from _by_chunk(target)

@@ -6,6 +6,7 @@ import re
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import zstandard
@@ -80,14 +81,8 @@ def line_blocks(source: Source, item: InputFile, digest: "Digest | None" = None)
     found = blocks(source, item, digest)
     first = next(found, b"")
     lone = b"\r" in first and b"\n" not in first
-    for block in _chained(first, found):
+    for block in chain([first], found):
         yield block.replace(b"\r", b"\n") if lone else block
-
-
-def _chained(first: bytes, rest: Iterable[bytes]) -> Iterator[bytes]:
-    if first:
-        yield first
-    yield from rest
 
 
 def one_line_end(found: Iterable[bytes]) -> Iterator[bytes]:

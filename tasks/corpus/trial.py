@@ -1,5 +1,6 @@
 """Some rows of a corpus, to try a job out: the first ones, or ones drawn from all of it."""
 
+import glob
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,20 +10,20 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.lots import index_file, rejects_file
+from nocturna.tasks.corpus.lots import chunk_in_sql, index_file, rejects_file
 from nocturna.tasks.corpus.staged_rows import rewrite
 
 LEFT_OUT = "left_out"
 """Disposition of documents that a trial does not take."""
 
 _ROWS = """
-    SELECT '{kind}' AS kind, parse_filename(filename)[{start}:{stop}]::INTEGER AS chunk,
+    SELECT '{kind}' AS kind, {chunk} AS chunk,
         file_row_number AS place, source_uri, source_row
     FROM read_parquet($folder || '/{kind}-*.parquet', filename = true, file_row_number = true)"""
 _CHOSEN = f"""
     SELECT kind, chunk, place FROM (
-        {_ROWS.format(kind="index", start=7, stop=12)}
-        UNION ALL {_ROWS.format(kind="rejects", start=9, stop=14)}
+        {_ROWS.format(kind="index", chunk=chunk_in_sql("index"))}
+        UNION ALL {_ROWS.format(kind="rejects", chunk=chunk_in_sql("rejects"))}
     ) ORDER BY {{order}} LIMIT {{rows}}"""
 
 
@@ -53,10 +54,9 @@ def take_some(folder: Path, chunks: int, trial: Trial) -> tuple[pa.Table, int]:
     if trial.sample is not None:
         order = f"hash(source_uri, source_row, {int(trial.seed)}), source_uri, source_row"
     rows = int(trial.sample if trial.sample is not None else trial.limit or 0)
-    escaped = str(folder).replace("[", "[[]")
     with duckdb.connect(":memory:") as database:
         chosen = database.sql(
-            _CHOSEN.format(order=order, rows=rows), params={"folder": escaped}
+            _CHOSEN.format(order=order, rows=rows), params={"folder": glob.escape(str(folder))}
         ).to_arrow_table()
     documents, rejects = [], 0
     places = chosen["chunk"].to_numpy(), chosen["place"].to_numpy()

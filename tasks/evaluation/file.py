@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.document_tables import kept_name
-from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.agreement import Evaluation, evaluate_labels
 from nocturna.tasks.evaluation.calibrate import Calibrated, calibrate
@@ -178,6 +178,6 @@ def _label_of(gold: Any) -> str:
 
 def _read(source: Source) -> tuple[pa.Table, int]:
     """The documents that can be scored, and the number of rows that cannot."""
-    documents, rejects = read_corpus(source)
+    documents, rejects = read_in_memory(source)
     good = documents.filter(pc.is_null(documents["error_code"]))
     return good, rejects.num_rows + documents.num_rows - good.num_rows

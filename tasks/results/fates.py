@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from nocturna.tasks.corpus.document_tables import DISPOSED
+from nocturna.tasks.corpus.lots import chunk_in_sql
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.sql import literal, quoted
@@ -71,7 +72,7 @@ def make_fates(
     lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
     more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
     documents = f"""
-        SELECT parse_filename(filename)[7:12]::INTEGER AS chunk,
+        SELECT {chunk_in_sql()} AS chunk,
             {", ".join(["file_row_number AS position", *_OF_DOCUMENTS, *more])}
         FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true,
             filename = true, file_row_number = true)

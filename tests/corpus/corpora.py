@@ -20,7 +20,7 @@ import zstandard
 from nocturna.tasks.corpus import collector
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.document_tables import DISPOSED
-from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import build_index, read_rejects
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import list_inputs, look_at
@@ -107,7 +107,7 @@ def chunks_of(rows: int | None) -> Iterator[None]:
 def read_all(origin: Source, size: int | None = None) -> tuple[list[Row], list[Row]]:
     """Documents and rejects of a corpus, read in chunks of at most so many rows."""
     with chunks_of(size):
-        documents, rejects = read_corpus(origin)
+        documents, rejects = read_in_memory(origin)
     return plain_rows(documents), rejects.to_pylist()
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import kept_schema
 from nocturna.tasks.corpus.kept_types import Seen, common_type, converted
 from nocturna.tasks.errors import UsageError
@@ -24,7 +24,7 @@ def test_kept_our_names(tmp_path, form):
     row = {"id": "n1", "text": "uno", **{name: f"de {name}" for name in OURS[1:]}}
     path = write(tmp_path / f"c.{form}", jsonl([row]) if form == "jsonl" else parquet([row]))
     origin = source(path, id="id", keep=tuple(OURS))
-    (documents, _) = read_corpus(origin)
+    (documents, _) = read_in_memory(origin)
     (found,) = documents.to_pylist()
     assert {name: found[f"kept.{name}"] for name in OURS} == {name: row[name] for name in OURS}
     own = (found["doc_id"], found["text"], found["source_row"], found["error_code"])

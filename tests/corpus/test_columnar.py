@@ -5,7 +5,7 @@ from decimal import Decimal
 import pyarrow as pa
 import pytest
 
-from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.errors import UsageError
 from tests.corpus.corpora import arrow, parquet, read_all, reasons, source, texts, write
 
@@ -121,7 +121,7 @@ def test_kept_columns_keep_their_types(tmp_path):
     keep = tuple(columns)
     for name, stored in (("c.parquet", parquet(data)), ("c.arrow", as_arrow(data))):
         origin = source(write(tmp_path / name, stored), keep=keep)
-        documents, _ = read_corpus(origin)
+        documents, _ = read_in_memory(origin)
         for column, values in columns.items():
             found = documents[f"kept.{column}"]
             kind = pa.string() if column == "kind" else values.type

@@ -7,7 +7,7 @@ import pytest
 
 from nocturna.tasks.corpus import one_input
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA
-from nocturna.tasks.corpus.in_memory import read_corpus
+from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import build_index, kept_schema
 from nocturna.tasks.corpus.inputs import look_at
 from nocturna.tasks.errors import NocturnaError
@@ -208,7 +208,7 @@ def test_kept_columns_that_do_not_go_together_are_text_within_a_shard_too(tmp_pa
 def test_schemas_are_the_agreed_ones(tmp_path):
     path = write(tmp_path / "c.jsonl", jsonl([{"text": "a", "k": 1}]) + b"rota\n")
     origin = source(path, keep=("k",))
-    documents, rejects = read_corpus(origin)
+    documents, rejects = read_in_memory(origin)
     assert documents.schema == pa.schema([*DOCUMENT_SCHEMA, ("kept.k", pa.int64())])
     assert rejects.schema == REJECT_SCHEMA
 

@@ -5,7 +5,7 @@ A format is a module, here or under an entry point of the group `nocturna.format
 - `NAMES`: the format's name for `source.format`, and the endings of files that are of it.
 - `ABOUT`: what a document is in it, for the table of formats.
 - `PACKED`: whether its files may be compressed; others have a compression of their own inside.
-- `columns(source, item)`: the `Columns` of an input that has rows, told by its beginning.
+- `columns(source, item)`: the `Absent` of an input that has rows, told by its beginning.
 - `has_rows(source, item)`: whether an input has a row.
 - `read(source, item, rows)`: hands every row of an input to a `Collector`, in order and once. A row
   that cannot be read is a reject with its reason, never an exception.
@@ -28,7 +28,7 @@ GROUP = "nocturna.formats"
 
 
 @dataclass(frozen=True)
-class Columns:
+class Absent:
     """What an input lacks of the columns that a source names.
 
     Attributes:
@@ -48,7 +48,7 @@ class Format(Protocol):
     ABOUT: str
     PACKED: bool
 
-    def columns(self, source: "Source", item: "InputFile") -> Columns: ...
+    def columns(self, source: "Source", item: "InputFile") -> Absent: ...
 
     def has_rows(self, source: "Source", item: "InputFile") -> bool: ...
 

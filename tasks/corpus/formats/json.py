@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.json_rows import JsonRow, collect, columns_of, row_of_value
 from nocturna.tasks.corpus.jsonstream import iter_values
@@ -25,7 +25,7 @@ def other(source: Source, item: InputFile) -> str | None:
     return "jsonl" if item.size and is_json_lines(source, item) else None
 
 
-def columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     return columns_of(source, item, _rows(source, item))
 
 

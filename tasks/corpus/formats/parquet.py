@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.job.source import Source
 
@@ -14,7 +14,7 @@ ABOUT = "a row; a column inside a struct by its path, `a.b`"
 PACKED = False
 
 
-def columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     from nocturna.tasks.corpus.columnar_rows import schema_columns
 
     return schema_columns(source, item)

@@ -6,7 +6,7 @@ from datetime import date, datetime, time
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
@@ -25,9 +25,9 @@ _EXACT = 2**53
 _Row = tuple[int, list[Any]]
 
 
-def columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     names = next(_rows(source, item), (0, []))[1]
-    return Columns(require(source, item, names, set(names)))
+    return Absent(require(source, item, names, set(names)))
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.columns import require_none
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.lines import is_blank, iter_lines, not_decoded, too_long
 from nocturna.tasks.corpus.sniffing import refuse_json_as_text
@@ -25,9 +25,9 @@ def other(source: Source, item: InputFile) -> str | None:
     return None
 
 
-def columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     require_none(source, item, "a line")
-    return Columns()
+    return Absent()
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

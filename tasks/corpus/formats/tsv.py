@@ -1,27 +1,9 @@
 """Tab-separated values: a record a row."""
 
-from typing import TYPE_CHECKING
+from nocturna.tasks.corpus.delimited_rows import columns, has_rows, read
 
-from nocturna.tasks.corpus.delimited_rows import has_records, header_columns, read_records
-from nocturna.tasks.corpus.formats import Columns
-from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.job.source import Source
-
-if TYPE_CHECKING:
-    from nocturna.tasks.corpus.collector import Collector
+__all__ = ["columns", "has_rows", "read"]
 
 NAMES = ("tsv", ".tsv", ".tab")
 ABOUT = "a record behind the header, fields separated by tabs"
 PACKED = True
-
-
-def columns(source: Source, item: InputFile) -> Columns:
-    return header_columns(source, item)
-
-
-def has_rows(source: Source, item: InputFile) -> bool:
-    return has_records(source, item)
-
-
-def read(source: Source, item: InputFile, rows: "Collector") -> None:
-    read_records(source, item, rows)

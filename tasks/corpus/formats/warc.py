@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MAX_RECORD, InputFile
 from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import UsageError
@@ -26,8 +26,8 @@ _HEADERS = (
 _DOCUMENTS = ("conversion", "resource")
 
 
-def columns(source: Source, item: InputFile) -> Columns:
-    return Columns(require(source, item, ("text", *_HEADERS), {"text", *_HEADERS}))
+def columns(source: Source, item: InputFile) -> Absent:
+    return Absent(require(source, item, ("text", *_HEADERS), {"text", *_HEADERS}))
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

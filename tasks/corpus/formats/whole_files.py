@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.columns import require_none
-from nocturna.tasks.corpus.formats import Columns
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MAX_RECORD, InputFile
 from nocturna.tasks.corpus.lines import BOM
 from nocturna.tasks.corpus.streams import blocks, stream_encoding
@@ -18,9 +18,9 @@ PACKED = True
 OWN_IDS = True
 
 
-def columns(source: Source, item: InputFile) -> Columns:
+def columns(source: Source, item: InputFile) -> Absent:
     require_none(source, item, "a file")
-    return Columns()
+    return Absent()
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
