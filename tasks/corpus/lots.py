@@ -9,12 +9,14 @@ import hashlib
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
 import zstandard
 from pydantic import TypeAdapter
 
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed
 from nocturna.tasks.corpus.kept_types import KeptTypes, Seen
@@ -113,9 +115,17 @@ def members(source: Source, lists: Iterable[str], listed: Iterable[Listed]) -> I
     common = f"{FORMAT}\n{code_version()}\n{reading}\n{sorted(lists)}"
     for file, format in listed:
         mark = mark_of(source, file.path, file.info)
-        about = (common, file.path, file.name, str(file.info.get("size")), format, mark)
+        size, code = str(file.info.get("size")), _code_of(format)
+        about = (common, file.path, file.name, size, format, code, mark)
         key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:32]
         yield Member((file, format), key if mark else None)
+
+
+@cache
+def _code_of(format: str) -> str:
+    """What tells one version of a format's module from another: those of users have no other."""
+    file = getattr(formats()[format], "__file__", None)
+    return digest_of(Path(file)) if file else ""
 
 
 def cut_lots(inputs: Iterable[Member]) -> Iterator[tuple[Member, ...]]:

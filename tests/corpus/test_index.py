@@ -5,7 +5,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.corpus import one_input
+from nocturna.tasks.corpus import lots, one_input
 from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, REJECT_SCHEMA
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import build_index, kept_schema
@@ -160,6 +160,9 @@ def test_an_input_that_is_the_same_is_not_read_and_another_one_is(tmp_path, monk
     assert found == [hash_of("a"), hash_of("B"), hash_of("c")]
     staged_in(source(tmp_path / "c", max_chars=5), tmp_path / "s")
     assert len(read) == 7
+    monkeypatch.setattr(lots, "_code_of", lambda format: "another version of the format")
+    staged_in(source(tmp_path / "c", max_chars=5), tmp_path / "s")
+    assert len(read) == 10
 
 
 @pytest.mark.parametrize("harm", ["cut", "flip", "gone", "record", "other"])
