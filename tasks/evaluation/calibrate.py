@@ -13,15 +13,11 @@ from numpy.typing import NDArray
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.agreement import evaluate_labels
 from nocturna.tasks.inference.calibrating import LEAST, log_odds, probabilities
+from nocturna.tasks.inference.calibration_fit import fit
 from nocturna.tasks.job.base import Calibration
 
 LEAST_ROWS = 20
 FOLDS = 5
-PRIOR = 1.0
-"""Weight, in rows, of the raw scores: it holds what a few rows say nothing of where it is."""
-
-_STEPS, _ENOUGH = 100, 1e-9
-_COLDEST = 1 / 20
 
 
 @dataclass(frozen=True)
@@ -97,9 +93,9 @@ def calibrate(
     held_out = np.empty_like(odds)
     for number in range(FOLDS):
         seen = fold != number
-        slope, bias = _fit(odds[seen], truth[seen], sums_to_one)
+        slope, bias = fit(odds[seen], truth[seen], sums_to_one)
         held_out[~seen] = probabilities(odds[~seen] * slope + bias, sums_to_one)
-    slope, bias = _fit(odds, truth, sums_to_one)
+    slope, bias = fit(odds, truth, sums_to_one)
     found = Calibration(
         temperature=round(1 / slope, 4),
         bias={label: round(float(value), 4) for label, value in zip(labels, bias, strict=True)},
@@ -121,61 +117,3 @@ def _trust(
         right = np.eye(len(labels), dtype=bool)[truth]
         loss = -np.log(np.where(right, sure, 1 - sure)).mean(axis=1)
     return Trust(float(loss.mean()), found.calibration_error, found.accuracy)
-
-
-def _fit(
-    odds: NDArray[np.float64], truth: NDArray[np.intp], sums_to_one: bool
-) -> tuple[float, NDArray[np.float64]]:
-    """Slope and biases by Newton's method; the loss is convex in both.
-
-    Of shares only differences of biases tell; they are made to add up to 0.
-    """
-    labels = odds.shape[1]
-    right = np.eye(labels)[truth]
-    raw = np.zeros(labels + 1)
-    raw[0] = 1.0
-
-    def guessed(weights: NDArray[np.float64]) -> NDArray[np.float64]:
-        return probabilities(odds * weights[0] + weights[1:], sums_to_one)
-
-    def loss(weights: NDArray[np.float64]) -> float:
-        sure = np.clip(guessed(weights), 1e-300, 1)
-        lost = -np.log(sure)[right > 0].sum()
-        if not sums_to_one:
-            lost -= np.log(np.clip(1 - guessed(weights), 1e-300, 1))[right == 0].sum()
-        return float(lost + PRIOR * ((weights - raw) ** 2).sum() / 2)
-
-    weights = raw
-    for _ in range(_STEPS):
-        guess = guessed(weights)
-        wrong = guess - right
-        slope = np.concatenate([[(wrong * odds).sum()], wrong.sum(axis=0)])
-        slope += PRIOR * (weights - raw)
-        step = np.linalg.solve(_curvature(odds, guess, sums_to_one), slope)
-        while np.abs(step).max() > _ENOUGH and loss(weights - step) > loss(weights):
-            step /= 2
-        weights = weights - step
-        weights[0] = max(weights[0], _COLDEST)
-        if np.abs(step).max() <= _ENOUGH:
-            break
-    bias = weights[1:]
-    return float(weights[0]), bias - bias.mean() if sums_to_one else bias
-
-
-def _curvature(
-    odds: NDArray[np.float64], guess: NDArray[np.float64], sums_to_one: bool
-) -> NDArray[np.float64]:
-    """Second derivatives of the loss, shape (1 + labels, 1 + labels)."""
-    labels = odds.shape[1]
-    found = np.zeros((labels + 1, labels + 1))
-    spread = guess if sums_to_one else guess * (1 - guess)
-    found[0, 0] = (spread * odds**2).sum()
-    found[0, 1:] = (spread * odds).sum(axis=0)
-    found[1:, 1:] = np.diag(spread.sum(axis=0))
-    if sums_to_one:
-        mean = (guess * odds).sum(axis=1)
-        found[0, 0] -= (mean**2).sum()
-        found[0, 1:] -= guess.T @ mean
-        found[1:, 1:] -= guess.T @ guess
-    found[1:, 0] = found[0, 1:]
-    return found + PRIOR * np.eye(labels + 1)
