@@ -95,7 +95,7 @@ def source(path: Path | str, **values: Any) -> Source:
 
 @contextmanager
 def chunks_of(rows: int | None) -> Iterator[None]:
-    """Chunks of at most so many rows, where a number is given."""
+    """Chunks of at most so many rows, where a number is given; of all threads."""
     before = collector._CHUNK_ROWS
     collector._CHUNK_ROWS = rows or before
     try:

@@ -8,6 +8,7 @@ from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
 from nocturna.tasks.errors import Transient, UsageError
 from tests.corpus.corpora import (
+    chunks_of,
     compressed,
     delimited,
     inputs_of,
@@ -72,11 +73,12 @@ def test_readers_of_one_memory_file_do_not_disturb_each_other(memory):
     memory.pipe_file("/c.jsonl.gz", compressed(jsonl(ROWS), ".gz"))
     origin = source("memory://c.jsonl.gz")
     found = []
-    threads = [threading.Thread(target=lambda: found.append(read_all(origin, 3))) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [threading.Thread(target=lambda: found.append(read_all(origin))) for _ in range(4)]
+    with chunks_of(3):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert [texts(documents) for documents, _ in found] == [texts(ROWS)] * 4
 
 

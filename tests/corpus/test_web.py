@@ -7,6 +7,7 @@ import pytest
 
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from tests.corpus.corpora import (
+    chunks_of,
     compressed,
     delimited,
     inputs_of,
@@ -69,11 +70,12 @@ def test_another_night_reads_what_is_there_then_whatever_the_signature(web):
 def test_readers_of_one_file_do_not_disturb_each_other(web):
     origin = source(web.address("c.jsonl.gz"))
     found = []
-    threads = [threading.Thread(target=lambda: found.append(read_all(origin, 500))) for _ in "abc"]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    threads = [threading.Thread(target=lambda: found.append(read_all(origin))) for _ in "abc"]
+    with chunks_of(500):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
     assert [texts(documents) for documents, _ in found] == [texts(ROWS)] * 3
 
 
