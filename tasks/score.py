@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -34,6 +34,7 @@ from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
 from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, running_of
 from nocturna.tasks.run.kept_summaries import with_summaries
+from nocturna.tasks.run.met import Met
 from nocturna.tasks.run.pieces import score_in_pieces
 from nocturna.tasks.run.processes import Signals, in_process
 from nocturna.tasks.step import step
@@ -144,9 +145,15 @@ def _score(
     wanted = to_score(plan, work)
     run = replace(running_of(plan), stop=signals.stop)
     scores = score_in_pieces(
-        plan.inference, wanted.texts, run, signals.advance, pieces, wanted.known
+        plan.inference, wanted.texts, run, signals.advance, pieces, wanted.known, _met(plan.run_id)
     )
     return _spread(plan, work, wanted, scores), scores
+
+
+@lru_cache(maxsize=1)
+def _met(run_id: str) -> Met:
+    """The texts that the shards of a run share in this process."""
+    return Met()
 
 
 def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> ShardScores:
