@@ -14,12 +14,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.benchmarks.corpora import plain_jsonl
-from tests.benchmarks.corpora import spent as cpu_of
 
 ROOT = Path(__file__).parents[2]
 DISTINCT = 2_000
@@ -45,15 +44,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--rows", type=int, nargs="+", default=[100_000, 1_000_000])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--plain", action="store_true", help="be the plain script")
     options = parser.parse_args()
+    if options.plain:
+        plain_jsonl(Path("c.jsonl"), Path("plain.parquet"))
+        return
     print("| rows | night | CPU s | above twenty rows | peak MB |\n|---|---|---|---|---|")
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
         fixed = [list(nights(room / f"few-{turn}", 20)) for turn in range(options.rounds + 1)][1:]
         for rows in options.rows:
-            (room / "c.jsonl").write_text("".join(lines(rows)), encoding="utf-8")
-            plain = cpu_of(lambda: plain_jsonl(room / "c.jsonl", room / "plain.parquet"))
-            print(f"| {rows:,} | plain script | {plain:.1f} | | |")
+            write(room / "c.jsonl", rows)
+            plain = run(room, [sys.executable, "-m", "tests.benchmarks.whole_nights", "--plain"])
+            print(f"| {rows:,} | plain script | {plain.cpu:.1f} | | {plain.peak:,.0f} |")
             found = [list(nights(room / f"{rows}-{turn}", rows)) for turn in range(options.rounds)]
             for place, night in enumerate(NIGHTS):
                 costs, least = [turn[place] for turn in found], [turn[place] for turn in fixed]
@@ -72,14 +75,20 @@ def nights(room: Path, rows: int) -> Iterator[Cost]:
     """What each of `NIGHTS` costs."""
     room.mkdir()
     path = room / "c.jsonl"
-    path.write_text("".join(lines(rows)), encoding="utf-8")
+    write(path, rows)
     time.sleep(0.2)  # a file that was written just now may change again unseen
     yield score(room)
     yield score(room)
-    path.write_text("".join(lines(rows)), encoding="utf-8")
+    write(path, rows)
     yield score(room)
-    path.write_text("".join(lines(rows, changed=True)), encoding="utf-8")
+    write(path, rows, changed=True)
     yield score(room)
+
+
+def write(path: Path, rows: int, changed: bool = False) -> None:
+    """Writes the corpus, of which no more than a line is held: a process begins with our memory."""
+    with path.open("w", encoding="utf-8") as out:
+        out.writelines(lines(rows, changed))
 
 
 def lines(rows: int, changed: bool = False) -> Iterator[str]:
@@ -99,6 +108,11 @@ def score(room: Path) -> Cost:
     """Runs a night, with a cache and an engine of its own that the nights of a room share."""
     code = "from nocturna.command import main; main()"
     keep = ("--id", "id", "--keep", "speaker", "--labels", LABELS)
+    return run(room, [sys.executable, "-c", code, "score", "c.jsonl", *keep])
+
+
+def run(room: Path, command: Sequence[str]) -> Cost:
+    """What a command costs; its output is thrown away."""
     own = {
         "NOCTURNA_CACHE": str(room / "cache"),
         "PREFECT_HOME": str(room / "engine"),
@@ -106,7 +120,7 @@ def score(room: Path) -> Cost:
     }
     start = time.perf_counter()
     process = subprocess.Popen(
-        [sys.executable, "-c", code, "score", "c.jsonl", *keep],
+        command,
         cwd=room,
         env=os.environ | own,
         stdout=subprocess.DEVNULL,
@@ -115,7 +129,7 @@ def score(room: Path) -> Cost:
     _, status, used = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise RuntimeError(f"{room}: the night ended with {process.returncode}")
+        raise RuntimeError(f"{room}: {command} ended with {process.returncode}")
     wall = time.perf_counter() - start
     return Cost(used.ru_utime + used.ru_stime, wall, used.ru_maxrss / 1024)
 
