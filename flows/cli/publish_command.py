@@ -1,4 +1,4 @@
-"""`nocturna publish`: a person lets a refused run pass."""
+"""`nocturna publish`: what was scored in parts, or what a person lets pass."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,13 +13,18 @@ app = new_app()
 
 @app.command()
 def publish(
-    run: Annotated[str, typer.Argument(help="A run that a quality gate refused.")],
-    accept: Annotated[str, typer.Option(help="Why it is published; kept with the run.")],
+    run: Annotated[
+        str, typer.Argument(help="A run that was scored in parts, or that a quality gate refused.")
+    ],
+    accept: Annotated[
+        str | None,
+        typer.Option(help="Why a run that was refused is published; kept with the run."),
+    ] = None,
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """Publish a run that a quality gate refused, and keep the reason."""
-    from nocturna.tasks.results.layout import layout_of
+    """Publish a run that was scored in parts; with --accept one that a quality gate refused."""
+    from nocturna.tasks.results.layout import layout_of, new_run_id
 
     layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
     layout = next((found for found in layouts if found.manifest(run).exists()), None)
@@ -27,11 +32,16 @@ def publish(
         raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
 
     from nocturna.report_left import with_report
-    from nocturna.tasks.publish import accept_run
+    from nocturna.tasks.publish import accept_run, publish_shares
     from nocturna.tasks.results.lock import hold_lock
     from nocturna.tasks.results.recovery import recover
 
-    with hold_lock(layout, run):
-        recover(layout)
-        summary = with_report(layout, accept_run(layout, run, accept))
+    if accept is None:
+        with hold_lock(layout, new_run_id()):
+            recover(layout)
+            summary = with_report(layout, publish_shares(layout, run))
+    else:
+        with hold_lock(layout, run):
+            recover(layout)
+            summary = with_report(layout, accept_run(layout, run, accept))
     show_summary(summary, as_json)
