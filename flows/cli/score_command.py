@@ -59,7 +59,7 @@ def score(
         print(json.dumps(values) if as_json else "\n".join(lines))
         return
     if part is not None:
-        from nocturna.shares import said_of, score_share
+        from nocturna.array_jobs import said_of, score_share
 
         share = score_share(described, part)
         print(json.dumps(asdict(share)) if as_json else said_of(share))

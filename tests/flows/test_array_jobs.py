@@ -42,11 +42,14 @@ def test_shares_that_race_are_published_as_one_run(nocturna, models, corpus):
     of_shards = last["of_shards"]
     assert sum(part["shards"] for part in [*first, last]) == of_shards > 3
     assert share(3)["documents"] == last["documents"]
-    done = nocturna("publish", run, "--out", corpus / "parts", "--json")
+    assert last["folder"] == str(corpus / "parts" / "prensa")
+    done = nocturna("publish", corpus / "parts" / "prensa", "--json")
     assert done.code == 0, done.err
     assert done.json["counts"]["scored"] == len(TEXTS * 3)
     again = nocturna("publish", run, "--out", corpus / "parts")
     assert again.code == 2 and f"run {run} is published" in again.err
+    again = nocturna("publish", corpus / "parts" / "prensa")
+    assert again.code == 2 and "no run here waits for anything" in again.err
     whole = command(*options, "--out", "whole", "--json", cwd=corpus)
     assert whole.code == 0, whole.err
     found, expected = rows(corpus / "parts"), rows(corpus / "whole")

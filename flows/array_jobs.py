@@ -33,11 +33,13 @@ class Share:
     """What one share of a run was.
 
     Attributes:
+        folder: the output folder of the job.
         part, parts: which of how many shares, from 1.
         shards, documents: that it scored.
         of_shards: that all shares together have.
     """
 
+    folder: str
     run_id: str
     part: int
     parts: int
@@ -71,6 +73,7 @@ def score_share(job: Job, part: str) -> Share:
             found = unrecorded(score_shard, own, *run, threads=threads_for(job))
         done = all_scored(found)
     return Share(
+        folder=str(planned.layout.root),
         run_id=planned.run_id,
         part=number,
         parts=parts,
@@ -84,7 +87,7 @@ def said_of(share: Share) -> str:
     """One line: what was done, and how the run is published."""
     return (
         f"part {share.part} of {share.parts}: {share.shards:,} of {share.of_shards:,} shards of "
-        f"run {share.run_id}, {share.documents:,} documents; `nocturna publish {share.run_id}` "
+        f"run {share.run_id}, {share.documents:,} documents; `nocturna publish {share.folder}` "
         "publishes the run once every part is scored"
     )
 
