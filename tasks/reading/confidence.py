@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
+from nocturna.tasks.interval import wilson
 from nocturna.tasks.reading.crossings import kept_names
 from nocturna.tasks.reading.scores_there import ScoreThere
-from nocturna.tasks.reading.shares import wilson
 from nocturna.tasks.results.sql import literal, quoted
 
 if TYPE_CHECKING:

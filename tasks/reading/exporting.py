@@ -38,16 +38,30 @@ def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tu
     if form == "xlsx":
         check_fits(rows, len(schema))
     reader = pa.RecordBatchReader.from_batches(schema, _batches(view, schema))
+    return rows, write_rows(reader, schema, form, path, private="text" in schema.names)
+
+
+def write_rows(
+    reader: pa.RecordBatchReader, schema: pa.Schema, form: str, path: Path, private: bool
+) -> Written:
+    """Writes rows as one of `FORMS`; a file of that name is replaced once the new one is whole.
+
+    Args:
+        private: whether only its owner may read the file.
+
+    Raises:
+        NocturnaError: it cannot be written.
+    """
     temporary = files.temporary_of(path)
     with files.clear_errors(path.parent):
-        files.new_file(temporary, private="text" in schema.names)
+        files.new_file(temporary, private=private)
         try:
-            written = _WAYS[form](reader, schema, temporary)
+            written = FORMS[form](reader, schema, temporary)
             files.rename(temporary, path)
         except BaseException:
             files.unlink(temporary)
             raise
-    return rows, written
+    return written
 
 
 def _write_csv(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) -> Written:
@@ -62,7 +76,7 @@ def _write_jsonl(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) ->
     return Written()
 
 
-_WAYS: dict[str, Callable[[pa.RecordBatchReader, pa.Schema, Path], Written]] = {
+FORMS: dict[str, Callable[[pa.RecordBatchReader, pa.Schema, Path], Written]] = {
     "csv": _write_csv,
     "xlsx": write_workbook,
     "jsonl": _write_jsonl,

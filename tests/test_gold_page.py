@@ -1,0 +1,24 @@
+"""Every example in docs/gold.md does what it says."""
+
+import shlex
+
+import pyarrow.parquet as pq
+
+from tests.flows.command import runner
+from tests.reading.kept_texts import publish_texts, write_gold
+from tests.test_readme import ROOT, blocks
+
+PAGE = (ROOT / "docs" / "gold.md").read_text(encoding="utf-8")
+
+
+def test_the_examples_run_as_written(capsys, monkeypatch, tmp_path):
+    layout = publish_texts(tmp_path / "out")
+    write_gold(tmp_path / "gold.csv", pq.read_table(layout.results.resolve()))
+    monkeypatch.chdir(tmp_path)
+    nocturna = runner(capsys, monkeypatch)
+    lines = [line for block in blocks("sh", PAGE) for line in block.splitlines() if line.strip()]
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        done = nocturna(*words[1:])
+        assert words[0] == "nocturna" and done.code == 0 and done.out.strip(), (line, done.err)
+    assert (tmp_path / "errors.csv").is_file() and len(lines) >= 3
