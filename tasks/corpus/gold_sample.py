@@ -8,8 +8,11 @@ from typing import Any
 from nocturna.tasks.errors import UsageError
 
 FORMAT = 1
-ID = "doc_id"
-"""Column of the file with the labels."""
+ID, TEXT, LABEL = "doc_id", "text", "label"
+"""Columns of the file with the labels."""
+
+UNSURE = "?"
+"""Label of a document that has none of the labels, or of which it cannot be told."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.document_tables import kept_name
-from nocturna.tasks.corpus.gold_sample import ID, GoldSample, read_sample
+from nocturna.tasks.corpus.gold_sample import ID, UNSURE, GoldSample, read_sample
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.evaluation.design import Design, evenly
 from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels
@@ -41,7 +41,8 @@ class Labelled:
 
     def named(self, names: Mapping[str, str], labels: Sequence[str]) -> list[str]:
         """The gold labels in a classifier's words; `LEFT_OUT` for rows to leave out."""
-        return map_labels(self.given, names, labels)
+        unsure = {UNSURE: LEFT_OUT} if self.sample is not None else {}
+        return map_labels(self.given, {**unsure, **names}, labels)
 
     def design(self, kept: NDArray[np.int64], answered: NDArray[np.int64]) -> tuple[Design, int]:
         """How the rows that are kept were drawn.

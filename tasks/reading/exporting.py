@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ from nocturna.tasks.reading.workbook import Written, check_fits, write_workbook
 from nocturna.tasks.results import files
 
 ROWS_AT_ONCE = 10_000
+
+Result = TypeVar("Result")
 
 
 def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tuple[int, Written]:
@@ -52,16 +55,29 @@ def write_rows(
     Raises:
         NocturnaError: it cannot be written.
     """
+    return whole_file(path, private, lambda place: FORMS[form](reader, schema, place))
+
+
+def whole_file(path: Path, private: bool, write: Callable[[Path], Result]) -> Result:
+    """Has a file written under another name and puts it in the place of the one that is there.
+
+    Args:
+        private: whether only its owner may read the file.
+        write: writes to the place that it is given.
+
+    Raises:
+        NocturnaError: it cannot be written.
+    """
     temporary = files.temporary_of(path)
     with files.clear_errors(path.parent):
         files.new_file(temporary, private=private)
         try:
-            written = FORMS[form](reader, schema, temporary)
-            files.rename(temporary, path)
+            found = write(temporary)
+            files.put_whole(temporary, path)
         except BaseException:
             files.unlink(temporary)
             raise
-    return written
+    return found
 
 
 def _write_csv(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) -> Written:

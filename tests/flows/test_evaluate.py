@@ -217,3 +217,18 @@ def test_what_cannot_be_compared_is_one_line(nocturna, predicted, tmp_path):
         done = nocturna("evaluate", gold, *given, *options)
         assert (done.code, len(done.err.strip().splitlines())) == (2, 1), done.err
         assert part in done.err
+
+
+def test_documents_are_drawn_with_the_texts_of_the_source(nocturna, predicted, tmp_path):
+    done = nocturna("gold", "out/plain", "-n", 8, "--to", "gold.csv", "--score", "sentiment")
+    assert done.code == 0, done.err
+    said = dict(zip(TEXTS, predicted, strict=True))
+    table = pd.read_csv(tmp_path / "gold.csv")
+    assert set(table.text) <= set(TEXTS) and len(table) == 8
+    table.assign(label=[said[text] for text in table.text]).to_csv("gold.csv", index=False)
+    done = nocturna("evaluate", "gold.csv", "--task", "sentiment", "--published", "out/plain")
+    assert done.code == 0 and "8 rows, accuracy 1.000" in done.out, done.err
+    assert "stand for 10 of its 10 documents" in done.out
+    (tmp_path / "plain.jsonl").write_text('{"text": "otra cosa"}\n', encoding="utf-8")
+    done = nocturna("gold", "out/plain", "-n", 8, "--to", "more.csv", "--score", "sentiment")
+    assert done.code == 2 and "8 of 8 documents are not in the source" in done.err
