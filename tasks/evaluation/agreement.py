@@ -97,7 +97,7 @@ def indices(gold: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
     if unknown:
         raise UsageError(
             f"gold label {unknown[0]!r} is none of the model's labels ({', '.join(labels)}); "
-            f"name it with --map {unknown[0]}=LABEL"
+            f"name it with --map {unknown[0]}=LABEL, in a job file with `map`"
         )
     index = {label: i for i, label in enumerate(labels)}
     return np.array([index[label] for label in gold], dtype=np.int64)

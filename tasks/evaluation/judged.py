@@ -1,7 +1,7 @@
 """Rows whose right label is known, and what a classifier said of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pyarrow as pa
@@ -52,6 +52,19 @@ class Judged:
     def right(self) -> NDArray[np.bool_]:
         """Whether the best label is the gold one, shape (n,)."""
         return self.guess == self.truth
+
+    def take(self, places: NDArray[np.integer]) -> "Judged":
+        """Some of the rows."""
+        return replace(
+            self,
+            truth=self.truth[places],
+            scores=self.scores[places],
+            said=self.said[places],
+            design=replace(self.design, strata=self.design.strata[places]),
+            languages=[self.languages[int(at)] for at in places],
+            n_tokens=self.n_tokens[places],
+            documents=self.documents.take(places),
+        )
 
 
 def judged(

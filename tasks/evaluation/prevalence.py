@@ -22,6 +22,9 @@ from numpy.typing import NDArray
 from nocturna.tasks.evaluation.design import TIMES, Design, middle, totals
 from nocturna.tasks.evaluation.judged import Judged
 
+MOST_STEPS = 1000
+"""Towards the nearest shares."""
+
 _EDGE = 1e-9
 
 
@@ -94,13 +97,17 @@ def adjusted_shares(
     rng = np.random.default_rng([seed, 1])
     again = rng.multinomial(documents, called / max(documents, 1), times) / max(documents, 1)
     share, others = np.zeros(k), np.zeros((times, k))
-    share[there] = _solved(found[None, there], called[None] / max(documents, 1))[0]
-    others[:, there] = _solved(drawn[:, there], again)
+    share[there] = solved(found[None, there], called[None] / max(documents, 1))[0]
+    others[:, there] = solved(drawn[:, there], again)
     return _prevalence("adjusted", rows.labels, counts, documents, share, others, there)
 
 
-def _solved(confusion: NDArray[np.float64], called: NDArray[np.float64]) -> NDArray[np.float64]:
+def solved(confusion: NDArray[np.float64], called: NDArray[np.float64]) -> NDArray[np.float64]:
     """The shares that a confusion matrix turns into those that were called, as nearly as can be.
+
+    Where undoing it gives shares that are not negative and add up to 1, these; else the ones of
+    least squares among those that may be, by accelerated projected gradients (Beck and Teboulle,
+    A Fast Iterative Shrinkage-Thresholding Algorithm, 2009).
 
     Args:
         confusion: rows by gold label and the label they were called, (times, labels, called).
@@ -111,7 +118,31 @@ def _solved(confusion: NDArray[np.float64], called: NDArray[np.float64]) -> NDAr
     """
     rates = confusion / confusion.sum(axis=2, keepdims=True)
     exact = np.einsum("bkc,bk->bc", np.linalg.pinv(rates), called)
-    return on_simplex(exact)
+    outside = (exact < 0).any(axis=1) | (np.abs(exact.sum(axis=1) - 1) > _EDGE)
+    found = on_simplex(exact)
+    if outside.any():
+        found[outside] = _nearest(rates[outside], called[outside], found[outside])
+    return found
+
+
+def _nearest(
+    rates: NDArray[np.float64], called: NDArray[np.float64], start: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    gram = rates @ rates.transpose(0, 2, 1)
+    aim = np.einsum("bck,bk->bc", rates, called)
+    step = 1 / np.linalg.eigvalsh(gram)[:, -1:]
+    shares = ahead = start
+    pace = 1.0
+    for _ in range(MOST_STEPS):
+        slope = np.einsum("bcd,bd->bc", gram, ahead) - aim
+        new = on_simplex(ahead - step * slope)
+        if np.abs(new - shares).max() < _EDGE:
+            return new
+        faster = (1 + (1 + 4 * pace**2) ** 0.5) / 2
+        uphill = ((ahead - new) * (new - shares)).sum(axis=1, keepdims=True) > 0
+        ahead = new + np.where(uphill, 0, (pace - 1) / faster) * (new - shares)
+        shares, pace = new, faster
+    return shares
 
 
 def on_simplex(values: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -5,7 +5,12 @@ import pytest
 from scipy.optimize import minimize
 
 from nocturna.tasks.evaluation.design import Design
-from nocturna.tasks.evaluation.prevalence import adjusted_shares, on_simplex, sampled_shares
+from nocturna.tasks.evaluation.prevalence import (
+    adjusted_shares,
+    on_simplex,
+    sampled_shares,
+    solved,
+)
 from tests.evaluation.simulated import CONFUSION, LABELS, called, counted, judged_rows
 
 SHARES = np.array([0.1, 0.1, 0.8])
@@ -92,3 +97,22 @@ def test_the_nearest_shares_are_those_of_a_general_optimiser():
             tol=1e-12,
         ).x
         assert found == pytest.approx(best, abs=1e-4)
+
+
+def test_shares_that_cannot_be_undone_are_those_of_a_general_optimiser():
+    rng = np.random.default_rng(4)
+    rates = rng.dirichlet([1, 1, 1, 1, 1], (30, 4)) * 0.5 + np.eye(4, 5) * 0.5
+    called = rng.dirichlet([0.4] * 5, 30)
+    found = solved(rates * 100, called)
+    inside = 0
+    for confusion, q, shares in zip(rates, called, found, strict=True):
+        best = minimize(
+            lambda x, m=confusion, q=q: ((x @ m - q) ** 2).sum(),
+            np.full(4, 0.25),
+            bounds=[(0, 1)] * 4,
+            constraints={"type": "eq", "fun": lambda x: x.sum() - 1},
+            options={"ftol": 1e-14, "maxiter": 500},
+        ).x
+        inside += (np.linalg.pinv(confusion).T @ q >= 0).all()
+        assert shares == pytest.approx(best, abs=1e-4)
+    assert inside < 15, "most of these cannot be undone"
