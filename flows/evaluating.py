@@ -66,7 +66,7 @@ def check_score(view: View, task: str) -> None:
 
 
 def check_target(path: Path) -> None:
-    """Refuses a file of errors that cannot be written, before any work."""
+    """Refuses a file of texts that cannot be written, before any work."""
     if path.suffix.lstrip(".") not in FORMS:
         raise UsageError(f"{path}: its ending is none of {', '.join(f'.{form}' for form in FORMS)}")
     if path.is_dir() or not path.parent.is_dir():
@@ -76,7 +76,11 @@ def check_target(path: Path) -> None:
 
 def write_errors(path: Path, rows: Judged, others: Sequence[Judged]) -> str:
     """Writes the rows that are wrong; says in a line how many."""
-    found = errors_table(rows, others)
+    return write_texts(path, errors_table(rows, others), "rows are wrong")
+
+
+def write_texts(path: Path, found: pa.Table, what: str) -> str:
+    """Writes rows with texts, which only the owner may read; says in a line how many."""
     reader = pa.RecordBatchReader.from_batches(found.schema, found.to_batches())
     write_rows(reader, found.schema, path.suffix.lstrip("."), path, private=True)
-    return f"{visible(str(path))}: {found.num_rows:,} rows are wrong, the surest first"
+    return f"{visible(str(path))}: {found.num_rows:,} {what}, the surest first"

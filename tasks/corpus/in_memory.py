@@ -29,7 +29,7 @@ def read_in_memory(source: Source) -> tuple[pa.Table, pa.Table]:
         documents.append(some)
         rejects.append(bad)
 
-    types = _read(source, keep).types.schema()
+    types = read_through(source, keep).types.schema()
     return (
         pa.concat_tables(
             [with_kept_types(table, types) for table in documents], promote_options="default"
@@ -51,11 +51,16 @@ def find_texts(source: Source, hashes: Collection[str]) -> dict[str, str]:
         pairs = zip(there["content_hash"].to_pylist(), there["text"].to_pylist(), strict=True)
         found.update((digest, text) for digest, text in pairs if text is not None)
 
-    _read(source, keep)
+    read_through(source, keep)
     return found
 
 
-def _read(source: Source, keep: Emit) -> Collector:
+def read_through(source: Source, keep: Emit) -> Collector:
+    """Reads a corpus once, a chunk after the other; see `Collector`.
+
+    Raises:
+        UsageError, Transient: as `read_in_memory`.
+    """
     rows = Collector(source, keep)
     listed = without_copies(source, list_inputs(source))
     check_whole(rows.reading, [read_input(one, rows) for one in listed])
