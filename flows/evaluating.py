@@ -1,5 +1,6 @@
 """What `nocturna evaluate` has to do with a job's folder, and the file of errors that it writes."""
 
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import pyarrow as pa
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.errors_table import errors_table
-from nocturna.tasks.evaluation.evaluated import Evaluated, evaluated
+from nocturna.tasks.evaluation.evaluated import Corpus, Evaluated, evaluated
 from nocturna.tasks.evaluation.judged import Judged
 from nocturna.tasks.evaluation.labelled import read_labelled
 from nocturna.tasks.job.job import Source
@@ -15,7 +16,9 @@ from nocturna.tasks.reading.exporting import FORMS, write_rows
 from nocturna.tasks.reading.questions import asking
 from nocturna.tasks.reading.scores_there import scores_there
 from nocturna.tasks.reading.views import View, view_of
+from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.gold_rows import count_labels
+from nocturna.tasks.results.sql import quoted
 from nocturna.tasks.run.gold_published import judge_published
 from nocturna.tasks.visible import visible
 
@@ -49,12 +52,18 @@ def published_file(
     return found, there.rows, ()
 
 
-def counts_of(out: Path, task: str) -> dict[str | None, int]:
-    """Published documents by their label."""
+def corpus_of(out: Path, task: str) -> Corpus:
+    """Published documents by their label, and how they were scored."""
     view = view_of(out)
     check_score(view, task)
     with asking(view) as database:
-        return count_labels(database, "results", task)
+        counts = count_labels(database, "results", task)
+        column = quoted(f"{task}_config")
+        there = database.execute(f"SELECT DISTINCT {column} FROM results").fetchall()
+    known = {row["config"]: row for row in read_configs(view.layout).to_pylist()}
+    ways = [known[config] for (config,) in there if config in known]
+    settings = [{**way, "settings": json.loads(way["settings"] or "{}")} for way in ways]
+    return Corpus(counts, tuple(settings))
 
 
 def check_score(view: View, task: str) -> None:

@@ -40,7 +40,7 @@ def go_on(view: View, to: Path | None, score: str | None) -> Path | None:
 
 
 def label_in_browser(path: Path, port: int) -> None:
-    """Serves the labelling page until the person ends it.
+    """Serves the labelling page until a signal ends the process; what lasts is in the file.
 
     Raises:
         UsageError: the file cannot be read, or the port is taken.
@@ -53,12 +53,10 @@ def label_in_browser(path: Path, port: int) -> None:
     except OSError as error:
         raise UsageError(f"--port {port}: {error.strerror}; leave it out for any") from None
     with server:
+        print(f"{path}: {answers.done} of {len(answers.labels)} are labelled")
+        print("every answer is saved at once; Ctrl-C ends, the same command goes on")
         print(f"open {server.address}", flush=True)
-        print("every answer is saved at once; Ctrl-C ends, the same command goes on", flush=True)
-        try:
-            server.serve_forever()
-        except KeyboardInterrupt:
-            print(f"\n{path}: {answers.done} of {len(answers.labels)} are labelled")
+        server.serve_forever()
 
 
 def _default(view: View, score: str | None, ending: str) -> Path:

@@ -93,7 +93,7 @@ def evaluate(
     if as_published and (calibrate or against):
         flag = "--calibrate" if calibrate else "--against"
         raise UsageError(f"{flag}: needs the model; name it with --job, --model or --labels")
-    from nocturna.evaluating import check_target, counts_of, published_file, write_errors
+    from nocturna.evaluating import check_target, corpus_of, published_file, write_errors
     from nocturna.tasks.evaluation.file import evaluate_file
     from nocturna.tasks.evaluation.gold import parse_map
     from nocturna.tasks.evaluation.tables import as_text
@@ -117,7 +117,7 @@ def evaluate(
             job_values=read_job_values(job) if job is not None else None,
             fit=calibrate,
             against=against or (),
-            counts=counts_of(published, task) if published is not None else None,
+            corpus=corpus_of(published, task) if published is not None else None,
             seed=seed,
         )
     print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else as_text(found))

@@ -1,5 +1,6 @@
 """How good a classifier is on labelled rows: everything that is said of it."""
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,8 +15,34 @@ from nocturna.tasks.evaluation.judged import Judged
 from nocturna.tasks.evaluation.labelled import Labelled
 from nocturna.tasks.evaluation.pairing import Pairing, pairing
 from nocturna.tasks.evaluation.prevalence import Prevalence, adjusted_shares, sampled_shares
+from nocturna.tasks.inference.score_plan import ScorePlan
 
 Counts = Mapping[str | None, int]
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """A corpus whose shares are to be corrected.
+
+    Attributes:
+        counts: documents by the label that they have been given; None for those that a threshold
+            leaves without.
+        ways: how they were scored: `kind`, `revision`, `labels` and `settings` of each config that
+            they have.
+    """
+
+    counts: Counts
+    ways: tuple[dict[str, Any], ...] = ()
+
+    def is_scored_by(self, part: ScorePlan) -> bool:
+        """Whether a score would give the corpus what it has, as far as its configs are known."""
+        settings = json.loads(json.dumps(part.settings))
+        return all(
+            (way["kind"], way["revision"]) == (part.kind, part.model.revision)
+            and set(way["labels"]) == set(part.labels)
+            and {key: way["settings"].get(key) for key in settings} == settings
+            for way in self.ways
+        )
 
 
 @dataclass(frozen=True)
@@ -33,6 +60,8 @@ class Evaluated:
         evaluation: the measures over the other rows.
         against: other classifiers on the same rows.
         prevalence: shares of the corpus, corrected; None where no corpus is known.
+        other_way: whether the corpus was scored in another way than the rows, so that how these are
+            told says little of it.
         calibrated: what a fit makes of the scores, where one was asked for.
     """
 
@@ -50,6 +79,7 @@ class Evaluated:
     groups: tuple[Group, ...]
     against: tuple[Pairing, ...] = ()
     prevalence: Prevalence | None = None
+    other_way: bool = False
     calibrated: Calibrated | None = None
 
     def as_dict(self) -> dict[str, Any]:
@@ -72,6 +102,7 @@ def evaluated(
     others: Sequence[Judged] = (),
     counts: Counts | None = None,
     same_corpus: bool = False,
+    other_way: bool = False,
     calibrated: Calibrated | None = None,
     seed: int = 0,
 ) -> Evaluated:
@@ -82,6 +113,7 @@ def evaluated(
         others: further classifiers on the same rows, in the same order.
         counts: documents of a corpus by label.
         same_corpus: whether that is the one that the rows were drawn from.
+        other_way: whether it was scored in another way than the rows.
         calibrated: a fit to the same rows.
         seed: of the draws.
     """
@@ -100,6 +132,7 @@ def evaluated(
         groups=tuple(groups(rows, seed)),
         against=tuple(pairing(rows, other, seed) for other in others),
         prevalence=_prevalence(labelled, rows, task, covered, counts, same_corpus, seed),
+        other_way=other_way,
         calibrated=calibrated,
     )
 

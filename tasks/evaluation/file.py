@@ -10,7 +10,7 @@ from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.calibrate import calibrate
 from nocturna.tasks.evaluation.described import values_of_job, values_of_options, variant
-from nocturna.tasks.evaluation.evaluated import Counts, Evaluated, answered_rows, evaluated
+from nocturna.tasks.evaluation.evaluated import Corpus, Counts, Evaluated, answered_rows, evaluated
 from nocturna.tasks.evaluation.judged import Judged, judged
 from nocturna.tasks.evaluation.labelled import Labelled, kept_rows, read_labelled
 from nocturna.tasks.inference.planned import InferencePlan, plan_inference
@@ -35,7 +35,7 @@ def evaluate_file(
     job_values: Mapping[str, Any] | None = None,
     fit: bool = False,
     against: Sequence[str] = (),
-    counts: Counts | None = None,
+    corpus: Corpus | None = None,
     seed: int = 0,
 ) -> tuple[Evaluated, Judged, tuple[Judged, ...]]:
     """Score every labelled row of a file and compare with its gold labels.
@@ -52,7 +52,7 @@ def evaluate_file(
         job_values: of a job whose score it is; then neither model nor labels nor options.
         fit: whether to fit a calibration too; the scores are then the raw ones.
         against: other ways to compute the score, as ``variant`` takes them.
-        counts: documents by label of a corpus whose shares are to be corrected.
+        corpus: one whose shares are to be corrected.
         seed: of the draws that intervals are from.
 
     Returns:
@@ -71,8 +71,8 @@ def evaluate_file(
     labelled = read_labelled(job.source, gold)
     plans = [plan_inference(way) for way in (job, *ways)]
     part = plans[0].scores[0]
-    if counts is not None:
-        check_labels(part.labels, counts)
+    if corpus is not None:
+        check_labels(part.labels, corpus.counts)
     kept = kept_rows(labelled.named(names or {}, part.labels))
     called = (part.model.label, *against)
     first, *others = (
@@ -87,7 +87,8 @@ def evaluate_file(
         task=task,
         covered=labelled.design(kept, answered_rows(labelled))[1],
         others=others,
-        counts=counts,
+        counts=corpus.counts if corpus else None,
+        other_way=corpus is not None and not corpus.is_scored_by(part),
         calibrated=fitted,
         seed=seed,
     )

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nocturna.tasks.evaluation.agreement import N_BINS, bin_of
-from nocturna.tasks.evaluation.design import Design, middle, totals
+from nocturna.tasks.evaluation.design import middle, totals
 from nocturna.tasks.evaluation.judged import Judged
 from nocturna.tasks.interval import wilson
 
@@ -51,21 +51,24 @@ class Group:
 
 
 def intervals(rows: Judged, seed: int = 0) -> Intervals:
-    """The intervals of the measures of a classifier."""
-    k, everyone = len(rows.labels), np.ones((len(rows.truth), 1))
-    gold, guess = np.eye(k)[rows.truth], np.eye(k)[rows.guess]
+    """The intervals of the measures of a classifier, all from the same draws."""
+    k = len(rows.labels)
+    guess, gold = np.eye(k)[rows.guess], np.eye(k)[rows.truth]
     bins = np.eye(N_BINS)[bin_of(rows.scores.max(axis=1))]
-    both = gold + guess
-    f1 = _ratios(rows.design, 2 * gold * rows.right[:, None], both, seed)
-    support = totals(rows.design, gold, seed) > 0
+    members = np.concatenate([np.ones((len(gold), 1)), guess, gold, bins], axis=1)
+    right, whole = _drawn(rows, members, seed)
+    told, there = slice(1, k + 1), slice(k + 1, 2 * k + 1)
+    f1 = _ratio(2 * right[:, told], whole[:, told] + whole[:, there])
+    support = whole[:, there] > 0
     macro = np.where(support, np.nan_to_num(f1), 0).sum(axis=1) / np.maximum(support.sum(axis=1), 1)
+    shares = _shares(rows, members, _ratio(right, whole))
     return Intervals(
-        accuracy=shares_right(rows, everyone, seed)[0],
+        accuracy=shares[0],
         macro_f1=middle(macro),
-        precision=shares_right(rows, guess, seed),
-        recall=shares_right(rows, gold, seed),
+        precision=shares[told],
+        recall=shares[there],
         f1=tuple(middle(column) for column in f1.T),
-        reliability=shares_right(rows, bins, seed),
+        reliability=shares[2 * k + 1 :],
     )
 
 
@@ -103,28 +106,39 @@ def shares_right(
     Args:
         members: 1 where a row is in a set, 0 where it is not, shape (n, sets).
     """
-    right = rows.right.astype(float)
-    drawn = _ratios(rows.design, members * right[:, None], members, seed)
+    return _shares(rows, members, _ratio(*_drawn(rows, members, seed)))
+
+
+def _shares(
+    rows: Judged, members: NDArray[np.floating], drawn: NDArray[np.float64]
+) -> tuple[Interval, ...]:
     found = []
     for column, values in zip(members.T, drawn.T, strict=True):
         inside = column > 0
-        if inside.any() and 0 < right[inside].mean() < 1:
+        right = rows.right[inside]
+        if len(right) and 0 < right.mean() < 1:
             found.append(middle(values))
             continue
         weights = rows.design.weights[inside]
-        worth = float(weights.sum() ** 2 / (weights**2).sum()) if inside.any() else 0.0
-        found.append(wilson(worth * float(right[inside].all()), worth))
+        worth = float(weights.sum() ** 2 / (weights**2).sum()) if len(right) else 0.0
+        found.append(wilson(worth * float(right.all()), worth))
     return tuple(found)
 
 
-def _ratios(
-    design: Design, tops: NDArray[np.floating], wholes: NDArray[np.floating], seed: int
-) -> NDArray[np.float64]:
-    """Ratios of sums over the rows in each draw, NaN where there is nothing to divide by."""
-    width = tops.shape[1]
-    sums = totals(design, np.concatenate([tops, wholes], axis=1), seed)
+def _drawn(
+    rows: Judged, members: NDArray[np.floating], seed: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """How many rows of each set are right in each draw, and how many there are; weighed."""
+    width = members.shape[1]
+    right = members * rows.right[:, None]
+    sums = totals(rows.design, np.concatenate([right, members], axis=1), seed)
+    return sums[:, :width], sums[:, width:]
+
+
+def _ratio(tops: NDArray[np.float64], wholes: NDArray[np.float64]) -> NDArray[np.float64]:
+    """NaN where there is nothing to divide by."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        found: NDArray[np.float64] = sums[:, :width] / sums[:, width:]
+        found: NDArray[np.float64] = tops / wholes
     return found
 
 

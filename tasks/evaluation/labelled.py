@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,10 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from nocturna.tasks.corpus.document_tables import kept_name
-from nocturna.tasks.corpus.gold_sample import ID, UNSURE, GoldSample, read_sample
+from nocturna.tasks.corpus.gold_sample import ID, UNSURE, GoldSample, read_sample, sample_file
 from nocturna.tasks.corpus.in_memory import read_in_memory
+from nocturna.tasks.corpus.read_texts import read_texts
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.design import Design, evenly
 from nocturna.tasks.evaluation.gold import LEFT_OUT, map_labels
 from nocturna.tasks.job.source import Source
@@ -69,8 +72,8 @@ class Labelled:
 def read_labelled(source: Source, gold: str) -> Labelled:
     """Reads a labelled file.
 
-    Rows of a file beside which it is said how they were drawn are known by their ids, so that a
-    program that changed a text on the way does no harm; rows that were not drawn are left out.
+    Of a file beside which it is said how its rows were drawn, rows that were not are left out, and
+    a program that changed a text or an id on the way does no harm.
 
     Args:
         source: with the gold column among those that it keeps.
@@ -88,24 +91,49 @@ def read_labelled(source: Source, gold: str) -> Labelled:
     given = tuple("" if g is None else _label_of(g) for g in good[kept_name(gold)].to_pylist())
     table = good.select([*COLUMNS, "content_hash"])
     if sample is not None:
-        table, given = _as_drawn(table, given, sample)
+        table, given = _as_drawn(table, given, sample, source.path or "")
     return Labelled(rows, unreadable, table, given, sample)
 
 
 def _as_drawn(
-    table: pa.Table, given: tuple[str, ...], sample: GoldSample
+    table: pa.Table, given: tuple[str, ...], sample: GoldSample, path: str
 ) -> tuple[pa.Table, tuple[str, ...]]:
-    """The rows that were drawn, under the ids and hashes that they were drawn with."""
-    marked = {f"'{doc_id}": doc_id for doc_id in sample.rows}  # as a CSV for spreadsheets has them
-    ids = [i if i in sample.rows else marked.get(i) for i in table["doc_id"].to_pylist()]
-    known = [at for at, doc_id in enumerate(ids) if doc_id is not None]
-    table = table.take(pa.array(known, pa.int64()))
-    names = [str(ids[at]) for at in known]
+    """The rows that were drawn, under the ids and hashes that they were drawn with.
+
+    A row is known by its id, also with the apostrophe of a CSV for spreadsheets, or else by its
+    text: programs make numbers of ids and drop their zeros.
+    """
+    known = {digest: doc_id for doc_id, (_, digest) in sample.rows.items()}
+    known |= {f"'{doc_id}": doc_id for doc_id in sample.rows}
+    known |= {doc_id: doc_id for doc_id in sample.rows}
+    pairs = zip(table["doc_id"].to_pylist(), table["content_hash"].to_pylist(), strict=True)
+    ids = [known.get(doc_id) or known.get(digest) for doc_id, digest in pairs]
+    kept = [at for at, doc_id in enumerate(ids) if doc_id is not None]
+    if ids and not kept:
+        raise UsageError(
+            f"{path}: none of its rows is among those that {sample_file(Path(path))} says were "
+            "drawn; the two do not belong together"
+        )
+    table = table.take(pa.array(kept, pa.int64()))
+    names = [str(ids[at]) for at in kept]
     hashes = [sample.rows[name][1] for name in names]
-    for column, values in (("doc_id", names), ("content_hash", hashes)):
+    texts = [_as_was(t, h) for t, h in zip(table["text"].to_pylist(), hashes, strict=True)]
+    for column, values, kind in (
+        ("doc_id", names, pa.string()),
+        ("content_hash", hashes, pa.string()),
+        ("text", texts, pa.large_string()),
+    ):
         at = table.schema.get_field_index(column)
-        table = table.set_column(at, column, pa.array(values, pa.string()))
-    return table, tuple(given[at] for at in known)
+        table = table.set_column(at, column, pa.array(values, kind))
+    return table, tuple(given[at] for at in kept)
+
+
+def _as_was(text: str, digest: str) -> str:
+    """The text without the apostrophe that a CSV for spreadsheets put in front."""
+    if not text.startswith("'"):
+        return text
+    (hashed,) = read_texts([text[1:]], len(text))[1].to_pylist()
+    return text[1:] if hashed == digest else text
 
 
 def kept_rows(named: Sequence[str]) -> NDArray[np.int64]:

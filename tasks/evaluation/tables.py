@@ -80,6 +80,11 @@ def _parts(found: Evaluated) -> Iterator[str]:
         yield _against(found.against)
     if found.prevalence:
         yield _prevalence(found.prevalence)
+    if found.other_way:
+        yield (
+            "The corpus was scored by another model, template or setting than these rows: how they "
+            "are told says little of it."
+        )
 
 
 def _groups(groups: Sequence[Group]) -> str:

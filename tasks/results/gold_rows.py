@@ -21,6 +21,7 @@ class FoundRows:
 
     Attributes:
         at: the place of each among those that were looked for, rising, shape (m,).
+        ids: of the rows.
         said: its label; None where a threshold leaves none.
         scores: of every label, NaN for those that it was not asked about, shape (m, labels).
         languages: of each; None where it cannot be told.
@@ -28,6 +29,7 @@ class FoundRows:
     """
 
     at: NDArray[np.int64]
+    ids: tuple[str, ...]
     said: tuple[str | None, ...]
     scores: NDArray[np.float32]
     languages: tuple[str | None, ...]
@@ -56,7 +58,7 @@ def find_rows(
     sql = f"""
     WITH w AS (SELECT unnest($places) AS place, unnest($hashes) AS content_hash,
         unnest($ids) AS doc_id)
-    SELECT w.place, r.{quoted(score)}, r.language, r.n_tokens, {named}
+    SELECT w.place, r.doc_id, r.{quoted(score)}, r.language, r.n_tokens, {named}
     FROM w JOIN {source} AS r ON {known}r.content_hash = w.content_hash
     WHERE r.{quoted(f"{score}_score")} IS NOT NULL
     QUALIFY row_number() OVER (PARTITION BY w.place ORDER BY r.doc_id) = 1
@@ -67,13 +69,14 @@ def find_rows(
         "ids": list(ids) if ids is not None else [""] * len(hashes),
     }
     rows = database.execute(sql, wanted).fetchall() if hashes else []
-    values = [[np.nan if v is None else v for v in row[4:]] for row in rows]
+    values = [[np.nan if v is None else v for v in row[5:]] for row in rows]
     return FoundRows(
         at=np.array([row[0] for row in rows], dtype=np.int64),
-        said=tuple(row[1] for row in rows),
+        ids=tuple(row[1] for row in rows),
+        said=tuple(row[2] for row in rows),
         scores=np.array(values, dtype=np.float32).reshape(len(rows), len(columns)),
-        languages=tuple(row[2] for row in rows),
-        n_tokens=np.array([row[3] or 0 for row in rows], dtype=np.int64),
+        languages=tuple(row[3] for row in rows),
+        n_tokens=np.array([row[4] or 0 for row in rows], dtype=np.int64),
     )
 
 

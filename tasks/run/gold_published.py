@@ -79,7 +79,11 @@ def judge_published(
         design,
         [found.languages[place] for place in at],
         found.n_tokens[at],
-        documents.take(kept),
+        documents.take(kept).set_column(
+            documents.schema.get_field_index("doc_id"),
+            "doc_id",
+            pa.array([found.ids[place] for place in at], pa.string()),
+        ),
         said=[found.said[place] for place in at],
     )
     return PublishedRows(rows, kept, len(wanted) - len(kept), covered)

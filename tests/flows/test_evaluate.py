@@ -148,7 +148,7 @@ def test_errors_are_written_and_no_text_is_a_formula(nocturna, sentiment, predic
     found = pd.read_csv(tmp_path / "errors.csv")
     assert len(found) == round((1 - done.json["accuracy"]) * len(TEXTS)) > 0
     assert found.text.str.startswith("'=").all() and found.score.is_monotonic_decreasing
-    assert (found.gold != found.predicted).all()
+    assert (found.gold != found.predicted).all() and found.doc_id.isna().all()
     assert f"errors.csv: {len(found)} rows are wrong" in done.err
 
 
@@ -184,6 +184,13 @@ def test_published_scores_are_evaluated_without_a_model(nocturna, predicted, tmp
     assert done.code == 0, done.err
     assert (done.json["accuracy"], done.json["n"]) == (1.0, len(TEXTS))
     assert done.json["not_published"] == 1
+    table = pd.read_parquet(tmp_path / "out/plain/results").set_index("doc_id")
+    other = [next(label for label in SENTIMENT if label != p) for p in predicted]
+    wrong = labelled(tmp_path, other)
+    nocturna("evaluate", wrong, *asked, "--published", "out/plain", "--errors", "e.jsonl")
+    errors = pd.read_json(tmp_path / "e.jsonl", lines=True).set_index("doc_id")
+    assert set(errors.index) == set(table.index) and len(errors) == len(TEXTS)
+    assert (errors.predicted == table.sentiment[errors.index]).all()
     found = done.json["prevalence"]
     counted = {share["label"]: share["counted"] for share in found["shares"]}
     exact = {label: predicted.count(label) / len(TEXTS) for label in SENTIMENT}
@@ -199,6 +206,14 @@ def test_the_shares_of_a_corpus_are_corrected_by_rows_that_are_not_in_it(
     done = nocturna("evaluate", gold, *sentiment, "--published", "out/plain")
     assert done.code == 0, done.err
     assert f"Counted on {len(TEXTS)} documents, corrected" in done.out
+    assert "scored by another model" not in done.out
+    (tmp_path / "job.yaml").write_text(
+        f"source: {{path: x}}\nscores: {{sentiment: {{model: {sentiment[-1]}, "
+        "calibration: {temperature: 2}}}\n",
+        encoding="utf-8",
+    )
+    other = [*sentiment[:-2], "--job", tmp_path / "job.yaml", "--published", "out/plain"]
+    assert "scored by another model" in nocturna("evaluate", gold, *other).out
 
 
 def test_what_cannot_be_compared_is_one_line(nocturna, predicted, tmp_path):

@@ -105,6 +105,15 @@ def test_wordings_are_held_against_gold_labels(nocturna, asked, tmp_path):
     assert "30 gold rows" in shown and "kappa" in shown and "labels that overlap most" in shown
 
 
+def test_a_model_without_a_space_of_labels_has_no_cosines(nocturna, corpus, small_models):
+    given = ["--text", "texto", "--model", small_models["nli"], "--sample", 6]
+    done = nocturna("labels", "try", corpus, *given, "--labels", LABELS, "--json")
+    assert done.code == 0, done.err
+    (way,) = done.json["ways"]
+    assert done.json["kind"] == "nli" and way["template"] == "Este ejemplo es {}."
+    assert {pair["cosine"] for pair in way["overlaps"]} == {None}
+
+
 def test_several_wordings_of_a_label_are_one_way(nocturna, asked):
     worded = "{política: [política, el gobierno], computación: computación}"
     done = nocturna(*asked, "--labels", worded, "--sample", 5)

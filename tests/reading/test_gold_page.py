@@ -1,10 +1,14 @@
 """The labelling page: what it answers to whom, what it saves, and how it is in a browser."""
 
 import json
+import signal
+import subprocess
+import sys
 import threading
 import urllib.error
 import urllib.request
 from contextlib import contextmanager
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -53,7 +57,7 @@ def serving(path):
             thread.join()
 
 
-def asked(url, answer=None, **headers):
+def asked_for(url, answer=None, **headers):
     """Status, body and headers of a request."""
     data = None if answer is None else json.dumps(answer).encode()
     kind = {"Content-Type": "application/json"} if answer is not None else {}
@@ -72,13 +76,13 @@ def labels_in(path) -> list[str]:
 def test_an_answer_is_in_the_file_at_once_and_can_be_taken_back(path):
     with serving(path) as server:
         url = server.address
-        found = json.loads(asked(f"{url}rows")[1])
+        found = json.loads(asked_for(f"{url}rows")[1])
         assert found["labels"] == ["política", "computación e IA"]
         assert found["rows"][0] == {"text": HOSTILE, "label": ""} and len(found["rows"]) == 6
         for row, label in ((0, "política"), (3, "?"), (5, "computación e IA")):
-            assert asked(f"{url}label", {"row": row, "label": label})[0] == 200
+            assert asked_for(f"{url}label", {"row": row, "label": label})[0] == 200
         assert labels_in(path) == ["política", "", "", "?", "", "computación e IA"]
-        asked(f"{url}label", {"row": 0, "label": ""})
+        asked_for(f"{url}label", {"row": 0, "label": ""})
         assert labels_in(path)[0] == ""
     assert path.read_text("utf-8-sig").count("'=<script>") == 1, "still no formula"
     assert answers_of(path).done == 2, "and it is gone on with"
@@ -88,21 +92,21 @@ def test_nobody_else_is_answered(path):
     with serving(path) as server:
         url, port = server.address, server.server_port
         for strange in (
-            asked(f"http://127.0.0.1:{port}/"),
-            asked(f"http://127.0.0.1:{port}/{'x' * 32}/rows"),
-            asked(url, Host="evil.example"),
-            asked(url, Host=f"evil.example:{port}"),
-            asked(f"{url}label", {"row": 0, "label": "?"}, Origin="http://evil.example"),
+            asked_for(f"http://127.0.0.1:{port}/"),
+            asked_for(f"http://127.0.0.1:{port}/{'x' * 32}/rows"),
+            asked_for(url, Host="evil.example"),
+            asked_for(url, Host=f"evil.example:{port}"),
+            asked_for(f"{url}label", {"row": 0, "label": "?"}, Origin="http://evil.example"),
         ):
             assert strange[0] == 403 and "take the address" in strange[1]
-        assert asked(f"{url}else")[0] == 404
+        assert asked_for(f"{url}else")[0] == 404
         for wrong in (["row"], {"row": "0", "label": "?"}, {"row": True, "label": "?"}, {}):
-            assert asked(f"{url}label", wrong)[0] == 400
+            assert asked_for(f"{url}label", wrong)[0] == 400
         plain = {"Content-Type": "text/plain"}
-        assert asked(f"{url}label", {"row": 0, "label": "?"}, **plain)[0] == 400
+        assert asked_for(f"{url}label", {"row": 0, "label": "?"}, **plain)[0] == 400
         for odd in ({"row": 6, "label": "?"}, {"row": -1, "label": "?"}, {"row": 0, "label": "x"}):
-            assert asked(f"{url}label", odd)[0] == 409
-        policy = asked(url)[2]["Content-Security-Policy"]
+            assert asked_for(f"{url}label", odd)[0] == 409
+        policy = asked_for(url)[2]["Content-Security-Policy"]
         assert "default-src 'none'" in policy and "unsafe" not in policy
     assert labels_in(path) == [""] * 6
 
@@ -111,10 +115,10 @@ def test_what_another_program_wrote_is_not_written_over(path):
     with serving(path) as server:
         table = pd.read_csv(path, dtype=str, keep_default_na=False)
         table.assign(note="mine").to_csv(path, index=False, sep=";")
-        status, said, _ = asked(f"{server.address}label", {"row": 0, "label": "?"})
+        status, said, _ = asked_for(f"{server.address}label", {"row": 0, "label": "?"})
         assert status == 409 and "another program has changed it" in said
     with serving(path) as server:
-        assert asked(f"{server.address}label", {"row": 0, "label": "?"})[0] == 200
+        assert asked_for(f"{server.address}label", {"row": 0, "label": "?"})[0] == 200
     again = pd.read_csv(path, dtype=str, keep_default_na=False, sep=";")
     assert again.note.tolist() == ["mine"] * 6 and again.label.tolist() == ["?"] + [""] * 5
 
@@ -125,6 +129,24 @@ def test_a_file_that_is_none_is_one_line(path):
         path.write_bytes(content)
         with pytest.raises(UsageError, match=r"gold\.csv: "):
             Answers(path, sample)
+
+
+def test_the_command_ends_with_ctrl_c_and_goes_on(out, tmp_path):
+    asked = [Path(sys.executable).with_name("nocturna"), "gold", out, "--score", "topic", "-n", "6"]
+    for done in (1, 2):
+        process = subprocess.Popen(
+            [*asked, "--page"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+        )
+        assert process.stdout is not None
+        lines = [process.stdout.readline().decode() for _ in range(5 if done == 1 else 3)]
+        assert f"prensa-topic.csv: {done - 1} of 6 are labelled\n" in lines
+        url = lines[-1].removeprefix("open ").strip()
+        status, said, _ = asked_for(f"{url}label", {"row": done - 1, "label": "política"})
+        assert (status, json.loads(said)) == (200, {"done": done})
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=30)
+        assert process.returncode == 130 and b"go on where it stopped" in rest
+    assert labels_in(tmp_path / "prensa-topic.csv")[:3] == ["política", "política", ""]
 
 
 @pytest.mark.skipif(chromium() is None, reason="needs Chromium, which is not installed")
