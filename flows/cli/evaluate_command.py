@@ -80,8 +80,7 @@ def evaluate(
     seed: Annotated[int, typer.Option(min=0, help="Of the draws for the intervals.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score a labelled file and say how good the model is, how exactly that is known, and where
-    it errs.
+    """Score a labelled file and say how good the model is, how exactly, and where it errs.
 
     Example: nocturna evaluate gold.csv --job jobs/prensa.yaml --task topic --errors errors.csv
     """

@@ -32,7 +32,7 @@ def try_command(
         typer.Option(
             "--labels",
             metavar="LIST",
-            help="Labels, once for each wording of them; also {label: [wording, wording]}.",
+            help="Labels, once for each wording of them; or a mapping of labels to wordings.",
         ),
     ],
     templates: Annotated[
@@ -64,8 +64,7 @@ def try_command(
 ) -> None:
     """Score some texts with several wordings of labels and compare: shares, agreement, overlap.
 
-    Every list of labels is tried with every template. Labels of later lists stand for those of the
-    first one that are equal, or else in the same place.
+    Every list is tried with every template. Labels of later lists stand for those of the first.
 
     Example: nocturna labels try notas.csv --labels "política,economía" --labels "gobierno,dinero"
     """

@@ -7,6 +7,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.corpus.index import build_index, read_rejects
+from nocturna.tasks.corpus.sampling import read_sample
 from nocturna.tasks.corpus.trial import Trial, drawn_by
 from nocturna.tasks.results import files
 from tests.corpus.corpora import chunks_of, jsonl, source, staged_in, write
@@ -54,6 +55,16 @@ def test_a_sample_is_drawn_from_everything_and_the_same_for_a_seed(corpus):
     for documents, bad in (first, other):
         assert len(documents) + len(bad) == 12
         assert {int(name[1:]) // 20 for name in documents} == {0, 1}
+
+
+def test_rows_read_without_an_index_are_those_that_a_trial_takes(corpus):
+    for seed in (1, 2):
+        documents, bad, _ = taken(corpus, Trial(sample=12, seed=seed), id="id")
+        drawn, odd = read_sample(source(corpus / "c", id="id"), 12, seed)
+        ids = drawn["doc_id"].to_pylist()
+        assert set(ids) == {name for name in documents if int(name[1:]) % 5}
+        assert len(ids) + odd == 12 and len(bad) <= odd
+        assert drawn["text"].to_pylist() == [f"texto {name[1:]}" for name in ids]
 
 
 def test_what_one_seed_draws_says_nothing_of_what_another_does():

@@ -65,6 +65,25 @@ def test_rows_drawn_from_the_corpus_say_its_shares_without_any_assumption():
     assert (held / 200 >= 0.91).all() and (held / 200 <= 0.99).all(), held / 200
 
 
+def test_a_stratified_sample_of_one_corpus_corrects_another():
+    rng = np.random.default_rng(0)
+    first = rng.choice(3, 20_000, p=[0.5, 0.3, 0.2])
+    said = called(rng, first)
+    places = [np.flatnonzero(said == at) for at in range(3)]
+    held, off = np.zeros(3), np.zeros(3)
+    for trial in range(150):
+        rng = np.random.default_rng(trial)
+        taken = np.concatenate([rng.choice(rows, 100, replace=False) for rows in places])
+        design = Design(said[taken], np.bincount(said) / 100)
+        rows = judged_rows(first[taken], said[taken], design)
+        counts = counted(called(rng, rng.choice(3, 5_000, p=SHARES)))
+        found = adjusted_shares(rows, counts, trial, times=300).shares
+        held += [s.low <= share <= s.high for s, share in zip(found, SHARES, strict=True)]
+        off += [s.share - share for s, share in zip(found, SHARES, strict=True)]
+    assert (held / 150 >= 0.88).all() and (held / 150 <= 0.99).all(), held / 150
+    assert (abs(off) / 150 < 0.02).all(), off / 150
+
+
 def test_a_label_that_a_threshold_left_out_is_a_call_of_its_own():
     rng = np.random.default_rng(7)
     truth, corpus = rng.choice(3, 2_000), rng.choice(3, 50_000, p=SHARES)

@@ -6,11 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from nocturna.tasks.corpus.sampling import read_sample
 from nocturna.tasks.inference.planned import plan_inference
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.job.job import Job, Source
+from nocturna.tasks.job.job import Job
 from tests.flows.conftest import LABELS
 from tests.models import TEXTS
 
@@ -120,18 +119,6 @@ def test_several_wordings_of_a_label_are_one_way(nocturna, asked):
     assert done.code == 0, done.err
     assert "way 1: política (política, el gobierno); computación" in done.out
     assert "kappa" not in done.out
-
-
-def test_the_rows_drawn_are_those_of_a_job_with_sample(nocturna, corpus, models, tmp_path):
-    given = ["--text", "texto", "--id", "id", "--max-quarantined", 1, "--max-failed", 1]
-    done = nocturna("score", corpus, *given, *models, "--sample", 15, "--seed", 3)
-    assert done.code == 0, done.err
-    night = pd.read_parquet(tmp_path / "out" / "notas-sample" / "results")
-    drawn, odd = read_sample(Source(path=str(corpus), text="texto", id="id"), 15, 3)
-    assert set(drawn["doc_id"].to_pylist()) == set(night[night.status == "ok"].doc_id)
-    assert drawn.num_rows + odd == 15
-    other, _ = read_sample(Source(path=str(corpus), text="texto", id="id"), 15, 4)
-    assert set(other["doc_id"].to_pylist()) != set(drawn["doc_id"].to_pylist())
 
 
 def test_what_cannot_be_tried_is_one_line(nocturna, asked):

@@ -31,6 +31,19 @@ def figures(job) -> dict:
             "undated": 1,
         }
     ]
+    found["gold"] = {
+        "topic": {
+            **{"file": f"a/{HOSTILE}", "rows": 50, "not_published": 1, "accuracy": 0.8},
+            **{"interval": (0.7, 0.9), "macro_f1": 0.75, "calibration_error": 0.1},
+            "shares": [
+                {"label": HOSTILE, "counted": 0.4, "share": 0.3, "low": 0.2, "high": 0.5},
+                {"label": "ocio", "counted": 0.6, "share": None, "low": None, "high": None},
+            ],
+            "before": {"rows": 49, "difference": -0.02, "interval": (-0.1, 0.05), "p": 0.7},
+            "nights": [None, 0.82, 0.8],
+        },
+        "sentiment": {"problem": HOSTILE, "nights": [None]},
+    }
     return found
 
 
