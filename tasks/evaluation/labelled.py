@@ -66,7 +66,9 @@ class Labelled:
         sizes = np.array([s.documents for s in self.sample.strata], dtype=np.float64)
         labelled = np.bincount(stratum[answered], minlength=len(sizes))
         each = np.divide(sizes, labelled, out=np.zeros(len(sizes)), where=labelled > 0)
-        return Design(stratum[kept], each), int(sizes[labelled > 0].sum())
+        labels = [stratum.label for stratum in self.sample.strata]
+        of_label = np.array([labels.index(label) for label in labels], dtype=np.int64)
+        return Design(stratum[kept], each, of_label), int(sizes[labelled > 0].sum())
 
 
 def read_labelled(source: Source, gold: str) -> Labelled:

@@ -79,7 +79,9 @@ def adjusted_shares(
     """The shares in a corpus of which the rows are no sample.
 
     Drawn again are both the labelled rows, of each gold label as many as there are, and the
-    documents of the corpus.
+    documents of the corpus. To each gold label a draw adds one more row, called anything and of any
+    weight: with it the rates of a draw are as uncertain as so few rows leave them (Rubin, The
+    Bayesian Bootstrap, 1981), also where no row of a label was called wrong.
 
     Args:
         counts: documents of the corpus by the label that they have been given; None for those that
@@ -95,6 +97,9 @@ def adjusted_shares(
     drawn = totals(design, cells, seed, times).reshape(times, k, k + 1)
     drawn = np.where(drawn.sum(axis=2, keepdims=True) > 0, drawn, found)
     rng = np.random.default_rng([seed, 1])
+    ever = (found.sum(axis=0) + called > 0).astype(float)
+    another = rng.gamma(ever / ever.sum(), size=drawn.shape)
+    drawn = drawn + another * design.weights.mean()
     again = rng.multinomial(documents, called / max(documents, 1), times) / max(documents, 1)
     share, others = np.zeros(k), np.zeros((times, k))
     share[there] = solved(found[None, there], called[None] / max(documents, 1))[0]

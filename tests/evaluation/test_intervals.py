@@ -34,6 +34,28 @@ def test_draws_vary_as_a_stratified_total_does():
     assert drawn.var() == pytest.approx(variance, rel=0.05)
 
 
+def test_strata_of_few_rows_that_are_all_right_or_all_wrong_are_not_taken_as_known():
+    held, points = np.zeros(2), 0
+    for trial in range(200):
+        rng = np.random.default_rng(trial)
+        bands = np.repeat([0, 1, 2], 2_000)
+        right = rng.random(6_000) < np.array([0.3, 0.6, 0.95])[bands]
+        other = rng.random(2_000) < 0.7
+        taken = [rng.choice(2_000, 3, replace=False) + 2_000 * band for band in range(3)]
+        rows = np.concatenate([*taken, rng.choice(2_000, 20, replace=False) + 6_000])
+        true = np.concatenate([right, other])
+        strata = np.repeat([0, 1, 2, 3], [3, 3, 3, 20])
+        design = Design(strata, 2_000 / np.array([3, 3, 3, 20]), np.array([0, 0, 0, 1]))
+        said = np.repeat([0, 1], [9, 20])
+        found = judged_rows(np.where(true[rows], said, 2), said, design)
+        ends = intervals(found, trial)
+        exact = true.mean(), right.mean()
+        pairs = zip((ends.accuracy, ends.precision[0]), exact, strict=True)
+        held += [low <= value <= high for (low, high), value in pairs]
+        points += ends.precision[0][0] == ends.precision[0][1]
+    assert points == 0 and (held / 200 >= 0.9).all(), (points, held / 200)
+
+
 def test_the_same_seed_draws_the_same_rows_and_another_others():
     values = np.arange(20.0)[:, None]
     one, again, other = (totals(evenly(20), values, seed, 50) for seed in (4, 4, 5))

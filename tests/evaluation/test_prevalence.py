@@ -42,7 +42,7 @@ def test_shares_are_corrected_and_their_intervals_hold_the_truth():
         held += [s.low <= share <= s.high for s, share in zip(found.shares, SHARES, strict=True)]
         off += [s.share - share for s, share in zip(found.shares, SHARES, strict=True)]
         assert sum(s.share for s in found.shares) == pytest.approx(1)
-    assert (held / 200 >= 0.91).all() and (held / 200 <= 0.99).all(), held / 200
+    assert (held / 200 >= 0.9).all() and (held / 200 <= 0.99).all(), held / 200
     assert (abs(off) / 200 < 0.01).all(), "and what is found is right on the whole"
     assert abs(SHARES @ CONFUSION - SHARES).max() > 0.05, "counting alone is off"
 
@@ -62,7 +62,7 @@ def test_rows_drawn_from_the_corpus_say_its_shares_without_any_assumption():
         rows = judged_rows(corpus[taken], odd[taken], design)
         found = sampled_shares(rows, counted(odd), 20_000, trial)
         held += [s.low <= share <= s.high for s, share in zip(found.shares, exact, strict=True)]
-    assert (held / 200 >= 0.91).all() and (held / 200 <= 0.99).all(), held / 200
+    assert (held / 200 >= 0.9).all() and (held / 200 <= 0.99).all(), held / 200
 
 
 def test_a_stratified_sample_of_one_corpus_corrects_another():
@@ -95,6 +95,18 @@ def test_a_label_that_a_threshold_left_out_is_a_call_of_its_own():
     counts = dict(zip((*LABELS, None), np.bincount(all_said).tolist(), strict=True))
     found = adjusted_shares(rows, counts)
     assert [s.share for s in found.shares] == pytest.approx(SHARES.tolist(), abs=0.03)
+
+
+def test_few_rows_without_an_error_are_not_taken_for_a_model_without_errors():
+    widths = []
+    for n in (4, 400):
+        truth = np.repeat([0, 1, 2], n)
+        counts = {"política": 200_000, "economía": 300_000, "cultura": 500_000}
+        (share, *_) = adjusted_shares(judged_rows(truth, truth), counts).shares
+        assert share.share == pytest.approx(0.2) and share.low <= 0.2 <= share.high
+        widths.append(share.high - share.low)
+    few, many = widths
+    assert few > 0.15 and many < 0.02
 
 
 def test_a_label_without_gold_rows_is_not_guessed():
