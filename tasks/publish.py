@@ -23,6 +23,7 @@ from nocturna.tasks.run.accidents import identity_for
 from nocturna.tasks.run.describe import planned_manifest
 from nocturna.tasks.run.deviation import standing_deviation
 from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, utc_now
+from nocturna.tasks.run.gold_night import measure_gold
 from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
 
@@ -72,6 +73,7 @@ def publish_results(
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
         language=plan.job.language,
+        gold=measure_gold(layout, plan.job, together, schema),
         snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.difference.carried,
     )
     write_metrics(layout, run_id, checked)
