@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all bench crash-report soak check clean
+.PHONY: help install demo demo-summaries test test-all bench scale crash-report soak check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -43,6 +43,11 @@ bench: .venv/installed ## measure inference, whole commands, corpora, shortlists
 	$(BIN)/python -m tests.benchmarks.chain
 	$(BIN)/python -m tests.benchmarks.shortlist
 	$(BIN)/python -m tests.benchmarks.nights
+
+scale: .venv/installed ## measure nights of 100,000 and 1,000,000 rows, each runner, and simulate many workers
+	$(BIN)/python -m tests.benchmarks.whole_nights
+	$(BIN)/python -m tests.benchmarks.runners
+	$(BIN)/python -m tests.benchmarks.schedule
 
 crash-report: .venv/installed ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report

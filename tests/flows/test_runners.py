@@ -1,6 +1,9 @@
 """Shards scored elsewhere: the same rows whoever scores them, and a death is nobody else's loss."""
 
 import json
+import os
+import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -123,3 +126,49 @@ def test_a_node_that_dies_costs_the_shards_that_it_had_in_hand(tmp_path, site, m
     assert done.code == 0, done.err
     assert json.loads(done.out)["counts"]["scored"] == 40
     assert len(rows(tmp_path)) == 40
+
+
+@pytest.mark.slow
+def test_a_command_that_is_killed_leaves_nothing_running_and_goes_on(tmp_path, site):
+    job_of(tmp_path, "texto", runner="ray")
+    slow = (tmp_path / "c.jsonl").read_text(encoding="utf-8").replace("texto", "lento")
+    (tmp_path / "c.jsonl").write_text(slow, encoding="utf-8")
+    own = {"PYTHONPATH": str(site), "PREFECT_HOME": str(tmp_path / "home")}
+    program = Path(sys.executable).with_name("nocturna")
+    with (tmp_path / "said.txt").open("wb") as said:
+        first = subprocess.Popen(
+            [program, "score", "--job", "job.yaml"],
+            cwd=tmp_path,
+            env=os.environ | own | {"OF_THIS_TEST": str(tmp_path)},
+            stdout=said,
+            stderr=said,
+        )
+    until = time.monotonic() + 120
+    while time.monotonic() < until and not done_shards(tmp_path):
+        time.sleep(0.05)
+    first.kill()
+    first.wait()
+    assert 0 < len(done_shards(tmp_path)) < 4
+    while time.monotonic() < until and running_for(tmp_path):
+        time.sleep(0.2)
+    assert not running_for(tmp_path)
+    again = score(tmp_path, site)
+    assert again.code == 0 and "going on with run" in again.err, again.err
+    counts = json.loads(again.out)["counts"]
+    assert counts["scored"] == 40 and len(rows(tmp_path)) == 40
+
+
+def done_shards(folder: Path) -> list[Path]:
+    return list(folder.glob("out/prensa/work/*/shard-*.json"))
+
+
+def running_for(folder: Path) -> list[str]:
+    """Commands of processes that were started, by whomever, for a test."""
+    found = []
+    for about in Path("/proc").glob("[0-9]*"):
+        try:
+            if f"OF_THIS_TEST={folder}".encode() in (about / "environ").read_bytes():
+                found.append((about / "cmdline").read_text())
+        except OSError:
+            continue
+    return found
