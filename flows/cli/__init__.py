@@ -18,7 +18,7 @@ from nocturna.tasks.errors import STOPPED, NocturnaError
 from nocturna.tasks.visible import visible
 
 COMMANDS = (
-    *("score", "jobs", "runs", "publish", "rollback", "columns"),
+    *("init", "score", "jobs", "runs", "publish", "rollback", "columns"),
     *("query", "show", "explain", "history", "diff", "report", "export"),
     *("evaluate", "check-model", "serve", "doctor"),
 )

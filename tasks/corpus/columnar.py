@@ -47,6 +47,14 @@ def has_rows(source: Source, item: InputFile) -> bool:
         return any(batch.num_rows for batch in _arrow_batches(raw))
 
 
+def rows_in(source: Source, item: InputFile) -> int | None:
+    """How many rows an input says that it has; None where only reading it would tell."""
+    if item.format != "parquet":
+        return None
+    with _format_errors(item), open_raw(source, item) as raw:
+        return int(_parquet(raw).metadata.num_rows)
+
+
 def iter_batches(
     source: Source, item: InputFile, columns: Iterable[str]
 ) -> Iterator[pa.RecordBatch]:

@@ -67,15 +67,15 @@ def forget_listings(address: str, to_read: bool) -> None:
 
 
 class Digest:
-    """The sha256 of stored bytes that are read once, in order."""
+    """The sha256 of stored bytes that are read once, in order, and how many they are."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
-        self.fed = False
+        self.size = 0
 
     def update(self, data: bytes) -> None:
         self._sha256.update(data)
-        self.fed = True
+        self.size += len(data)
 
     @property
     def fingerprint(self) -> str:
