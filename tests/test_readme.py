@@ -121,6 +121,8 @@ def test_every_key_and_option_that_the_readme_names_exists():
         "--score",
         "--hub",
         "--force",
+        "--check",
+        "--pin",
     }
     for flag in set(re.findall(r"`(--[a-z-]+)", README)):
         assert flag in flags | others, flag

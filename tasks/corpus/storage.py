@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.corpus.fetched import fetched_file
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.web import WebFiles, is_web
@@ -121,6 +122,9 @@ def _opened(source: Source, item: InputFile) -> Any:
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
+    if here := fetched_file(item.uri):
+        with storage_errors(item.uri):
+            return here.open("rb")
     fs, path = filesystem(with_credentials(source, item.uri))
     with storage_errors(item.uri):
         if isinstance(fs, WebFiles):
