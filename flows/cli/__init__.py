@@ -43,8 +43,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="nocturna",
     cls=_Commands,
-    help="Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -115,4 +113,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet."""
+    """Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.
+
+    Example: nocturna score textos.csv --text texto --labels "política,economía,cultura"
+    """

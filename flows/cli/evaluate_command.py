@@ -57,7 +57,10 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Score a labelled file and say how good the model is: accuracy, macro-F1, calibration."""
+    """Score a labelled file and say how good the model is: accuracy, macro-F1, calibration.
+
+    Example: nocturna evaluate opiniones.jsonl --task sentiment --gold sentiment
+    """
     described = {"--model": model, "--labels": labels, "--method": method, "--template": template}
     given = next((name for name, said in described.items() if said), None)
     if job is not None and given is not None:

@@ -18,7 +18,10 @@ def publish(
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """Publish a run that a quality gate refused, and keep the reason."""
+    """Publish a run that a quality gate refused, and keep the reason.
+
+    Example: nocturna publish 20261120T020003-4f2a91cc --accept "elections: politics did grow"
+    """
     from nocturna.tasks.results.layout import layout_of
 
     layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
