@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all bench crash-report soak check clean
+.PHONY: help install demo demo-summaries test test-all bench crash-report tour soak check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -46,6 +46,9 @@ bench: .venv/installed ## measure inference, whole commands, corpora, shortlists
 
 crash-report: .venv/installed ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report
+
+tour: .venv/installed ## run docs/tour.ipynb and write what it shows into it
+	$(BIN)/python -m tests.notebook docs/tour.ipynb
 
 soak: .venv/installed ## fifty nights in one `nocturna serve`: does anything grow that should not (an hour)
 	$(BIN)/python -m tests.benchmarks.soak
