@@ -99,6 +99,13 @@ def test_the_demo_shows_how_often_the_bundled_models_are_right(tmp_path):
         assert re.sub(r"\s+", " ", line.strip()) in re.sub(r"[ \t]+", " ", done.stdout)
 
 
+@pytest.mark.parametrize(("target", "for_developers"), [("demo", False), ("test", True)])
+def test_only_developers_get_what_developers_need(target, for_developers):
+    plan = ["make", "--dry-run", "--always-make", target]
+    done = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--editable" in done.stdout and ("'.[dev]'" in done.stdout) == for_developers
+
+
 def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = {words[1] for words in commands("make")} | set(re.findall(r"`make ([a-z-]+)`", README))
