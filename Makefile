@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all bench crash-report tour soak check clean
+.PHONY: help install demo demo-summaries test test-all bench crash-report tour screenshots soak check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -60,6 +60,9 @@ crash-report: .venv/developing ## kill runs at every file operation and at rando
 
 tour: .venv/developing ## run docs/tour.ipynb and write what it shows into it
 	$(BIN)/python -m tests.notebook docs/tour.ipynb
+
+screenshots: .venv/developing ## photograph the report of the demo for the README, with Chromium
+	$(BIN)/python -m tests.screenshots
 
 soak: .venv/developing ## fifty nights in one `nocturna serve`: does anything grow that should not (an hour)
 	$(BIN)/python -m tests.benchmarks.soak

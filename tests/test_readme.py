@@ -106,6 +106,14 @@ def test_only_developers_get_what_developers_need(target, for_developers):
     assert "--editable" in done.stdout and ("'.[dev]'" in done.stdout) == for_developers
 
 
+def test_the_pictures_are_there_and_small():
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(named) == 2
+    for name in named:
+        data = (ROOT / name).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) < 150_000
+
+
 def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = {words[1] for words in commands("make")} | set(re.findall(r"`make ([a-z-]+)`", README))
