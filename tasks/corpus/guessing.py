@@ -29,14 +29,15 @@ class Guess:
 
 def guess_text(found: CorpusProfile) -> Guess | None:
     """The longest free text; None where no column holds one."""
-    free = [c for c in found.columns if _is_text(c) and c.words >= _FREE_WORDS]
-    free = free or [c for c in found.columns if _is_text(c)]
-    if not free:
+    there = [c for c in found.columns if _is_text(c)]
+    free = [c for c in there if c.words >= _FREE_WORDS]
+    if not there:
         return None
-    best = max(free, key=lambda c: c.characters * c.filled)
+    best = max(free or there, key=lambda c: c.characters * c.filled)
     others = [c.name for c in free if c is not best and 2 * c.distinct > c.filled]
     why = (
-        f"guessed: the longest free text, {best.characters:,.0f} characters on average, at most "
+        f"guessed: {'the longest free text' if free else 'no sentences, but the longest values'}, "
+        f"{best.characters:,.0f} characters on average, at most "
         f"{best.longest:,}"
     )
     if best.filled < found.looked_at:

@@ -60,12 +60,20 @@ def first_job(values: dict[str, Any], target: Path) -> FirstJob:
         UsageError: the corpus cannot be read, has no text, or a night would refuse a model.
         Transient: a store does not answer.
     """
+    if odd := next(iter(values.get("once", {})), None):
+        flag = f"--{odd.replace('_', '-')}"
+        raise UsageError(f"{flag}: it is for one run and stands in no file; give it to score")
     given = make_job(values, "nocturna init")
     found = profile_corpus(given.source)
     source, notes, put_aside = _source(given.source, values["source"], found)
     texts = found.texts(_first_column(str(source.get("text", "text"))), _TEXTS)
     languages = _languages(texts)
     spoken = given.language if "language" in values else _spoken(languages)
+    if given.source.path is not None and given.source.address != given.source.path:
+        notes["source", "path"] = (
+            "without the user, password or query that were given; name the whole address beside "
+            "the file: nocturna score ADDRESS --job FILE"
+        )
     rest = {key: value for key, value in values.items() if key not in ("name", "source", "scores")}
     full = {"name": given.name, "language": spoken, "source": source}
     full |= {"scores": values.get("scores", {"sentiment": {}})} | rest
@@ -82,7 +90,8 @@ def first_job(values: dict[str, Any], target: Path) -> FirstJob:
     cost = _cost(rows, usd, priced)
     notes |= _more_notes(full, spoken, cost)
     aside_share = put_aside / found.looked_at
-    shown = {**full, "source": {**source, **_place(given.source, target)}}
+    place = _place(given.source, target)
+    shown = {**full, "source": {**place, **source, **place}}
     text = written(shown, notes, _asides(full, aside_share, cost), [_head(target), *lines])
     return FirstJob(text, job, found, languages, speed, seconds, usd, tuple(lines))
 

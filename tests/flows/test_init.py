@@ -8,6 +8,7 @@ import yaml
 
 from nocturna import read_job
 from tests.conftest import SAMPLES
+from tests.web import SECRETS, web_server
 
 WANTED = {
     "notas.csv": ("texto", "codigo", ("fecha",)),
@@ -79,6 +80,7 @@ def test_a_file_that_is_there_stays_without_force(nocturna, tmp_path):
         (["numeros.csv", "-o", "nada/j.yaml"], "no such folder"),
         (["numeros.csv", "--text", "c"], "no column 'c'"),
         (["numeros.csv", "--language", "español"], "language"),
+        (["notas.csv", "--limit", "10"], "--limit: it is for one run and stands in no file"),
     ],
 )
 def test_what_cannot_be_described_is_one_line(nocturna, tmp_path, arguments, part):
@@ -98,6 +100,17 @@ def test_a_corpus_in_another_language_and_one_of_lines(nocturna, tmp_path):
     job = read_job(tmp_path / "notes.yaml")
     assert job.language == "fr" and "the bundled models know es and en" in text
     assert "a document has no columns here" in text and job.source.id is None
+
+
+def test_a_secret_of_the_address_is_not_written(nocturna, tmp_path):
+    with web_server() as web:
+        web.files["notas.csv"] = (SAMPLES / "notas.csv").read_bytes()
+        done = nocturna("init", web.address("notas.csv"), "-o", "j.yaml")
+    assert done.code == 0, done.err
+    text = (tmp_path / "j.yaml").read_text(encoding="utf-8")
+    assert not [secret for secret in SECRETS if secret in text + done.out + done.err]
+    assert yaml.safe_load(text)["source"]["path"] == web.shown("notas.csv")
+    assert "name the whole address" in text
 
 
 def test_without_the_hub_the_time_is_not_known(nocturna, tmp_path, monkeypatch):
