@@ -224,7 +224,7 @@ def _format_errors(item: InputFile) -> Iterator[None]:
             yield
         except (TimeoutError, ConnectionError):
             raise
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise UsageError(
                 f"{item.uri}: cannot be read as {item.format} ({reason}); the file may be cut off "

@@ -202,9 +202,9 @@ def _told(
     if speed is None:
         yield f"How long a night takes is not known{': ' + unknown if unknown else ''}."
         return
-    how = f"{speed.texts} of its texts took this machine {_time(speed.texts / speed.per_second)}"
-    how += f", {speed.per_second:,.0f} a second" if speed.per_second >= 1 else ""
-    how += f", and {speed.workers} such workers share the work" if speed.workers > 1 else ""
+    rate = f"{speed.per_second:,.{0 if speed.per_second >= 10 else 1}f} a second"
+    how = f"{speed.texts} of its texts were scored just now at {rate}"
+    how += f" by {speed.workers} workers at once" if speed.workers > 1 else ""
     whole = "" if seconds is None else f"about {_time(seconds)} for all of it the first night: "
     yield f"Scoring takes {whole}{how}."
     yield "Starting, reading and publishing come on top; later nights score what is new."
