@@ -52,5 +52,5 @@ def fetch(
     for one in found:
         size = f"{one.bytes / 1e6:,.1f} MB"
         plain(person_console(), f"{one.kind:<8} {one.name}@{one.revision}  {size}  {one.place}")
-    if pin:
+    if pin and any(one.of_hub for one in found):
         plain(person_console(), f"{job}: the commits are written there")
