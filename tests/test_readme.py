@@ -138,6 +138,11 @@ def test_every_key_and_option_that_the_readme_names_exists():
         "--force",
         "--check",
         "--pin",
+        "--published",
+        "--errors",
+        "--against",
+        "--page",
+        "--part",
     }
     for flag in set(re.findall(r"`(--[a-z-]+)", README)):
         assert flag in flags | others, flag

@@ -51,7 +51,7 @@ def plan_of(sentiment: Path | None = None, nli: Path | None = None, multi: bool 
 
 
 @pytest.mark.parametrize("batch_tokens", [16, 300, 5000])
-@pytest.mark.parametrize("seed", [0, 1])
+@pytest.mark.parametrize("seed", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_sentiment_equals_pipeline(sentiment_folder, batch_tokens, seed):
     texts = shuffled(seed)
     run = running(Compute(device="cpu", workers=2, batch_tokens=batch_tokens), "fp32")

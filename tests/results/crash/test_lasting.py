@@ -131,8 +131,19 @@ OLD_STATE = {
     "work a file": lambda p: (shutil.rmtree(p.root / "work"), (p.root / "work").write_text("mine")),
 }
 
+IN_A_HURRY = {
+    *("manifest cut", "manifest a link", "metrics of another form", "run a file", "runs gone"),
+    *("old part cut", "link elsewhere", "log gone", "last entry cut", "lock a folder"),
+    *("work a file", "quarantine gone"),
+}
+"""One of each sort; `make test-all` has them all."""
 
-@pytest.mark.parametrize("kind", OLD_STATE)
+KINDS = [
+    pytest.param(kind, marks=[] if kind in IN_A_HURRY else pytest.mark.slow) for kind in OLD_STATE
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_truncated_state_or_lost_state_costs_a_line_and_not_the_night(
     past, tmp_path, scored, caplog, kind
 ):
