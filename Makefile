@@ -1,6 +1,6 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all bench scale crash-report soak check clean
+.PHONY: help install demo demo-summaries test test-all bench scale crash-report tour screenshots soak check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
@@ -10,16 +10,27 @@ AT_ONCE := --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loads
 help:            ## show this list
 	@grep -E '^[a-z-]+: .*##|^[a-z-]+:  *##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*##/\t/'
 
-.venv/installed: pyproject.toml constraints.txt
+INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
+  --constraint constraints.txt --editable
+
+.venv/made:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "Nocturna needs Python 3.11 or newer; name one with: make PYTHON=python3.11"; exit 2; }
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-compile \
-	  --constraint constraints.txt --editable '.[dev]'
-	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib # on all cores, which pip does on one
 	@touch $@
 
-install: .venv/installed ## create .venv and install Nocturna in it
+# what a night needs; Python compiles the few modules of it that are used when they are
+.venv/installed: pyproject.toml constraints.txt | .venv/made
+	$(INSTALL) .
+	@touch $@
+
+# that, and what tests and checks need
+.venv/developing: pyproject.toml constraints.txt | .venv/made
+	$(INSTALL) '.[dev]'
+	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib # on all cores, which pip does on one
+	@touch .venv/installed $@
+
+install: .venv/installed ## create .venv and install Nocturna in it, without what developers need
 
 demo: .venv/installed ## score the bundled corpus with the bundled models and show the result
 	$(BIN)/nocturna score --job data/jobs/opiniones.yaml --out $(OUT)
@@ -30,13 +41,13 @@ demo-summaries: .venv/installed ## the demo with Gemini summaries, answered by a
 	  --summaries --max-usd 0.10 --summary-words 12 --name resumenes --out $(OUT)
 	@$(BIN)/python -m nocturna.demo $(OUT)/resumenes
 
-test: .venv/installed ## run the tests, as many files at once as the machine has cores, and one that waits
+test: .venv/developing ## run the tests, as many files at once as the machine has cores, and one that waits
 	$(BIN)/python -m pytest -m "not slow" $(AT_ONCE)
 
-test-all: .venv/installed ## run the tests and the slow proofs
+test-all: .venv/developing ## run the tests and the slow proofs
 	$(BIN)/python -m pytest
 
-bench: .venv/installed ## measure inference, whole commands, corpora, shortlists, nights and the rest of the chain (an hour)
+bench: .venv/developing ## measure inference, whole commands, corpora, shortlists, nights and the rest of the chain (an hour)
 	$(BIN)/python -m tests.benchmarks.inference
 	$(BIN)/python -m tests.benchmarks.commands
 	$(BIN)/python -m tests.benchmarks.corpora
@@ -44,18 +55,24 @@ bench: .venv/installed ## measure inference, whole commands, corpora, shortlists
 	$(BIN)/python -m tests.benchmarks.shortlist
 	$(BIN)/python -m tests.benchmarks.nights
 
-scale: .venv/installed ## measure nights of 100,000 and 1,000,000 rows, each runner, and simulate many workers
+scale: .venv/developing ## measure nights of 100,000 and 1,000,000 rows, each runner, and simulate many workers
 	$(BIN)/python -m tests.benchmarks.whole_nights
 	$(BIN)/python -m tests.benchmarks.runners
 	$(BIN)/python -m tests.benchmarks.schedule
 
-crash-report: .venv/installed ## kill runs at every file operation and at random, and print what it cost
+crash-report: .venv/developing ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report
 
-soak: .venv/installed ## fifty nights in one `nocturna serve`: does anything grow that should not (an hour)
+tour: .venv/developing ## run docs/tour.ipynb and write what it shows into it
+	$(BIN)/python -m tests.notebook docs/tour.ipynb
+
+screenshots: .venv/developing ## photograph the report of the demo for the README, with Chromium
+	$(BIN)/python -m tests.screenshots
+
+soak: .venv/developing ## fifty nights in one `nocturna serve`: does anything grow that should not (an hour)
 	$(BIN)/python -m tests.benchmarks.soak
 
-check: .venv/installed ## format, lint, types, dependencies and dead code
+check: .venv/developing ## format, lint, types, dependencies and dead code
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	@# mypy finds packages by folders: the package `nocturna` is flows/ with tasks/ in it

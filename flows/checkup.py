@@ -184,7 +184,7 @@ def _hub(ask: bool) -> Finding:
         httpx.get(f"{address}/api/models?limit=1", timeout=_SECONDS)
     except httpx.HTTPError as error:
         said = f"{address} cannot be reached: {str(error) or type(error).__name__}"
-        return Finding("hub", NOTE, said, "fetch models elsewhere and name their folders")
+        return Finding("hub", NOTE, said, "`nocturna fetch` brings models where there is a network")
     return Finding("hub", FINE, f"{address} can be reached")
 
 

@@ -18,9 +18,11 @@ HOSTILE = "raise ImportError('a module of the user was taken for ours')\n"
 SCORE = """
 import json, sys
 import nocturna
-job = nocturna.read_job(sys.argv[1])
-job = job.model_copy(update={"output": job.output.model_copy(update={"dir": "out"})})
-summary = nocturna.score_job(job)
+from nocturna.cli import app
+made = ["init", sys.argv[1], "-o", "primero.yaml", "--labels", "política,deportes"]
+app(made, standalone_mode=False)
+summary = nocturna.score_job(nocturna.read_job("primero.yaml"))
+app(["report", "out/opiniones"], standalone_mode=False)
 assert summary.report, "the template of the report is in the wheel"
 rows = nocturna.read_results("out/opiniones", ["doc_id", "sentiment", "topic"])
 runs = nocturna.read_runs("out/opiniones")
@@ -62,13 +64,18 @@ def installed(tmp_path_factory) -> Path:
     return target
 
 
-def test_the_wheel_scores_the_demo_beside_modules_of_the_users_own(installed, tmp_path):
+def test_the_wheel_goes_from_init_to_report_beside_modules_of_the_users_own(installed, tmp_path):
     for name in ("flows", "tasks"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text(HOSTILE)
-    job = installed / "nocturna" / "data" / "jobs" / "opiniones.yaml"
+    corpus = installed / "nocturna" / "data" / "samples" / "opiniones.jsonl"
     done = subprocess.run(
-        [sys.executable, "-c", SCORE, job],  # -c: the folder itself is importable, as for a script
+        [
+            sys.executable,
+            "-c",
+            SCORE,
+            corpus,
+        ],  # -c: the folder itself is importable, as for a script
         cwd=tmp_path,
         env={**os.environ, "PYTHONPATH": str(installed), "PREFECT_API_URL": "http://127.0.0.1:9"},
         capture_output=True,
@@ -81,7 +88,7 @@ def test_the_wheel_scores_the_demo_beside_modules_of_the_users_own(installed, tm
     assert rows == len(pd.read_json(ROOT / "data/samples/opiniones.jsonl", lines=True))
     assert columns == ["doc_id", "sentiment", "topic"]
     assert statuses == ["published"]
-    assert not (tmp_path / "build").exists()
+    assert (tmp_path / "opiniones-1.html").is_file() and not (tmp_path / "build").exists()
 
 
 def test_what_is_not_there_is_one_line(tmp_path):

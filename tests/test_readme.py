@@ -99,6 +99,21 @@ def test_the_demo_shows_how_often_the_bundled_models_are_right(tmp_path):
         assert re.sub(r"\s+", " ", line.strip()) in re.sub(r"[ \t]+", " ", done.stdout)
 
 
+@pytest.mark.parametrize(("target", "for_developers"), [("demo", False), ("test", True)])
+def test_only_developers_get_what_developers_need(target, for_developers):
+    plan = ["make", "--dry-run", "--always-make", target]
+    done = subprocess.run(plan, cwd=ROOT, capture_output=True, text=True, check=True)
+    assert "--editable" in done.stdout and ("'.[dev]'" in done.stdout) == for_developers
+
+
+def test_the_pictures_are_there_and_small():
+    named = re.findall(r'(?:src|srcset)="([^"]+)"', README)
+    assert len(named) == 2
+    for name in named:
+        data = (ROOT / name).read_bytes()
+        assert data.startswith(b"\x89PNG") and len(data) < 150_000
+
+
 def test_every_make_target_of_the_readme_exists():
     makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
     named = {words[1] for words in commands("make")} | set(re.findall(r"`make ([a-z-]+)`", README))
@@ -112,8 +127,23 @@ def test_every_key_and_option_that_the_readme_names_exists():
 
     flags = {part for option in job_options() for part in option.flag.split("/")}
     others = {"--json", "--api", "--job", "--dry-run", "--map", "--model", "--accept"}
-    others |= {"--calibrate", "--overlap", "--catch-up", "--to", "--list", "--score", "--hub"}
-    others |= {"--published", "--errors", "--against", "--page", "--part"}
+    others |= {
+        "--calibrate",
+        "--overlap",
+        "--catch-up",
+        "--to",
+        "--list",
+        "--score",
+        "--hub",
+        "--force",
+        "--check",
+        "--pin",
+        "--published",
+        "--errors",
+        "--against",
+        "--page",
+        "--part",
+    }
     for flag in set(re.findall(r"`(--[a-z-]+)", README)):
         assert flag in flags | others, flag
     parts = {"source": job.Source}

@@ -18,9 +18,9 @@ from nocturna.tasks.errors import STOPPED, NocturnaError
 from nocturna.tasks.visible import visible
 
 COMMANDS = (
-    *("score", "jobs", "runs", "publish", "rollback", "columns"),
+    *("init", "score", "jobs", "runs", "publish", "rollback", "columns"),
     *("query", "show", "explain", "history", "diff", "report", "export"),
-    *("labels", "gold", "evaluate", "check-model", "serve", "doctor"),
+    *("labels", "gold", "evaluate", "check-model", "fetch", "serve", "doctor"),
 )
 """In the order of the help; `<name>_command.py` holds each, with _ for -."""
 
@@ -43,8 +43,6 @@ class _Commands(TyperGroup):
 app = typer.Typer(
     name="nocturna",
     cls=_Commands,
-    help="Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.",
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
@@ -115,4 +113,7 @@ def options(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
-    """Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet."""
+    """Scores large text corpora: sentiment, zero-shot topics and summaries, into Parquet.
+
+    Example: nocturna score textos.csv --text texto --labels "política,economía,cultura"
+    """

@@ -31,6 +31,8 @@ def check_model(
     """Load a model as a night would, say what it is and compare it with its authors' own way.
 
     Ends with 1 where a night would refuse the model or score it otherwise.
+
+    Example: nocturna check-model pysentimiento/robertuito-emotion-analysis
     """
     from nocturna.tasks.evaluation.model_check import check_model as check
     from nocturna.tasks.inference.models import find_model, resolve_model

@@ -17,7 +17,10 @@ def columns(
     out: Annotated[Path, typer.Argument(help="Output folder of a job, e.g. out/prensa.")],
     as_json: AsJson = False,
 ) -> None:
-    """Explain the columns of published results."""
+    """Explain the columns of published results.
+
+    Example: nocturna columns out/prensa
+    """
     from nocturna.tasks.results.dictionary import data_dictionary
     from nocturna.terminal_tables import print_columns
 

@@ -136,5 +136,5 @@ def _kept(found: "Calibrated", job: Path | None, task: str) -> str:
         return "Rows that the fit had not seen are told no better by it: nothing was written."
     if job is None:
         return f"For the score in a job file: calibration: {json.dumps(fitted, ensure_ascii=False)}"
-    write_key(job, task, "calibration", fitted)
+    write_key(job, ("scores", task), "calibration", fitted)
     return f"{job}: scores.{task}.calibration was written; raw scores again without it."

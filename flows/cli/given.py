@@ -69,19 +69,36 @@ def described_job(
     Raises:
         UsageError: naming each key that is missing, unknown or wrong.
     """
+    from nocturna.tasks.job.job_file import make_job
+
+    where = str(job) if job is not None else "nocturna score"
+    return make_job(described_values(source, job, options, scores, where), where)
+
+
+def described_values(
+    source: str | None,
+    job: Path | None,
+    options: dict[str, Any],
+    scores: Sequence[str],
+    where: str,
+) -> dict[str, Any]:
+    """The nested values of a job, as in `described_job`; nothing is checked yet.
+
+    Args:
+        where: the command, for the line that says that there is no corpus.
+    """
     from nocturna.options import job_values, merged, with_scores
-    from nocturna.tasks.job.job_file import job_name_of, make_job, read_job_values
+    from nocturna.tasks.job.job_file import job_name_of, read_job_values
 
     given = job_values(options)
     if source is not None:
         given = merged(given, {"source": {"path": source}})
     values: dict[str, Any] = read_job_values(job) if job is not None else {}
-    where = str(job) if job is not None else "nocturna score"
     with_scores(values, given, scores)
     values = merged(values, given)
     if job is None:
         origin = values.get("source", {}).get("path") or values.get("source", {}).get("dataset")
         if origin is None:
-            raise UsageError("nocturna score: name a corpus (a file, folder, glob or URI) or --job")
+            raise UsageError(f"{where}: name a corpus (a file, folder, glob or URI) or --job")
         values.setdefault("name", job_name_of(origin))
-    return make_job(values, where)
+    return values

@@ -18,7 +18,10 @@ def jobs(
     files: Annotated[list[Path], typer.Argument(help="Job files, or folders of them.")],
     as_json: AsJson = False,
 ) -> None:
-    """List job files and say which of them are valid."""
+    """List job files and say which of them are valid.
+
+    Example: nocturna jobs data/jobs
+    """
     found = [_check(path) for path in _job_files(files)]
     if as_json:
         print(json.dumps(found, ensure_ascii=False))

@@ -15,13 +15,15 @@ from nocturna.tasks.inference.heads import heads
 app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="Labels are a craft: try wordings and templates on some texts.",
 )
 
 
 @app.callback()
 def labels() -> None:
-    """Labels are a craft: try wordings and templates on some texts."""
+    """Labels are a craft: try wordings and templates on some texts.
+
+    Example: nocturna labels try textos.csv --text texto --labels "política,economía"
+    """
 
 
 @app.command("try")

@@ -30,7 +30,10 @@ def publish(
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """Publish a run that was scored in parts; with --accept one that a quality gate refused."""
+    """Publish a run that was scored in parts; with --accept one that a quality gate refused.
+
+    Example: nocturna publish 20261120T020003-4f2a91cc --accept "elections: politics did grow"
+    """
     layout, run = _found(run, out)
 
     from nocturna.report_left import with_report

@@ -25,7 +25,10 @@ def rollback(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Show an earlier snapshot again; the next night goes on from it."""
+    """Show an earlier snapshot again; the next night goes on from it.
+
+    Example: nocturna rollback out/prensa --to 41
+    """
     from nocturna.tasks.results.layout import layout_of, new_run_id
     from nocturna.tasks.results.lock import hold_lock
     from nocturna.tasks.results.recovery import recover

@@ -16,7 +16,8 @@ class _Runs(TyperGroup):
     """Lists where no other word is given, so that `nocturna runs` stays the plain listing."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if not args or (args[0] not in self.commands and args[0] != "--help"):
+        first = args[0] if args else None
+        if first not in (*self.commands, "--help") and not ctx.resilient_parsing:
             args = ["list", *args]
         return super().parse_args(ctx, args)
 
@@ -25,14 +26,18 @@ app = typer.Typer(
     cls=_Runs,
     add_completion=False,
     pretty_exceptions_enable=False,
-    help="List what ran and what became of it; those that failed, were refused or killed first.",
+    help="List what ran and what became of it; those that failed, were refused or killed first."
+    "\n\nExample: nocturna runs prensa --out out",
 )
 JobName = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this job's runs.")]
 
 
 @app.command("list")
 def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson = False) -> None:
-    """List the runs; what `nocturna runs` does without another word."""
+    """List the runs; what `nocturna runs` does without another word.
+
+    Example: nocturna runs list prensa
+    """
     from nocturna.runs_list import in_order, print_runs
     from nocturna.tasks.results.manifest import list_runs
 
@@ -50,7 +55,10 @@ def show_command(
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """Tell the whole story of one run, and how to go on."""
+    """Tell the whole story of one run, and how to go on.
+
+    Example: nocturna runs show 20261120T020003-4f2a91cc
+    """
     from nocturna.runs_story import print_story
     from nocturna.tasks.results.story import story_of
 
@@ -69,7 +77,10 @@ def clean_command(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free disk: what is over each job's `retention`; every night does it at its end too."""
+    """Free disk: what is over each job's `retention`; every night does it at its end too.
+
+    Example: nocturna runs clean prensa --dry-run
+    """
     from nocturna.cleaning import clean_cache, clean_up, print_cleaned
 
     found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]

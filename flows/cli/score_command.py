@@ -42,7 +42,10 @@ def score(
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
-    """Score a corpus now, described by a job file, by options, or by both (options win)."""
+    """Score a corpus now, described by a job file, by options, or by both (options win).
+
+    Example: nocturna score textos.csv --text texto --id codigo --labels "política,economía"
+    """
     described = described_job(source, job, options, more or ())
     from nocturna.tasks.run.soundness import check_job
 

@@ -48,7 +48,10 @@ def serve(
         ),
     ] = None,
 ) -> None:
-    """Run jobs every night until stopped; a run still going is never overlapped."""
+    """Run jobs every night until stopped; a run still going is never overlapped.
+
+    Example: nocturna serve jobs/prensa.yaml --cron "0 2 * * *" --timezone Europe/Madrid
+    """
     named = [*(files or []), *(job or [])]
     if not named:
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")

@@ -47,6 +47,14 @@ def has_rows(source: Source, item: InputFile) -> bool:
         return any(batch.num_rows for batch in _arrow_batches(raw))
 
 
+def rows_in(source: Source, item: InputFile) -> int | None:
+    """How many rows an input says that it has; None where only reading it would tell."""
+    if item.format != "parquet":
+        return None
+    with _format_errors(item), open_raw(source, item) as raw:
+        return int(_parquet(raw).metadata.num_rows)
+
+
 def iter_batches(
     source: Source, item: InputFile, columns: Iterable[str]
 ) -> Iterator[pa.RecordBatch]:
@@ -216,7 +224,7 @@ def _format_errors(item: InputFile) -> Iterator[None]:
             yield
         except (TimeoutError, ConnectionError):
             raise
-        except (pa.ArrowException, OSError) as error:
+        except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
             raise UsageError(
                 f"{item.uri}: cannot be read as {item.format} ({reason}); the file may be cut off "

@@ -33,9 +33,9 @@ def schema_columns(source: Source, item: InputFile) -> Absent:
     """The columns of an input by its schema."""
     schema = schema_of(source, item)
     there = {name for _, name in wanted_columns(source) if path_in(schema, name)}
-    lacking = require(source, item, schema.names, there)
+    found = require(source, item, schema.names, there)
     check_types(source, item, schema)
-    return Absent(lacking)
+    return found
 
 
 def read_rows(source: Source, item: InputFile, rows: Collector) -> None:

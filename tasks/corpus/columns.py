@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Collection, Iterable, Mapping
 
+from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
@@ -14,7 +15,15 @@ _FEW = 5
 
 
 class MissingColumn(UsageError):
-    """An input lacks a column that it must have."""
+    """An input lacks a column that it must have.
+
+    Attributes:
+        names: the columns that it has, as far as its beginning shows.
+    """
+
+    def __init__(self, line: str, names: Iterable[str] = ()) -> None:
+        super().__init__(line)
+        self.names = tuple(names)
 
 
 class Lacking:
@@ -58,7 +67,7 @@ def wanted_columns(source: Source) -> list[tuple[str, str]]:
 
 def require(
     source: Source, item: InputFile, names: Collection[str], there: set[str], hint: str = ""
-) -> dict[str, str]:
+) -> Absent:
     """The kept columns that an input lacks, with a line that says so.
 
     Args:
@@ -80,9 +89,9 @@ def require(
         if name not in there:
             line = missing_line(item, role, name, names) + hint
             if role != "keep":
-                raise MissingColumn(line + way_out(source, item))
+                raise MissingColumn(line + way_out(source, item), listed)
             lacking[name] = line
-    return lacking
+    return Absent(lacking, names=tuple(listed))
 
 
 def require_none(source: Source, item: InputFile, what: str) -> None:

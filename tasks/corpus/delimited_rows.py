@@ -23,7 +23,7 @@ def columns(source: Source, item: InputFile) -> Absent:
     hint = ""
     if len(names) == 1 and source.delimiter is None:
         hint = "; if they are separated by another character, set --delimiter"
-    return Absent(require(source, item, names, set(names), hint))
+    return require(source, item, names, set(names), hint)
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote
 
@@ -52,6 +53,45 @@ def dataset_files(source: Source) -> list[str]:
     return files
 
 
+@dataclass(frozen=True)
+class Place:
+    """What an hf:// URI names.
+
+    Attributes:
+        kind: `dataset`, `model` or `space`.
+        name: of the repository.
+        revision: branch, tag or commit; None for the main one.
+        path: inside it, empty for all of it.
+        before: what stands in front of the name in the URI.
+    """
+
+    kind: str
+    name: str
+    revision: str | None
+    path: str
+    before: str
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether it is at a commit, so that it never changes."""
+        return bool(_SHA.fullmatch(self.revision or ""))
+
+
+def place_of(uri: str) -> Place | None:
+    """What an hf:// URI names; None of every other."""
+    found = _REPOSITORY.fullmatch(uri)
+    if found is None:
+        return None
+    kind, revision = found["kind"], found["revision"]
+    return Place(
+        kind=(kind or "models").removesuffix("s"),
+        name=found["name"],
+        revision=unquote(revision) if revision else None,
+        path=(found["path"] or "").lstrip("/"),
+        before=f"{kind}/" if kind else "",
+    )
+
+
 def pinned(uri: str) -> str:
     """An hf:// URI with its branch or tag replaced by the commit it stands for; others as given.
 
@@ -59,16 +99,12 @@ def pinned(uri: str) -> str:
         UsageError: if the repository or the revision does not exist or may not be read.
         Transient: if the Hub does not answer.
     """
-    place = _REPOSITORY.fullmatch(uri)
+    place = place_of(uri)
     if place is None:
         return uri
     refuse_offline(uri)
-    kind = place["kind"] or "models"
-    revision = unquote(place["revision"]) if place["revision"] else None
-    sha = _commit(place["name"], revision, kind.removesuffix("s"))
-    return (
-        f"hf://{place['kind'] + '/' if place['kind'] else ''}{place['name']}@{sha}{place['path']}"
-    )
+    sha = _commit(place.name, place.revision, place.kind)
+    return f"hf://{place.before}{place.name}@{sha}/{place.path}".rstrip("/")
 
 
 def _commit(name: str, revision: str | None, kind: str = "dataset") -> str:
@@ -93,11 +129,21 @@ def _commit(name: str, revision: str | None, kind: str = "dataset") -> str:
     return sha
 
 
-def refuse_offline(shown: str) -> None:
-    """Refuses to go online where one of the two libraries was told not to."""
+def offline_by() -> str | None:
+    """The variable that tells one of the two libraries not to go online; None where none does."""
     for name in ("HF_HUB_OFFLINE", "HF_DATASETS_OFFLINE"):
         if os.environ.get(name, "").upper() in ("1", "ON", "YES", "TRUE"):
-            raise UsageError(f"{shown}: {name} is set; unset it or give local files")
+            return name
+    return None
+
+
+def refuse_offline(shown: str) -> None:
+    """Refuses to go online where one of the two libraries was told not to."""
+    if name := offline_by():
+        raise UsageError(
+            f"{shown}: {name} is set, and `nocturna fetch` has not fetched it; unset it, or give "
+            "local files"
+        )
 
 
 def _builder(name: str, config: str | None, sha: str) -> Any:

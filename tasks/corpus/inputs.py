@@ -11,6 +11,7 @@ from nocturna.tasks.addresses import is_remote, redact
 from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
 from nocturna.tasks.corpus.columns import MissingColumn
 from nocturna.tasks.corpus.composed import reading_of
+from nocturna.tasks.corpus.fetched import fetched_info, kept_listing
 from nocturna.tasks.corpus.file_names import (
     compression_of,
     endings_of,
@@ -21,12 +22,12 @@ from nocturna.tasks.corpus.file_names import (
     unsupported_ending,
 )
 from nocturna.tasks.corpus.formats import formats
-from nocturna.tasks.corpus.hub import dataset_files
+from nocturna.tasks.corpus.hub import dataset_files, offline_by
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
 from nocturna.tasks.corpus.sniffing import START, check_encoding, refuse_stand_in
 from nocturna.tasks.corpus.storage import mark_of, open_raw, storage_errors
-from nocturna.tasks.errors import UsageError
+from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.job.source import Source
 
 Listed = tuple[Found, str]
@@ -48,11 +49,34 @@ def list_inputs(source: Source) -> list[Listed]:
         UsageError: if there is nothing to read, or a file cannot be read as its format.
         Transient: if a store does not answer.
     """
+    return _choose(source, *_listed(source))
+
+
+def list_all(source: Source) -> tuple[list[Found], str]:
+    """Every file of a corpus, and what they are: a file, a folder, a glob or a data set.
+
+    Raises:
+        UsageError: there is none, or they may not be read.
+        Transient: a store does not answer.
+    """
     if source.dataset is not None:
-        found, kind = [remote_file(uri) for uri in dataset_files(source)], "data set"
-    else:
-        found, kind = list_files(source.address)
-    return _choose(source, found, kind)
+        return [remote_file(uri) for uri in dataset_files(source)], "data set"
+    return list_files(source.address)
+
+
+def _listed(source: Source) -> tuple[list[Found], str]:
+    """Every file of a corpus; of one on the Hub that cannot be asked, those that were fetched."""
+    kept = kept_listing(source)
+    here = [Found(uri, name, fetched_info(uri)) for uri, name in kept[0]] if kept else []
+    if kept is not None and offline_by():
+        return here, kept[1]
+    try:
+        return list_all(source)
+    except Transient as error:
+        if kept is None:
+            raise
+        log.warning("%s: read as it was fetched", error)
+        return here, kept[1]
 
 
 def find_inputs(source: Source) -> Iterator[InputFile]:

@@ -1,6 +1,7 @@
 """Rows of JSON, whether they are lines or values of a document: their columns and their values."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from itertools import islice
 from json import JSONDecodeError
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -86,8 +87,8 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
     if whole or (asked is not None and more):
         late = set() if whole else wanted - there - {asked}
         lacking = require(source, item, list(seen), there | late, more)
-        return Absent(lacking, _unsure(source, item, late, list(seen)))
-    return Absent({}, _unsure(source, item, wanted - there, list(seen)))
+        return replace(lacking, unsure=_unsure(source, item, late, list(seen)))
+    return Absent({}, _unsure(source, item, wanted - there, list(seen)), tuple(seen))
 
 
 def _unsure(source: Source, item: InputFile, late: set[str], names: list[str]) -> dict[str, str]:

@@ -39,7 +39,7 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
     lacks = {**found.lacking, **{n: line for n, line in found.unsure.items() if n in absent}}
     refuse_absent(source, lacks)
     if not item.fingerprint:
-        fingerprint = digest.fingerprint if digest.fed else sha256_of_input(source, item)
+        fingerprint = digest.fingerprint if digest.size else sha256_of_input(source, item)
         item = replace(item, fingerprint=fingerprint)
     same = state_of(item.uri) == before
     if is_remote(item.uri) and not item.uri.startswith("hf://"):

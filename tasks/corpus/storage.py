@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.corpus.fetched import fetched_file
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.web import WebFiles, is_web
@@ -67,15 +68,15 @@ def forget_listings(address: str, to_read: bool) -> None:
 
 
 class Digest:
-    """The sha256 of stored bytes that are read once, in order."""
+    """The sha256 of stored bytes that are read once, in order, and how many they are."""
 
     def __init__(self) -> None:
         self._sha256 = hashlib.sha256()
-        self.fed = False
+        self.size = 0
 
     def update(self, data: bytes) -> None:
         self._sha256.update(data)
-        self.fed = True
+        self.size += len(data)
 
     @property
     def fingerprint(self) -> str:
@@ -121,6 +122,9 @@ def _opened(source: Source, item: InputFile) -> Any:
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
+    if here := fetched_file(item.uri):
+        with storage_errors(item.uri):
+            return here.open("rb")
     fs, path = filesystem(with_credentials(source, item.uri))
     with storage_errors(item.uri):
         if isinstance(fs, WebFiles):

@@ -71,6 +71,22 @@ def resolve_model(name: str, revision: str | None, kind: str) -> ModelRef:
     return replace(here, revision=_folder_hash(Path(here.folder)))
 
 
+def resolve_here(name: str, revision: str | None, kind: str) -> ModelRef:
+    """As `resolve_model`, without asking the Hub: a model that was fetched is as it was then.
+
+    Raises:
+        UsageError: as `resolve_model`, or it was never fetched.
+    """
+    here = find_model(name, revision, kind)
+    if here is not None:
+        return replace(here, revision=_folder_hash(Path(here.folder)))
+    found = _cached(name, revision)
+    if found is None:
+        at = f" at {revision}" if revision else ""
+        raise UsageError(f"model {name}: not fetched{at}; `nocturna fetch` does it, with a network")
+    return found
+
+
 def find_model(name: str, revision: str | None, kind: str) -> ModelRef | None:
     """The folder of a model that is on this machine; None for one that only the Hub can tell of.
 
@@ -97,13 +113,37 @@ def find_model(name: str, revision: str | None, kind: str) -> ModelRef | None:
     return None
 
 
+def fetch_model(name: str, revision: str | None, kind: str) -> ModelRef:
+    """As `resolve_model`, of what the Hub has now: no copy of before will do.
+
+    Raises:
+        UsageError: as `resolve_model`.
+        Transient: the Hub does not answer.
+    """
+    here = find_model(name, revision, kind)
+    if here is None:
+        return _fetched(name, revision)
+    return replace(here, revision=_folder_hash(Path(here.folder)))
+
+
 def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
+    try:
+        return _fetched(name, revision)
+    except Transient as error:
+        found = _cached(name, revision)
+        if found is None:
+            raise Transient(
+                f"{error} and no copy is cached; connect once, or name a local folder"
+            ) from None
+        return found
+
+
+def _fetched(name: str, revision: str | None) -> ModelRef:
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub.errors import (
         GatedRepoError,
         HfHubHTTPError,
         HFValidationError,
-        LocalEntryNotFoundError,
         OfflineModeIsEnabled,
         RepositoryNotFoundError,
         RevisionNotFoundError,
@@ -132,13 +172,19 @@ def _resolve_on_hub(name: str, revision: str | None) -> ModelRef:
             "(a private model needs HF_TOKEN)"
         ) from None
     except unreachable:
-        try:
-            folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
-        except (LocalEntryNotFoundError, OSError):
-            raise Transient(
-                f"model {name}: the Hub cannot be reached and no copy is cached; connect once, "
-                "or name a local folder"
-            ) from None
+        raise Transient(f"model {name}: the Hub cannot be reached") from None
+    return ModelRef(name, folder.name, str(folder), _weights_of(folder, name))
+
+
+def _cached(name: str, revision: str | None) -> ModelRef | None:
+    """The copy of a model that was fetched from the Hub before; None if there is none."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(name, revision=revision, local_files_only=True))
+    except (LocalEntryNotFoundError, HFValidationError, OSError):
+        return None
     return ModelRef(name, folder.name, str(folder), _weights_of(folder, name))
 
 

@@ -46,10 +46,13 @@ class InferencePlan:
         return ordered(self.scores)
 
 
-def plan_inference(job: Job, examined: bool = True) -> InferencePlan:
+def plan_inference(
+    job: Job, examined: bool = True, resolve: Resolve = resolve_model
+) -> InferencePlan:
     """Resolves and checks the models of a job before any work; reads no weights.
 
     Args:
+        resolve: pins each model; by asking the Hub, unless something else is given.
         examined: whether to look at weights and tokenizers too, which takes seconds; without it
             a rehearsal says all that configurations tell.
 
@@ -58,7 +61,7 @@ def plan_inference(job: Job, examined: bool = True) -> InferencePlan:
             loaded as its authors meant, or scores that wait for each other.
         Transient: the Hub does not answer.
     """
-    planned = [_planned(job, name, resolve_model) for name in job.scores]
+    planned = [_planned(job, name, resolve) for name in job.scores]
     _check_conditions(planned)
     auto = job.compute.precision == "auto"
     tolerance = job.compute.tolerance if auto else None

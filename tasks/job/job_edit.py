@@ -1,5 +1,6 @@
-"""Writing a key of a score into a job file as it stands: all else keeps its bytes."""
+"""Writing a key into a job file as it stands: all else keeps its bytes."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -8,28 +9,30 @@ import yaml
 from nocturna.tasks.errors import UsageError
 
 
-def write_key(path: Path, score: str, key: str, value: dict[str, Any]) -> None:
-    """Sets a key of a score in a YAML job file, in one line; comments and layout stay.
+def write_key(path: Path, section: Sequence[str], key: str, value: Any) -> None:
+    """Sets a key of a section in a YAML job file, in one line; comments and layout stay.
 
     Args:
         path: the job file.
-        score: name of a score that the file describes.
+        section: keys from the job to what the file describes, such as `scores`, `topic`.
         key: what is set, or set anew.
         value: what it is set to.
 
     Raises:
-        UsageError: the file does not describe the score itself, or cannot be written.
+        UsageError: the file does not describe the section itself, or cannot be written.
     """
     text = path.read_bytes().decode("utf-8")
-    new = with_key(text, score, key, value)
+    new = with_key(text, section, key, value)
     wanted = yaml.safe_load(text)
     if new is not None:
-        wanted["scores"][score] = {**(wanted["scores"][score] or {}), key: value}
+        above = wanted
+        for name in section[:-1]:
+            above = above[name]
+        above[section[-1]] = {**(above[section[-1]] or {}), key: value}
     if new is None or yaml.safe_load(new) != wanted:
-        shown = _shown({key: value}).strip("{}")
         raise UsageError(
-            f"{path}: scores.{score} is not written out there, so nothing can be set in it; write "
-            f"into it by hand: {shown}"
+            f"{path}: {'.'.join(section)} is not written out there, so nothing can be set in it; "
+            f"write into it by hand: {_shown({key: value})[1:-1]}"
         )
     beside = path.with_name(f".{path.name}.new")
     try:
@@ -41,17 +44,19 @@ def write_key(path: Path, score: str, key: str, value: dict[str, Any]) -> None:
         raise UsageError(f"{path}: cannot write the job file: {error.strerror}") from None
 
 
-def with_key(text: str, score: str, key: str, value: dict[str, Any]) -> str | None:
-    """The text of a job file with a key of a score; None where the score is not written out.
+def with_key(text: str, section: Sequence[str], key: str, value: Any) -> str | None:
+    """The text of a job file with a key of a section; None where that is not written out.
 
-    >>> print(with_key("scores: {topic: {labels: [a, b]}}  # two", "topic", "found", {"t": 1}))
-    scores: {topic: {labels: [a, b], found: {t: 1}}}  # two
+    >>> print(with_key("scores: {topic: {labels: [a]}}  # one", ("scores", "topic"), "t", [1]))
+    scores: {topic: {labels: [a], t: [1]}}  # one
     """
-    scores = _below(yaml.compose(text, yaml.SafeLoader), "scores")
-    found = _below(scores[1], score) if scores else None
-    if found is None or found[1].start_mark.index < found[0].end_mark.index:
-        return None  # it is not there, or an alias of what is another score's
-    entry, about = f"{key}: {_shown(value)}", found[1]
+    about: Any = yaml.compose(text, yaml.SafeLoader)
+    for name in section:
+        found = _below(about, name)
+        if found is None or found[1].start_mark.index < found[0].end_mark.index:
+            return None  # it is not there, or an alias of what stands elsewhere
+        about = found[1]
+    entry = _shown({key: value})[1:-1]
     if isinstance(about, yaml.MappingNode):
         start, stop, new = _in_mapping(text, about, key, entry)
     elif about.tag == "tag:yaml.org,2002:null":

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from nocturna.tasks.corpus.fetched import kept_listing
 from nocturna.tasks.corpus.first_look import check_head
 from nocturna.tasks.corpus.hub import refuse_offline
 from nocturna.tasks.corpus.inputs import find_inputs
@@ -99,7 +100,8 @@ def check_corpus(source: Source, *, to_read: bool) -> None:
         UsageError: naming the file and the column.
     """
     if source.dataset is not None:
-        refuse_offline(f"data set {source.dataset}")
+        if kept_listing(source) is None:
+            refuse_offline(f"data set {source.dataset}")
         return
     remote = is_remote(source.path or "")
     with _unsaid(), suppress(Transient):  # the plan says the one and tries the other again

@@ -141,7 +141,7 @@ def test_either_offline_switch_keeps_us_offline(tmp_path, variable):
     sources = [COSAS, {"path": "hf://datasets/org/cosas/datos"}]
     answers, seen = ask(tmp_path, sources, **{variable: "1"})
     for found in answers:
-        assert f"{variable} is set; unset it or give local files" in found["error"]
+        assert f"{variable} is set, and `nocturna fetch` has not fetched it" in found["error"]
     assert seen == []
 
 

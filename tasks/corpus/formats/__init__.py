@@ -35,10 +35,12 @@ class Absent:
         lacking: kept columns that it does not have, with a line that says so.
         unsure: columns of which only the whole input can tell, with the line that says so if it
             does not have them.
+        names: the columns that its beginning shows, also those that the source does not name.
     """
 
     lacking: Mapping[str, str] = field(default_factory=dict)
     unsure: Mapping[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
 
 
 class Format(Protocol):

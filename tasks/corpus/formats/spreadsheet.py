@@ -27,7 +27,7 @@ _Row = tuple[int, list[Any]]
 
 def columns(source: Source, item: InputFile) -> Absent:
     names = next(_rows(source, item), (0, []))[1]
-    return Absent(require(source, item, names, set(names)))
+    return require(source, item, names, set(names))
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

@@ -27,7 +27,7 @@ _DOCUMENTS = ("conversion", "resource")
 
 
 def columns(source: Source, item: InputFile) -> Absent:
-    return Absent(require(source, item, ("text", *_HEADERS), {"text", *_HEADERS}))
+    return require(source, item, ("text", *_HEADERS), {"text", *_HEADERS})
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
