@@ -18,7 +18,8 @@ app = new_app()
 @with_job_options
 def score(
     source: Annotated[
-        str | None, typer.Argument(help="File, folder, glob or URI of the corpus.")
+        list[str] | None,
+        typer.Argument(help="File, folder, glob or URI of the corpus, or several of them."),
     ] = None,
     job: Annotated[Path | None, typer.Option("--job", help="A job file (YAML).")] = None,
     more: Annotated[
@@ -34,7 +35,7 @@ def score(
     **options: Any,
 ) -> None:
     """Score a corpus now, described by a job file, by options, or by both (options win)."""
-    described = described_job(source, job, options, more or ())
+    described = described_job(source or (), job, options, more or ())
     from nocturna.tasks.run.soundness import check_job
 
     try:

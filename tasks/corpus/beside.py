@@ -47,7 +47,7 @@ _ABOUT = frozenset(
 """Words in the names of files that are about a corpus, if they have no text column either."""
 
 
-def refuse_table(source: Source, found: list[Found], kind: str) -> None:
+def refuse_table(where: str, found: list[Found], kind: str) -> None:
     """Refuses the folder of a table format: files in it may be no part of the table any more.
 
     A glob or a file, which was asked for by name, is read with a warning.
@@ -56,19 +56,17 @@ def refuse_table(source: Source, found: list[Found], kind: str) -> None:
         UsageError: one line that names the kind of table and how to read it.
     """
     table = next(_tables(found), None)
-    if table is None and not is_remote(source.address):
-        table = _table_around(Path(found[0].path)) if found else None
+    if table is None and found and not is_remote(found[0].path):
+        table = _table_around(Path(found[0].path))
     if table is None:
         return
-    where, (_, what, how) = table
+    top, (_, what, how) = table
     if kind == "folder":
         raise UsageError(
-            f"{where or source.path}: is {what}, whose folder holds files that are no longer part "
+            f"{top or where}: is {what}, whose folder holds files that are no longer part "
             f"of it; {how}"
         )
-    log.warning(
-        "%s: lies in %s, so that it may be no longer part of it; %s", source.path, what, how
-    )
+    log.warning("%s: lies in %s, so that it may be no longer part of it; %s", where, what, how)
 
 
 def _tables(found: Iterable[Found]) -> Iterator[tuple[str, tuple[str, str, str]]]:

@@ -110,5 +110,6 @@ def refuse_absent(source: Source, lacks: Mapping[str, str]) -> None:
 
 def way_out(source: Source, item: InputFile) -> str:
     """How to go on without a file of several."""
-    alone = source.path is None or source.path.endswith(item.name)
+    few = len(source.paths) < 2
+    alone = few and (source.dataset is not None or source.place.endswith(item.name))
     return "" if alone else f"; if it is no part of the corpus: --exclude {item.name!r}"

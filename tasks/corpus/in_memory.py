@@ -2,11 +2,11 @@
 
 import pyarrow as pa
 
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
 from nocturna.tasks.corpus.first_look import check_whole
-from nocturna.tasks.corpus.inputs import list_inputs
 from nocturna.tasks.corpus.kept_types import with_kept_types
 from nocturna.tasks.corpus.one_input import read_input
 from nocturna.tasks.job.source import Source

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.control import go_on
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.first_look import check_whole
 from nocturna.tasks.corpus.held_lots import Held
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import list_inputs
 from nocturna.tasks.corpus.lot_writer import Known, Writer, put_texts
 from nocturna.tasks.corpus.lots import (
     Chunk,
@@ -121,7 +121,7 @@ def stage(
     if limit is not None:
         while len(lots) < len(groups) and rows_in(lots) < limit:
             lots.append(one(groups[len(lots)]))
-    elif len(groups) > 1 and is_remote(source.address):
+    elif len(groups) > 1 and any(map(is_remote, source.addresses)):
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             waiting = [pool.submit(copy_context().run, one, group) for group in groups]
             lots = [future.result() for future in waiting]

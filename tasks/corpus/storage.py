@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -218,10 +219,13 @@ def storage_errors(where: str) -> Iterator[None]:
 
 
 def with_credentials(source: Source, uri: str) -> str:
-    """A redacted URI with the user, password and query string of the source's own address."""
-    given = source.address
-    if redact(given) == uri:
-        return given
+    """A redacted URI with the user, password and query string of the address of the source
+    that holds it."""
+    shown = {redact(given): given for given in source.addresses}
+    if uri in shown:
+        return shown[uri]
+    holds = [path for path in shown if uri.startswith(re.split(r"[*?\[]", path)[0])]
+    given = shown[max(holds, key=len, default=next(iter(shown), ""))] if shown else ""
     user, scheme = user_of(given), given.partition("://")[0] + "://"
     return uri.replace(scheme, scheme + user, 1) if user and uri.startswith(scheme) else uri
 

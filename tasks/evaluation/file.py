@@ -112,7 +112,7 @@ def evaluate_file(
     known = [mapped[i] for i in kept]
     fitted = calibrate(known, found, part.labels, part.sums_to_one) if fit else None
     return FileEvaluation(
-        file=job.source.path or path,
+        file=job.source.place,
         task=task,
         model=part.model.label,
         rows=documents.num_rows + unreadable,

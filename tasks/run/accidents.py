@@ -97,10 +97,15 @@ def refuse_accidents(
 
 
 def place_of(source: Source) -> str:
-    """Where a corpus is, so that the same place has one name; without secrets."""
+    """Where a corpus is, so that the same place has one name; without secrets.
+
+    Several paths are a line each."""
     if source.dataset is not None:
         return f"hub:{source.dataset}/{source.config or 'default'}/{source.split}"
-    path = source.path or ""
+    return "\n".join(sorted(map(_place_of, source.paths)))
+
+
+def _place_of(path: str) -> str:
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
         return path.rstrip("/")

@@ -18,12 +18,13 @@ import pyarrow.parquet as pq
 import zstandard
 
 from nocturna.tasks.corpus import collector
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.document_tables import DISPOSED
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import build_index, read_rejects
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import list_inputs, look_at
+from nocturna.tasks.corpus.inputs import look_at
 from nocturna.tasks.corpus.lot_writer import Known
 from nocturna.tasks.corpus.lots import index_file, texts_file
 from nocturna.tasks.corpus.staging import Shelf, Staged, stage

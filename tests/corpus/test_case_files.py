@@ -121,7 +121,7 @@ def test_hf_save_to_disk(tmp_path, caplog):
         if state:
             write(tmp_path / folder / "state.json", state)
     assert names(source(tmp_path)) == ["info/data-0.arrow", "train/data-0.arrow"]
-    assert "working files of the library `datasets`: info/cache-1f2e3d.arrow" in caplog.text
+    assert "working files of the library `datasets` (info/cache-1f2e3d.arrow" in caplog.text
     write(tmp_path / "train/state.json", '{"_data_files": [], "_indices_data_files": ["i.arrow"]}')
     with pytest.raises(UsageError, match="a selection of the rows"):
         inputs_of(source(tmp_path))

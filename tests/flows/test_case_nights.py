@@ -127,3 +127,20 @@ def test_two_corpora_one_name(score, tmp_path):
     assert done.code == 2 and len(done.err.strip().splitlines()) == 1
     assert "out/notas" in done.err and "ventas" in done.err and "--name" in done.err
     assert len(found) == 3
+
+
+def test_a_corpus_of_several_paths(nocturna, small_models, tmp_path):
+    model = ["--topic-model", small_models["encoder"], "--method", "embedding"]
+    asked = ["--id", "id", "--no-sentiment", *model, "--labels", "queja,elogio"]
+    for name in ("a/1.jsonl", "b/1.jsonl", "b/1.csv"):
+        rows = [{"id": name, "text": f"Nota de {name}."}]
+        write(tmp_path / name, jsonl(rows) if name.endswith("l") else f"id,text\n{name},x\n")
+    done = nocturna("score", "a", "b/1.jsonl", *asked)
+    assert (done.code, "needs a --name" in done.err) == (2, True)
+    done = nocturna("score", "a", "b/1.jsonl", *asked, "--name", "dos", "--json")
+    assert done.json["counts"]["scored"] == 2, done.err
+    done = nocturna("score", "a", "b", "--include", "*.jsonl", *asked, "--name", "dos", "--json")
+    assert (done.code, done.json["counts"]["carried"]) == (0, 2), done.err
+    done = nocturna("score", "a", "b", "--include", "*.tsv", *asked, "--name", "dos")
+    assert done.code == 2 and "no file to read is left by `include`: *.tsv" in done.err
+    assert len(done.err.splitlines()) == 1
