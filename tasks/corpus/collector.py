@@ -1,12 +1,13 @@
 """What a row becomes: a document to be scored, a document with an error code, or a reject."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from nocturna.tasks.control import go_on
+from nocturna.tasks.corpus.columns import named_columns
 from nocturna.tasks.corpus.composed import composed_of, made_of, reading_of
 from nocturna.tasks.corpus.document_tables import (
     DOCUMENT_SCHEMA,
@@ -14,6 +15,7 @@ from nocturna.tasks.corpus.document_tables import (
     kept_name,
     written_name,
 )
+from nocturna.tasks.corpus.every_column import all_columns, check_names, text_and_id
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
 from nocturna.tasks.corpus.kept_json import column_of
@@ -22,7 +24,7 @@ from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
 from nocturna.tasks.corpus.row_ids import raw_of, read_id
 from nocturna.tasks.corpus.storage import Digest
 from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
-from nocturna.tasks.job.source import Source
+from nocturna.tasks.job.source import EVERY, Source
 
 _CHUNK_BYTES = 8 * 1024 * 1024
 _CHUNK_ROWS = 16_384
@@ -43,17 +45,22 @@ class Collector:
         digest: gets the stored bytes of the input in hand; None where it is not asked for.
         types: what the kept columns were met with.
         has_id: whether the documents of the input in hand bring their own id.
-        reading: the source as formats read it: with every column that a text or id is made of.
+        asked: the source with every column that it names, and those that a text or id is made of.
+        reading: the source as formats read it: as `asked`, and where `every` column is kept, with
+            those that were met.
         text, id: how those are made, where they are made of several columns.
     """
 
     def __init__(self, source: Source, emit: Emit) -> None:
         self.digest: Digest | None = None
-        self.types = KeptTypes(source.keep)
+        self._names = list(named_columns(source))
+        self.types = KeptTypes(self._names)
         self.has_id = source.id is not None
-        self.reading = reading_of(source)
+        self.every = EVERY in source.keep
+        self.reading = self.asked = reading_of(self._with_names(source))
         self.text, self.id = composed_of(source.text), composed_of(source.id, whole=True)
         self._source, self._emit = source, emit
+        self._known = {*self._names, *text_and_id(source)}
         self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
         self._unpacked: Unpacked | None = None
@@ -82,10 +89,12 @@ class Collector:
         self._unpacked = Unpacked(item) if item.compression else None
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
+        if self.every and item.size:
+            self.widen(all_columns(self.asked, item))
         format.read(self.reading, item, self)
         if unsure:
             self.flush()
-        absent = self._unmet & {*self.reading.keep}
+        absent = self._unmet & {*self.asked.keep}
         if self.reading.text in unsure and self._no_text == self._rows:
             absent.add(self.reading.text)
         if self.reading.id in unsure and self._no_id == self._rows:
@@ -95,7 +104,25 @@ class Collector:
     @property
     def keep(self) -> tuple[str, ...]:
         """The kept columns."""
-        return self._source.keep
+        return tuple(self._names)
+
+    def widen(self, names: Iterable[str]) -> None:
+        """Keeps further columns, null in the rows before, where every column is kept.
+
+        Raises:
+            UsageError: they are too many to be columns.
+        """
+        new = [name for name in names if name not in self._known and name]
+        if not new:
+            return
+        self._names += new
+        self._known |= {*new}
+        check_names(self._uri, self._names)
+        self._kept += [[MISSING] * len(self._ids) for _ in new]
+        self.reading = reading_of(self._with_names(self._source))
+
+    def _with_names(self, source: Source) -> Source:
+        return source.model_copy(update={"keep": tuple(self._names)})
 
     def finish(self) -> None:
         """Hands out what is left."""
@@ -107,7 +134,7 @@ class Collector:
         self._texts: list[Any] = []
         self._numbers: list[int] = []
         self._uris: list[str] = []
-        self._kept: list[list[Any]] = [[] for _ in self._source.keep]
+        self._kept: list[list[Any]] = [[] for _ in self._names]
         self._bytes = 0
 
     def add(
@@ -129,7 +156,7 @@ class Collector:
             row_of = dict(zip(self.reading.keep, kept, strict=True))
             self._unmet -= {name for name, value in row_of.items() if value is not MISSING}
             text, doc_id = made_of(self.text, text, row_of), made_of(self.id, doc_id, row_of)
-            kept = kept[: len(self._source.keep)]
+            kept = kept[: len(self._names)]
         if self.hold(row, doc_id, text, offset, size):
             for column, value in zip(self._kept, kept, strict=True):
                 column.append(value)
@@ -245,7 +272,7 @@ class Collector:
         ]
         named: list[tuple[str, pa.Array]] = []
         more: list[tuple[str, pa.Array]] = []
-        for at, name in enumerate(self._source.keep):
+        for at, name in enumerate(self._names):
             if kept is None:
                 values = self._kept[at]
                 if name in self._unmet and any(value is not MISSING for value in values):
@@ -276,7 +303,7 @@ class Collector:
         rejects = pa.Table.from_pylist(
             [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
         )
-        self._emit(joined(self._tables, self._source.keep), rejects)
+        self._emit(joined(self._tables, self._names), rejects)
         self._tables, self._rejects = [], []
         self._waiting = self._waiting_bytes = 0
 
@@ -291,6 +318,8 @@ def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
     types = KeptTypes(keep)
     for table in tables:
         for name in keep:
+            if kept_name(name) not in table.column_names:
+                continue
             values = table[kept_name(name)]
             types.add(name, values.type, seen_in(values, ""))
     return pa.concat_tables(

@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterable, Mapping
 
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.source import Source
+from nocturna.tasks.job.source import EVERY, Source
 
 log = logging.getLogger(__name__)
 
@@ -50,10 +50,15 @@ class Lacking:
             log.warning("no column %r, which is null in their rows: %s%s", name, names, more)
 
 
+def named_columns(source: Source) -> tuple[str, ...]:
+    """The kept columns that a source names one by one."""
+    return tuple(name for name in source.keep if name != EVERY)
+
+
 def wanted_columns(source: Source) -> list[tuple[str, str]]:
     """The role and name of each column that a source names."""
     ids = [("id", source.id)] if source.id is not None else []
-    return [("text", source.text), *ids, *(("keep", name) for name in source.keep)]
+    return [("text", source.text), *ids, *(("keep", name) for name in named_columns(source))]
 
 
 def require(

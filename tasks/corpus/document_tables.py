@@ -38,6 +38,11 @@ def kept_name(name: str) -> str:
     return _KEPT + name
 
 
+def is_kept(column: str) -> bool:
+    """Whether `kept_name` named a column."""
+    return column.startswith(_KEPT)
+
+
 def written_name(name: str) -> str:
     """What the column is called that has a kept one's numbers as they were written."""
     return _WRITTEN + name

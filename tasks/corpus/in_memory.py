@@ -28,7 +28,7 @@ def read_in_memory(source: Source) -> tuple[pa.Table, pa.Table]:
 
     rows = Collector(source, keep)
     listed = without_copies(source, list_inputs(source))
-    check_whole(rows.reading, [read_input(one, rows) for one in listed])
+    check_whole(rows.asked, [read_input(one, rows) for one in listed])
     rows.finish()
     types = rows.types.schema()
     return (

@@ -10,6 +10,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nocturna.tasks.corpus.columns import named_columns
 from nocturna.tasks.corpus.document_tables import kept_name, source_name
 from nocturna.tasks.corpus.kept import stored, stored_type
 from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
@@ -38,7 +39,7 @@ def build_index(
         trial: which rows are taken, where not all are.
     """
     source = staged.source
-    types = KeptTypes(source.keep)
+    types = KeptTypes(named_columns(source))
     failed: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for _, lot in staged.lots:
@@ -109,12 +110,10 @@ def read_rejects(folder: Path, chunk: int) -> pa.Table:
 def _retype_all(folder: Path, kept: pa.Schema) -> None:
     """Gives the kept columns of an index these types, as results hold them."""
     for path in sorted(folder.glob("index-*.parquet")):
-        schema = pq.read_schema(path)
-        if all(schema.field(field.name).type == stored_type(field.type) for field in kept):
+        there = [field for field in pq.read_schema(path) if field.name in kept.names]
+        if there == [field.with_type(stored_type(field.type)) for field in kept]:
             continue
         table = with_kept_types(pq.read_table(path), kept)
-        for field in kept:
-            at = table.schema.get_field_index(field.name)
-            values = stored(table[field.name], stored_type(field.type))
-            table = table.set_column(at, field.name, values)
-        rewrite(table, path)
+        columns = {name: table[name] for name in table.column_names if name not in kept.names}
+        columns |= {f.name: stored(table[f.name], stored_type(f.type)) for f in kept}
+        rewrite(pa.table(columns), path)

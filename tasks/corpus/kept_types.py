@@ -51,7 +51,7 @@ class KeptTypes:
 
     def add(self, name: str, kind: pa.DataType, seen: Seen) -> None:
         """Notes a type of a column."""
-        kinds = self._seen[name]
+        kinds = self._seen.setdefault(name, {})
         kinds[kind] = kinds[kind] | seen if kind in kinds else seen
 
     def join(self, other: "KeptTypes") -> None:
@@ -130,9 +130,15 @@ def converted(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array
 
 
 def with_kept_types(documents: pa.Table, types: pa.Schema) -> pa.Table:
-    """Documents whose kept columns have these types; numbers become text as they were written."""
+    """Documents whose kept columns have these types; numbers become text as they were written.
+
+    A column that they do not have is null.
+    """
     for field in types:
         at = documents.schema.get_field_index(field.name)
+        if at < 0:
+            documents = documents.append_column(field, pa.nulls(len(documents), field.type))
+            continue
         if documents.schema.field(at).type == field.type:
             continue
         written = written_name(source_name(field.name))

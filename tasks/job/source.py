@@ -8,7 +8,20 @@ from nocturna.tasks.addresses import note_secrets, recall, redact, remember
 from nocturna.tasks.job.base import Section, as_names, option, refuse_secrets
 from nocturna.tasks.job.listed import Texts
 
+EVERY = "*"
+"""Stands among the kept columns for every other one that is neither text nor id."""
+
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
+
+
+def _kept_as(entry: str) -> tuple[str, str]:
+    """A kept column and its name in the results, from `column` or `column=name`."""
+    column, renamed, name = (part.strip() for part in entry.rpartition("="))
+    if not renamed:
+        return entry, entry
+    if not column or not name:
+        raise ValueError(f"{entry!r}: write column=name, or the column alone")
+    return column, name
 
 
 def _one_or_several(path: Any) -> Any:
@@ -77,7 +90,8 @@ class Source(Section):
     )
     keep: Texts = Field(
         (),
-        description="Source columns to carry to the results.",
+        description="Source columns to carry to the results, as in date or date=day to rename it; "
+        "* is every column but text and id.",
         json_schema_extra=option("--keep"),
     )
     include: Texts = Field(
@@ -137,6 +151,16 @@ class Source(Section):
         """Where the documents are, to be shown."""
         return self.dataset or ", ".join(self.paths)
 
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The kept columns under their names in the source; EVERY may be one of them."""
+        return tuple(column for column, _ in map(_kept_as, self.keep))
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The name in the results of each kept column that gets another one."""
+        return {column: name for column, name in map(_kept_as, self.keep) if column != name}
+
     def known_as(self, job: str) -> None:
         """Keeps the secrets of a job's source for this process and its children, or finds them."""
         for path in self.paths:
@@ -171,7 +195,14 @@ class Source(Section):
     @field_validator("keep")
     @classmethod
     def _each_once(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(keep))
+        keep = tuple(dict.fromkeys(keep))
+        columns = [column for column, _ in map(_kept_as, keep)]
+        twice = next((column for column in columns if columns.count(column) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the column {twice!r} is kept twice; give it one name")
+        if EVERY in columns and EVERY not in keep:
+            raise ValueError(f"{EVERY} is every column; it cannot be renamed")
+        return keep
 
     @field_validator("delimiter")
     @classmethod

@@ -13,6 +13,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.base import ScoreOptions
 from nocturna.tasks.job.job import Job, Source
+from nocturna.tasks.job.source import EVERY
 from nocturna.tasks.results.identity import Accident, Identity, accidents, identity_of
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
@@ -48,15 +49,16 @@ def described_identity(job: Job, scores: Mapping[str, ScorePlan | None]) -> Iden
     planned = tuple(score for score in scores.values() if score is not None)
     columns = Columns(
         scores=planned,
-        keep=pa.schema([pa.field(name, pa.null()) for name in job.kept]),
+        keep=pa.schema([pa.field(name, pa.null()) for name in job.kept if name != EVERY]),
+        renamed=job.source.renamed,
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )
     found = identity_for(job, results_schema(columns, job.name))
     unknown = {name: _labels_of(job.scores[name]) for name in scores if scores[name] is None}
-    if not unknown:
-        return found
-    return replace(found, scores={**found.scores, **unknown}, columns=None)
+    if unknown or EVERY in job.kept:
+        return replace(found, scores={**found.scores, **unknown}, columns=None)
+    return found
 
 
 def _labels_of(options: ScoreOptions) -> tuple[str, ...] | None:

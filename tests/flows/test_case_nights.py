@@ -129,6 +129,36 @@ def test_two_corpora_one_name(score, tmp_path):
     assert len(found) == 3
 
 
+def test_renamed_and_all_columns_night_after_night(score, tmp_path):
+    def put(name, *rows):
+        found = [{"id": i, "text": f"Nota {i}.", **more} for i, more in rows]
+        write(tmp_path / "notas" / name, jsonl(found))
+
+    keep = ["--keep", "fecha=dia,*"]
+    put("1.jsonl", ("a", {"fecha": "lunes", "n": 1}), ("b", {"fecha": "lunes", "n": 2, "raro": 0}))
+    done, found = score("notas", *keep)
+    assert done.code == 0, done.err
+    assert list(found.columns[found.columns.get_loc("dia") :][:3]) == ["dia", "n", "raro"]
+    done, found = score("notas", *keep)
+    assert (done.json["counts"]["carried"], done.json["counts"]["rewritten"]) == (2, 0)
+    put("1.jsonl", ("a", {"fecha": "martes", "n": 1.5}), ("b", {"fecha": "lunes", "n": 2}))
+    put("2.jsonl", ("c", {"fecha": "lunes", "n": 3, "nuevo": True}))
+    done, found = score("notas", *keep)
+    assert done.code == 0, done.err
+    assert done.json["counts"]["scored"] == 1
+    assert found.dia.to_dict() == {"a": "martes", "b": "lunes", "c": "lunes"}
+    assert found.n.to_dict() == {"a": 1.5, "b": 2.0, "c": 3.0}
+    assert found.raro.isna().all() and found.nuevo.to_list() == [None, None, True]
+    assert "no file has the columns 'raro' of last night" in done.err
+    done, _ = score("notas", "--keep", "fecha,*")
+    assert done.code == 2 and "columns would vanish: 'dia'" in done.err
+    done, _ = score("notas", "--keep", "fecha=n,*")
+    assert done.code == 2 and "would both be named 'n'" in done.err
+    done, _ = score("notas", "--keep", "fecha=Status")
+    assert done.code == 2 and "fecha=Status: every job has or may have" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
 def test_a_corpus_of_several_paths(nocturna, small_models, tmp_path):
     model = ["--topic-model", small_models["encoder"], "--method", "embedding"]
     asked = ["--id", "id", "--no-sentiment", *model, "--labels", "queja,elogio"]

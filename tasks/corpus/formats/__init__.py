@@ -9,6 +9,8 @@ A format is a module, here or under an entry point of the group `nocturna.format
 - `has_rows(source, item)`: whether an input has a row.
 - `read(source, item, rows)`: hands every row of an input to a `Collector`, in order and once. A row
   that cannot be read is a reject with its reason, never an exception.
+- `names(source, item)`, where `keep: "*"` is to work: the columns of an input, as far as its
+  beginning tells. What comes later a reader says itself, with `rows.widen(names)`.
 
 Each raises a UsageError of one line where an input cannot be read at all.
 """

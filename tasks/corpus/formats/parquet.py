@@ -20,6 +20,12 @@ def columns(source: Source, item: InputFile) -> Absent:
     return schema_columns(source, item)
 
 
+def names(source: Source, item: InputFile) -> list[str]:
+    from nocturna.tasks.corpus import columnar
+
+    return list(columnar.schema_of(source, item).names)
+
+
 def has_rows(source: Source, item: InputFile) -> bool:
     from nocturna.tasks.corpus import columnar
 

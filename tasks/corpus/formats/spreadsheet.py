@@ -26,8 +26,13 @@ _Row = tuple[int, list[Any]]
 
 
 def columns(source: Source, item: InputFile) -> Absent:
-    names = next(_rows(source, item), (0, []))[1]
-    return Absent(require(source, item, names, set(names)))
+    there = next(_rows(source, item), (0, []))[1]
+    return Absent(require(source, item, there, set(there)))
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    header = next(_rows(source, item), (0, []))[1]
+    return [str(name) for name in header if isinstance(name, str)]
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

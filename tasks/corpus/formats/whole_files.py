@@ -23,6 +23,10 @@ def columns(source: Source, item: InputFile) -> Absent:
     return Absent()
 
 
+def names(source: Source, item: InputFile) -> list[str]:
+    return []
+
+
 def has_rows(source: Source, item: InputFile) -> bool:
     return True
 
