@@ -19,7 +19,7 @@ _SCAN = (
     "write its current rows to a file first, in DuckDB: COPY (FROM {}('FOLDER')) TO 'rows.parquet'"
 )
 _TABLES = (
-    (r"(^|.*/)_delta_log/.*", "a Delta table", _SCAN.format("delta_scan")),
+    (r"(^|.*/)_delta_log/.*", "a Delta table", "name its folder by itself, to read its live files"),
     (
         r"(^|.*/)metadata/(version-hint\.text|[^/]*\.metadata\.json|snap-[^/]*\.avro)",
         "an Iceberg table",

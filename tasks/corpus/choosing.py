@@ -12,6 +12,7 @@ from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
 from nocturna.tasks.corpus.columns import MissingColumn
 from nocturna.tasks.corpus.composed import reading_of
+from nocturna.tasks.corpus.delta_source import is_delta, live_files
 from nocturna.tasks.corpus.file_names import (
     endings_of,
     format_of,
@@ -75,7 +76,8 @@ def list_inputs(source: Source) -> list[Listed]:
         found = [remote_file(uri) for uri in dataset_files(source)]
         chosen = _choose(source, source.dataset, found, "data set", left_out)
     elif len(source.addresses) == 1:
-        chosen = _choose(source, source.place, *list_files(source.addresses[0]), left_out)
+        (address,) = source.addresses
+        chosen = _choose(source, address, *list_files(address), left_out)
     else:
         chosen = _of_several(source, left_out)
     if not chosen:
@@ -102,7 +104,7 @@ def _of_several(source: Source, left_out: LeftOut) -> list[Listed]:
     for address in source.addresses:
         found, kind = list_files(address)
         top = redact(found[0].path).removesuffix(found[0].name).rstrip("/") if found else ""
-        by_place.append((top, _choose(source, redact(address), found, kind, left_out)))
+        by_place.append((top, _choose(source, address, found, kind, left_out)))
     labels = _labels([top for top, _ in by_place])
     listed: dict[str, Listed] = {}
     for top, chosen in by_place:
@@ -126,10 +128,21 @@ def _labels(tops: list[str]) -> dict[str, str]:
 
 
 def _choose(
-    source: Source, where: str, found: list[Found], kind: str, left_out: LeftOut
+    source: Source, address: str, found: list[Found], kind: str, left_out: LeftOut
 ) -> list[Listed]:
     """The files to read of one path with their formats; none where the job leaves them all out."""
+    where = redact(address)
+    table = kind == "folder" and is_delta(found)
+    if table:
+        data = [file for file in found if file.name.endswith(".parquet")]
+        found = live_files(address, found, source.delta_version)
+        left_out.note("no longer part of the Delta table", data, found)
+    elif source.delta_version is not None:
+        raise UsageError(f"{where}: is no Delta table; leave `delta_version` out")
     asked = [file for file in found if _is_asked_for(source, file)]
+    if table:
+        left_out.note(_AS_ASKED, found, asked)
+        return [(file, "parquet") for file in asked]
     if kind in ("file", "data set"):
         left_out.note(_AS_ASKED, found, asked)
         return [(file, _format_or_error(source, file)) for file in asked]

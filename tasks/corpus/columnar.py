@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nocturna.tasks.corpus.delta_source import fixed_columns
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
@@ -28,9 +29,9 @@ def schema_of(source: Source, item: InputFile) -> pa.Schema:
         UsageError: if the file is cut off or is not of its format.
     """
     with _format_errors(item), open_raw(source, item) as raw:
-        if item.format == "parquet":
-            return _parquet(raw).schema_arrow
-        return _open_arrow(raw).schema
+        found = _parquet(raw).schema_arrow if item.format == "parquet" else _open_arrow(raw).schema
+    more = fixed_columns(item.fixed).schema
+    return pa.schema([*found, *(field for field in more if field.name not in found.names)])
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
@@ -58,7 +59,8 @@ def iter_batches(
     """
     if not item.size:
         return
-    names = list(dict.fromkeys(columns))
+    fixed = fixed_columns(item.fixed)
+    names = [name for name in dict.fromkeys(columns) if name not in fixed.schema.names]
     unpacked = Unpacked(item, inside=True)
     with _format_errors(item):
         raw = open_raw(source, item)
@@ -70,6 +72,8 @@ def iter_batches(
             if batch is None:
                 return
             if batch.num_rows:
+                for name, value in zip(fixed.schema.names, fixed.columns, strict=True):
+                    batch = batch.append_column(name, pa.repeat(value[0], batch.num_rows))
                 size = sum(map(_plain_bytes, batch.columns))
                 unpacked.add(size)
                 rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))

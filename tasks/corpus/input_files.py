@@ -16,6 +16,8 @@ class InputFile:
             `mtime:...` where it gives no more than a time.
         name: the path inside the folder or glob that was given; names the documents of `files`.
         rows: records in it, good and bad together.
+        fixed: columns beside those of the file that have one value in all of its rows, as
+            `delta_source` writes them; empty once it is read.
     """
 
     uri: str
@@ -25,6 +27,7 @@ class InputFile:
     fingerprint: str
     name: str
     rows: int = 0
+    fixed: str = ""
 
 
 MISSING = object()

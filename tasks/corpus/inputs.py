@@ -29,7 +29,8 @@ def look_at(source: Source, file: Found, format: str) -> InputFile:
     """
     size = int(file.info.get("size") or 0)
     mark = mark_of(source, file.path, file.info) if is_remote(file.path) else ""
-    item = InputFile(file.path, format, None, size, mark, file.name)
+    fixed = str(file.info.get("fixed") or "")
+    item = InputFile(file.path, format, None, size, mark, file.name, fixed=fixed)
     start = b""
     if size:
         with storage_errors(file.path), open_raw(source, item) as stream:

@@ -116,7 +116,8 @@ def members(source: Source, lists: Iterable[str], listed: Iterable[Listed]) -> I
     for file, format in listed:
         mark = mark_of(source, file.path, file.info)
         size, code = str(file.info.get("size")), _code_of(format)
-        about = (common, file.path, file.name, size, format, code, mark)
+        fixed = str(file.info.get("fixed") or "")
+        about = (common, file.path, file.name, size, format, code, mark, fixed)
         key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:32]
         yield Member((file, format), key if mark else None)
 

@@ -47,4 +47,4 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
         same = not now or now == item.fingerprint
     if not same:
         raise NocturnaError(f"{item.uri}: changed while it was being read; run again")
-    return item, lacks
+    return replace(item, fixed=""), lacks

@@ -105,6 +105,12 @@ class Source(Section):
         description="Files of a folder or glob to leave out, by name or pattern, as in *.csv.",
         json_schema_extra=option("--exclude"),
     )
+    delta_version: int | None = Field(
+        None,
+        ge=0,
+        description="Version of a Delta table to read; the newest one if none.",
+        json_schema_extra=option("--delta-version"),
+    )
     delimiter: str | None = Field(
         None,
         description="What separates the fields of CSV and TSV files: one character, or comma, "
