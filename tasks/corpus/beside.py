@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
-from nocturna.tasks.corpus.storage import filesystem, storage_errors, with_credentials
+from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -74,7 +75,8 @@ def _tables(found: Iterable[Found]) -> Iterator[tuple[str, tuple[str, str, str]]
         for table in _TABLES:
             if mark := re.fullmatch(table[0], file.name):
                 inside = file.name[: mark.end(1)].rstrip("/")
-                top = redact(file.path).removesuffix(file.name)
+                path = redact(file.path)
+                top = path.removesuffix(file.name) if path.endswith(file.name) else ""
                 yield (top + inside).rstrip("/"), table
 
 
@@ -157,12 +159,10 @@ def without_files_about(
 
 
 def _json_of(source: Source, file: Found) -> dict[str, Any]:
-    with storage_errors(file.path):
-        if is_remote(file.path):
-            fs, path = filesystem(with_credentials(source, file.path))
-            content = fs.cat_file(path)
-        else:
-            content = Path(file.path).read_bytes()
+    size = int(file.info.get("size") or 0)
+    item = InputFile(file.path, "json", None, size, "", file.name)
+    with storage_errors(file.path), open_raw(source, item) as raw:
+        content = raw.read()
     try:
         found = json.loads(content)
     except ValueError:

@@ -8,11 +8,11 @@ from fnmatch import fnmatchcase
 from functools import partial
 from pathlib import PurePosixPath
 
-from nocturna.tasks.addresses import redact
+from nocturna.tasks.addresses import member_of, redact
+from nocturna.tasks.corpus.archives import members_of, refuse_nested, refuse_unread, with_members
 from nocturna.tasks.corpus.beside import refuse_table, without_files_about, without_working_files
 from nocturna.tasks.corpus.columns import MissingColumn
 from nocturna.tasks.corpus.composed import reading_of
-from nocturna.tasks.corpus.delta_source import is_delta, live_files
 from nocturna.tasks.corpus.file_names import (
     endings_of,
     format_of,
@@ -26,6 +26,7 @@ from nocturna.tasks.corpus.hub import dataset_files
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at, some_names
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
+from nocturna.tasks.corpus.log_tables import live_files
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -77,7 +78,7 @@ def list_inputs(source: Source) -> list[Listed]:
         chosen = _choose(source, source.dataset, found, "data set", left_out)
     elif len(source.addresses) == 1:
         (address,) = source.addresses
-        chosen = _choose(source, address, *list_files(address), left_out)
+        chosen = _choose(source, address, *_files_at(source, address), left_out)
     else:
         chosen = _of_several(source, left_out)
     if not chosen:
@@ -102,7 +103,7 @@ def _of_several(source: Source, left_out: LeftOut) -> list[Listed]:
     """The files of several paths, each under a name that tells folders of the same name apart."""
     by_place: list[tuple[str, list[Listed]]] = []
     for address in source.addresses:
-        found, kind = list_files(address)
+        found, kind = _files_at(source, address)
         top = redact(found[0].path).removesuffix(found[0].name).rstrip("/") if found else ""
         by_place.append((top, _choose(source, address, found, kind, left_out)))
     labels = _labels([top for top, _ in by_place])
@@ -132,24 +133,23 @@ def _choose(
 ) -> list[Listed]:
     """The files to read of one path with their formats; none where the job leaves them all out."""
     where = redact(address)
-    table = kind == "folder" and is_delta(found)
-    if table:
-        data = [file for file in found if file.name.endswith(".parquet")]
-        found = live_files(address, found, source.delta_version)
-        left_out.note("no longer part of the Delta table", data, found)
-    elif source.delta_version is not None:
-        raise UsageError(f"{where}: is no Delta table; leave `delta_version` out")
-    asked = [file for file in found if _is_asked_for(source, file)]
-    if table:
-        left_out.note(_AS_ASKED, found, asked)
+    live = live_files(source, address, found if kind == "folder" else [])
+    if live is not None:
+        left_out.note("no longer part of the table", filter(_is_parquet, found), live)
+        asked = [file for file in live if _is_asked_for(source, file)]
+        left_out.note(_AS_ASKED, live, asked)
         return [(file, "parquet") for file in asked]
+    found, kind = _opened_up(source, found, kind)
+    asked = [file for file in found if _is_asked_for(source, file)]
     if kind in ("file", "data set"):
         left_out.note(_AS_ASKED, found, asked)
-        return [(file, _format_or_error(source, file)) for file in asked]
+        return [(refuse_unread(file), _format_or_error(source, file)) for file in asked]
     refuse_table(where, found, kind)
     left_out.note(_AS_ASKED, found, asked)
     visible = [file for file in asked if not is_hidden(file.name)]
     left_out.note("hidden", asked, visible)
+    for file in visible:
+        refuse_nested(file)
     if source.format != "auto" and not endings_of(source.format):
         chosen = [(file, source.format) for file in visible]
     else:
@@ -157,10 +157,41 @@ def _choose(
     if not chosen and (asked or not found):
         names = some_names(file.name for file in found)
         raise UsageError(
-            f"{where}: no file to read ({'the folder is empty' if not found else names}); "
+            f"{where}: no file to read ({'it is empty' if not found else names}); "
             "check the path or set `format`"
         )
-    return chosen
+    return [(refuse_unread(file), format) for file, format in chosen]
+
+
+def _is_parquet(file: Found) -> bool:
+    return format_of(file.name) == "parquet"
+
+
+def _files_at(source: Source, address: str) -> tuple[list[Found], str]:
+    """As `list_files`, also for the address of members of an archive."""
+    member = member_of(address)
+    if member is None:
+        return list_files(address)
+    files = [one for file in list_files(member[2])[0] for one in members_of(source, file)]
+    asked = [file for file in files if _is_member(file.path, member[1])]
+    if not asked:
+        raise UsageError(f"{redact(address)}: not found; check the path")
+    return asked, "glob"
+
+
+def _is_member(path: str, pattern: str) -> bool:
+    name = (member_of(path) or ("", "", ""))[1]
+    return name == pattern or fnmatchcase(name, pattern)
+
+
+def _opened_up(source: Source, found: list[Found], kind: str) -> tuple[list[Found], str]:
+    """The files of a path with those in archives, and what it is then."""
+
+    def leave(file: Found) -> bool:
+        return is_hidden(file.name) or any(map(_matcher(file), source.exclude))
+
+    opened = found if kind == "data set" else with_members(source, found, leave)
+    return opened, kind if opened == found else "folder"
 
 
 def _with_rows(source: Source, visible: list[Found], left_out: LeftOut) -> list[Listed]:
@@ -170,7 +201,7 @@ def _with_rows(source: Source, visible: list[Found], left_out: LeftOut) -> list[
     rows = [file for file in saved if not is_companion(file.name)]
     left_out.note("not part of the corpus by their names", saved, rows)
     listed = list(_with_formats(source, rows))
-    left_out.note("of no format to read here", rows, [file for file, _ in listed])
+    left_out.note("of no format to read here", rows, [refuse_unread(file) for file, _ in listed])
     chosen = without_files_about(listed, partial(_has_text, source))
     why = f"without a column {source.text!r}, beside files that have it"
     left_out.note(why, [file for file, _ in listed], [file for file, _ in chosen])
@@ -179,15 +210,15 @@ def _with_rows(source: Source, visible: list[Found], left_out: LeftOut) -> list[
 
 def _is_asked_for(source: Source, file: Found) -> bool:
     """Whether `include` and `exclude` say that a file is to be read."""
-    matches = _matcher(file.name)
+    matches = _matcher(file)
     included = not source.include or any(map(matches, source.include))
     return included and not any(map(matches, source.exclude))
 
 
-def _matcher(name: str) -> Callable[[str], bool]:
-    """What tells whether a pattern means a file: its path, its name, or a folder that it is in."""
-    path = unicodedata.normalize("NFC", name)
-    names = (path, PurePosixPath(path).name)
+def _matcher(file: Found) -> Callable[[str], bool]:
+    """What tells whether a pattern means a file: its path, its name, a folder or archive around."""
+    paths = [unicodedata.normalize("NFC", p) for p in (file.name, file.info.get("archive")) if p]
+    names = [*paths, *(PurePosixPath(path).name for path in paths)]
 
     def matches(pattern: str) -> bool:
         pattern = unicodedata.normalize("NFC", pattern).removeprefix("./")

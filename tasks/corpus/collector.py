@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from nocturna.tasks.control import go_on
 from nocturna.tasks.corpus.columns import named_columns
-from nocturna.tasks.corpus.composed import composed_of, made_of, reading_of
+from nocturna.tasks.corpus.composed import composed_of, made_of, reading_with
 from nocturna.tasks.corpus.document_tables import (
     DOCUMENT_SCHEMA,
     REJECT_SCHEMA,
@@ -19,11 +19,11 @@ from nocturna.tasks.corpus.every_column import all_columns, check_names, text_an
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
 from nocturna.tasks.corpus.kept_json import column_of
-from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
+from nocturna.tasks.corpus.kept_types import KeptTypes, joined, seen_in
 from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
 from nocturna.tasks.corpus.row_ids import raw_of, read_id
 from nocturna.tasks.corpus.storage import Digest
-from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
+from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked, is_packed
 from nocturna.tasks.job.source import EVERY, Source
 
 _CHUNK_BYTES = 8 * 1024 * 1024
@@ -37,15 +37,15 @@ class Collector:
     """Gathers the rows of inputs into chunks of Arrow tables, a few megabytes each.
 
     Args:
-        emit: called with each chunk. Documents have DOCUMENT_SCHEMA and the kept source columns,
-            of types that hold what the chunk has, and where a value has another form as it was
-            written, a column with that.
+        emit: called with each chunk. Documents have DOCUMENT_SCHEMA, the kept source columns of
+            types that hold what the chunk has, and columns of values that were written otherwise.
 
     Attributes:
         digest: gets the stored bytes of the input in hand; None where it is not asked for.
         types: what the kept columns were met with.
         has_id: whether the documents of the input in hand bring their own id.
         asked: the source with every column that it names, and those that a text or id is made of.
+        keep: the kept columns.
         reading: the source as formats read it: as `asked`, and where `every` column is kept, with
             those that were met.
         text, id: how those are made, where they are made of several columns.
@@ -53,14 +53,14 @@ class Collector:
 
     def __init__(self, source: Source, emit: Emit) -> None:
         self.digest: Digest | None = None
-        self._names = list(named_columns(source))
-        self.types = KeptTypes(self._names)
+        self.keep = list(named_columns(source))
+        self.types = KeptTypes(self.keep)
         self.has_id = source.id is not None
         self.every = EVERY in source.keep
-        self.reading = self.asked = reading_of(self._with_names(source))
+        self.reading = self.asked = reading_with(self.keep, source)
         self.text, self.id = composed_of(source.text), composed_of(source.id, whole=True)
         self._source, self._emit = source, emit
-        self._known = {*self._names, *text_and_id(source)}
+        self._known = {*self.keep, *text_and_id(source)}
         self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
         self._unpacked: Unpacked | None = None
@@ -86,7 +86,7 @@ class Collector:
             self.flush()
         self._uri = item.uri
         self.has_id = self._source.id is not None or getattr(format, "OWN_IDS", False)
-        self._unpacked = Unpacked(item) if item.compression else None
+        self._unpacked = Unpacked(item) if is_packed(item) else None
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
         if self.every and item.size:
@@ -101,28 +101,19 @@ class Collector:
             absent.add(str(self.reading.id))
         return replace(item, rows=self._rows), absent
 
-    @property
-    def keep(self) -> tuple[str, ...]:
-        """The kept columns."""
-        return tuple(self._names)
-
     def widen(self, names: Iterable[str]) -> None:
         """Keeps further columns, null in the rows before, where every column is kept.
 
         Raises:
             UsageError: they are too many to be columns.
         """
-        new = [name for name in names if name not in self._known and name]
-        if not new:
+        if not (new := [name for name in names if name and name not in self._known]):
             return
-        self._names += new
+        self.keep += new
         self._known |= {*new}
-        check_names(self._uri, self._names)
+        check_names(self._uri, self.keep)
         self._kept += [[MISSING] * len(self._ids) for _ in new]
-        self.reading = reading_of(self._with_names(self._source))
-
-    def _with_names(self, source: Source) -> Source:
-        return source.model_copy(update={"keep": tuple(self._names)})
+        self.reading = reading_with(self.keep, self._source)
 
     def finish(self) -> None:
         """Hands out what is left."""
@@ -134,7 +125,7 @@ class Collector:
         self._texts: list[Any] = []
         self._numbers: list[int] = []
         self._uris: list[str] = []
-        self._kept: list[list[Any]] = [[] for _ in self._names]
+        self._kept: list[list[Any]] = [[] for _ in self.keep]
         self._bytes = 0
 
     def add(
@@ -156,7 +147,7 @@ class Collector:
             row_of = dict(zip(self.reading.keep, kept, strict=True))
             self._unmet -= {name for name, value in row_of.items() if value is not MISSING}
             text, doc_id = made_of(self.text, text, row_of), made_of(self.id, doc_id, row_of)
-            kept = kept[: len(self._names)]
+            kept = kept[: len(self.keep)]
         if self.hold(row, doc_id, text, offset, size):
             for column, value in zip(self._kept, kept, strict=True):
                 column.append(value)
@@ -272,7 +263,7 @@ class Collector:
         ]
         named: list[tuple[str, pa.Array]] = []
         more: list[tuple[str, pa.Array]] = []
-        for at, name in enumerate(self._names):
+        for at, name in enumerate(self.keep):
             if kept is None:
                 values = self._kept[at]
                 if name in self._unmet and any(value is not MISSING for value in values):
@@ -303,25 +294,6 @@ class Collector:
         rejects = pa.Table.from_pylist(
             [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
         )
-        self._emit(joined(self._tables, self._names), rejects)
+        self._emit(joined(self._tables, self.keep), rejects)
         self._tables, self._rejects = [], []
         self._waiting = self._waiting_bytes = 0
-
-
-def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
-    """Documents of one chunk, each kept column of one type."""
-    if not tables:
-        fields = [pa.field(kept_name(name), pa.null()) for name in keep]
-        return pa.schema([*DOCUMENT_SCHEMA, *fields]).empty_table()
-    if len(tables) == 1:
-        return tables[0]
-    types = KeptTypes(keep)
-    for table in tables:
-        for name in keep:
-            if kept_name(name) not in table.column_names:
-                continue
-            values = table[kept_name(name)]
-            types.add(name, values.type, seen_in(values, ""))
-    return pa.concat_tables(
-        [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
-    )

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.delta_source import fixed_columns
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.log_tables import fixed_columns
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError

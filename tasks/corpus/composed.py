@@ -1,7 +1,7 @@
 """Texts and ids that are made of several columns of a row, as in `{titulo}. {cuerpo}`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,6 +71,11 @@ def reading_of(source: Source) -> Source:
     }
     keep = tuple(dict.fromkeys([*source.keep, *more]))
     return source.model_copy(update={**first, "keep": keep})
+
+
+def reading_with(keep: Iterable[str], source: Source) -> Source:
+    """As `reading_of`, with other kept columns."""
+    return reading_of(source.model_copy(update={"keep": tuple(keep)}))
 
 
 def made_of(made: Composed | None, plain: Any, row: Mapping[str, Any]) -> Any:

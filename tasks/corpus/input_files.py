@@ -8,7 +8,8 @@ class InputFile:
     """One input.
 
     Attributes:
-        uri: an absolute local path, or a URI without credentials and query string.
+        uri: an absolute local path, a URI without credentials and query string, or
+            `zip://member::archive`.
         format: name of its format.
         compression: gzip, zstd, bzip2, xz or None.
         size: bytes as stored.
@@ -17,7 +18,8 @@ class InputFile:
         name: the path inside the folder or glob that was given; names the documents of `files`.
         rows: records in it, good and bad together.
         fixed: columns beside those of the file that have one value in all of its rows, as
-            `delta_source` writes them; empty once it is read.
+            `log_tables` writes them; empty once it is read.
+        stored: bytes that it takes in an archive that is packed; None of other files.
     """
 
     uri: str
@@ -28,6 +30,7 @@ class InputFile:
     name: str
     rows: int = 0
     fixed: str = ""
+    stored: int | None = None
 
 
 MISSING = object()

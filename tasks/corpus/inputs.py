@@ -30,7 +30,9 @@ def look_at(source: Source, file: Found, format: str) -> InputFile:
     size = int(file.info.get("size") or 0)
     mark = mark_of(source, file.path, file.info) if is_remote(file.path) else ""
     fixed = str(file.info.get("fixed") or "")
-    item = InputFile(file.path, format, None, size, mark, file.name, fixed=fixed)
+    item = InputFile(
+        file.path, format, None, size, mark, file.name, fixed=fixed, stored=file.info.get("stored")
+    )
     start = b""
     if size:
         with storage_errors(file.path), open_raw(source, item) as stream:

@@ -6,14 +6,19 @@ that holds all of its values becomes text.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as t
 
-from nocturna.tasks.corpus.document_tables import kept_name, source_name, written_name
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    kept_name,
+    source_name,
+    written_name,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -148,6 +153,25 @@ def with_kept_types(documents: pa.Table, types: pa.Schema) -> pa.Table:
             values = pc.coalesce(documents[written].cast(field.type), values)
         documents = documents.set_column(at, field, values)
     return documents
+
+
+def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
+    """Documents of one chunk, each kept column of one type."""
+    if not tables:
+        fields = [pa.field(kept_name(name), pa.null()) for name in keep]
+        return pa.schema([*DOCUMENT_SCHEMA, *fields]).empty_table()
+    if len(tables) == 1:
+        return tables[0]
+    types = KeptTypes(keep)
+    for table in tables:
+        for name in keep:
+            if kept_name(name) not in table.column_names:
+                continue
+            values = table[kept_name(name)]
+            types.add(name, values.type, seen_in(values, ""))
+    return pa.concat_tables(
+        [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
+    )
 
 
 def texts_of(values: pa.Array | pa.ChunkedArray) -> list[str | None]:

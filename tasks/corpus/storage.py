@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.addresses import is_remote, member_of, redact, user_of
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.web import WebFiles, is_web
@@ -119,6 +119,11 @@ def open_raw(source: Source, item: InputFile, digest: Digest | None = None) -> A
 
 
 def _opened(source: Source, item: InputFile) -> Any:
+    if member_of(item.uri):
+        from nocturna.tasks.corpus.opened_archives import open_member
+
+        with storage_errors(item.uri):
+            return open_member(source, item)
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
@@ -140,8 +145,13 @@ def mark_of(source: Source, uri: str, info: dict[str, Any] | None = None) -> str
     (`etag:`), else the time it was written (`mtime:`).
 
     Args:
-        info: what the store has just said of it.
+        info: what the store has just said of it; `mark` in it is that.
     """
+    if info is not None and "mark" in info:
+        return str(info["mark"])
+    if (member := member_of(uri)) is not None:
+        mark = mark_of(source, member[2])
+        return f"{mark}/{member[1]}" if mark else ""
     if not is_remote(uri):
         with storage_errors(uri):
             found = Path(uri).stat()
@@ -175,11 +185,22 @@ def _mark_in(info: dict[str, Any]) -> str:
 
 def state_of(uri: str) -> tuple[int, ...]:
     """What changes of a local file when it is written; nothing is known of a remote one."""
+    if (member := member_of(uri)) is not None:
+        return state_of(member[2])
     if is_remote(uri):
         return ()
     with storage_errors(uri):
         found = Path(uri).stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def size_of(source: Source, uri: str) -> int:
+    """The stored bytes of a file that is no member of an archive."""
+    with storage_errors(uri):
+        if not is_remote(uri):
+            return Path(uri).stat().st_size
+        fs, path = filesystem(with_credentials(source, uri))
+        return int(fs.info(path).get("size") or 0)
 
 
 def sha256_of_input(source: Source, item: InputFile) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.addresses import is_remote, member_of
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.base import ScoreOptions
@@ -108,6 +108,8 @@ def place_of(source: Source) -> str:
 
 
 def _place_of(path: str) -> str:
+    if (member := member_of(path)) is not None:
+        return f"{member[0]}://{member[1]}::{_place_of(member[2])}"
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
         return path.rstrip("/")

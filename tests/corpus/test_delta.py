@@ -43,7 +43,7 @@ def table(tmp_path):
 def test_delta_table_as_source(table, caplog, form, named):
     documents, rejects = read_all(source(form.format(table), **named))
     assert (texts(documents), rejects) == (["1 final", "2 final", "3 final"], [])
-    assert "left out 2 files: 2 no longer part of the Delta table" in caplog.text
+    assert "left out 2 files: 2 no longer part of the table" in caplog.text
 
 
 def test_a_version_of_a_table(table):

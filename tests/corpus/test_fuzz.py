@@ -17,6 +17,7 @@ from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from tests.corpus.corpora import ENCODERS, arrow, compressed, source, write
+from tests.corpus.test_archives import tarred, zipped
 from tests.corpus.test_spreadsheet import RECORDS, warc, xlsx
 
 ROWS = [
@@ -28,6 +29,8 @@ MADE |= {"arrows": arrow(ROWS, 5, stream=True), "wet": warc(RECORDS)}
 MADE["xlsx"] = xlsx(Uno=[list(ROWS[0]), *(list(row.values()) for row in ROWS)])
 for ending in (".gz", ".zst", ".bz2", ".xz"):
     MADE[f"jsonl{ending}"] = compressed(MADE["jsonl"], ending)
+inside = [(f"m/c.{form}", MADE[form]) for form in ("jsonl", "csv", "parquet", "arrow")]
+MADE |= {"zip": zipped(inside), "tar": tarred(inside), "tar.gz": tarred(inside, ".gz")}
 NAMES = sorted(MADE)
 
 

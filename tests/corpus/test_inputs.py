@@ -55,7 +55,7 @@ def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
 
 
 def test_a_folder_with_nothing_to_read_is_one_line(tmp_path):
-    with pytest.raises(UsageError, match=r"no file to read \(the folder is empty\)"):
+    with pytest.raises(UsageError, match=r"no file to read \(it is empty\)"):
         inputs_of(source(tmp_path))
     write(tmp_path / "foto.png", b"?")
     with pytest.raises(UsageError, match=r"no file to read \(foto\.png\); check the path or set"):
@@ -159,7 +159,9 @@ def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
         ("nada.jsonl", "not found; check the path"),
         ("foto.png", "the ending names no format; set `format`"),
         ("c.jsonl.lz4", r"\.lz4 is not read; store it plain"),
-        ("c.zip", r"\.zip is not read"),
+        ("c.zip", r"the archive cannot be read"),
+        ("c.tar", r"the archive cannot be read"),
+        ("c.rar", r"\.rar is not read"),
         ("mal.jsonl.gz", "named as gzip but does not hold gzip data"),
         ("c.parquet.gz", "parquet inside gzip cannot be read; decompress it first"),
     ],

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.addresses import is_remote, member_of
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.prover import flaw_of
@@ -32,7 +32,7 @@ def names(source: Source, item: InputFile) -> list[str]:
 def has_rows(source: Source, item: InputFile) -> bool:
     from nocturna.tasks.corpus import columnar
 
-    _prove(item)
+    _prove(source, item)
     return columnar.has_rows(source, item)
 
 
@@ -42,15 +42,22 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     read_rows(source, item, rows)
 
 
-def _prove(item: InputFile) -> None:
+def _prove(source: Source, item: InputFile) -> None:
     """Refuses a corrupt file before this process reads it.
 
     Raises:
         UsageError: naming it.
     """
-    if is_remote(item.uri) or not item.size:
+    if not item.size:
         return
-    if flaw := flaw_of(item.uri):
+    if member_of(item.uri):
+        from nocturna.tasks.corpus.opened_archives import copied
+
+        with copied(source, item) as path:
+            flaw = flaw_of(path)
+    else:
+        flaw = None if is_remote(item.uri) else flaw_of(item.uri)
+    if flaw:
         raise UsageError(
             f"{item.uri}: cannot be read as arrow ({flaw}); the file may be cut off or corrupt: "
             "write or copy it again"

@@ -1,8 +1,8 @@
-"""A Delta table as a corpus: its log says which of the files in its folder are part of it."""
+"""Tables whose log says which of the files in their folder are part of them: Delta tables."""
 
 import base64
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -13,11 +13,12 @@ import pyarrow as pa
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
-LOG = "_delta_log/"
+_LOG = "_delta_log/"
 _FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening"}
 """What a table may ask of its readers that does not change what its files say."""
 
@@ -26,31 +27,29 @@ _PARTITION = "partition."
 _WAY = "in DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'"
 
 
-def is_delta(found: Iterable[Found]) -> bool:
-    """Whether the files of a folder are those of a Delta table."""
-    return any(file.name.startswith(LOG) for file in found)
-
-
-def live_files(address: str, found: Sequence[Found], version: int | None) -> list[Found]:
-    """The files of a folder that are part of a Delta table, in the order of their paths.
+def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Found] | None:
+    """The files of a folder that are part of the table there, in order; None where there is none.
 
     A column that the table is partitioned by, which the files do not have, goes with them.
 
     Args:
-        address: of the table, with its secrets.
-        found: all files in its folder.
-        version: of the table; the newest one if none.
+        address: of the folder, with its secrets.
+        found: all files in it.
 
     Raises:
         UsageError: the table cannot be read, or its files alone do not say what its rows are.
     """
     where = redact(address)
+    if not any(file.name.startswith(_LOG) for file in found):
+        if source.delta_version is not None:
+            raise UsageError(f"{where}: is no Delta table; leave `delta_version` out")
+        return None
     if find_spec("deltalake") is None:
         raise UsageError(
             f"{where}: reading a Delta table needs deltalake: pip install 'nocturna[delta]'"
         )
     with _table_errors(where):
-        table = _open(address, version)
+        table = _open(address, source.delta_version)
         _refuse_features(where, table)
         actions = pa.table(table.get_add_actions(flatten=True))
     by_name = {file.name: file for file in found}
