@@ -3,16 +3,19 @@
 The address of a member is `zip://member::archive` or `tar://member::archive`.
 """
 
+import logging
 from collections.abc import Callable
 from pathlib import PurePosixPath
 
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.file_names import archive_kind
 from nocturna.tasks.corpus.listing import Found
-from nocturna.tasks.corpus.opened_archives import opened_archive, state_of_archive
+from nocturna.tasks.corpus.opened_archives import contents_of, state_of_archive
 from nocturna.tasks.corpus.storage import mark_of
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
+
+log = logging.getLogger(__name__)
 
 
 def with_members(source: Source, found: list[Found], leave: Callable[[Found], bool]) -> list[Found]:
@@ -63,7 +66,11 @@ def members_of(source: Source, file: Found) -> list[Found]:
     kind = str(archive_kind(file.name))
     if "::" in file.path:
         raise UsageError(f"{file.path}: an archive whose name has '::' is not read; rename it")
-    found = opened_archive(source, kind, file.path, state_of_archive(source, file.path)).members
+    found = contents_of(source, kind, file.path, state_of_archive(source, file.path))
+    if found.odd:
+        log.warning("%s: left out, as no regular files: %d, such as links", file.name, found.odd)
+    if found.replaced:
+        log.warning("%s: left out, as replaced by later ones: %d", file.name, found.replaced)
     mark = mark_of(source, file.path, file.info) if is_remote(file.path) else None
     return [
         Found(
@@ -77,7 +84,7 @@ def members_of(source: Source, file: Found) -> list[Found]:
                 **({"mark": f"{mark}/{member.name}" if mark else ""} if mark is not None else {}),
             },
         )
-        for member in sorted(found.values(), key=lambda one: one.name)
+        for member in sorted(found.members.values(), key=lambda one: one.name)
     ]
 
 

@@ -19,6 +19,7 @@ from nocturna.tasks.corpus.file_names import (
     has_ending,
     is_companion,
     is_hidden,
+    is_of,
     unsupported_ending,
 )
 from nocturna.tasks.corpus.formats import formats
@@ -164,7 +165,7 @@ def _choose(
 
 
 def _is_parquet(file: Found) -> bool:
-    return format_of(file.name) == "parquet"
+    return is_of(file.name, "parquet")
 
 
 def _files_at(source: Source, address: str) -> tuple[list[Found], str]:
@@ -248,7 +249,7 @@ def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, s
             if format := format_of(file.name):
                 yield file, format
         return
-    named = [f for f in files if format_of(f.name) == source.format or not has_ending(f.name)]
+    named = [f for f in files if is_of(f.name, source.format) or not has_ending(f.name)]
     others = [f for f in files if format_of(f.name) is None and not unsupported_ending(f.name)]
     for file in named or others:
         yield file, source.format

@@ -38,6 +38,11 @@ def format_of(name: str) -> str | None:
     return endings().get(path.suffix)
 
 
+def is_of(name: str, format: str) -> bool:
+    """Whether a file's ending is one of a format, behind a compression ending."""
+    return PurePosixPath(without_compression(name.lower())).suffix in endings_of(format)
+
+
 def endings_of(format: str) -> tuple[str, ...]:
     """The endings that name a format; none of one that is never told by them."""
     return formats()[format].NAMES[1:]

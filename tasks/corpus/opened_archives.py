@@ -5,7 +5,6 @@ a name; so is a file in a zip, where its format is read here and there.
 """
 
 import io
-import logging
 import lzma
 import os
 import stat
@@ -28,8 +27,6 @@ from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
-
-log = logging.getLogger(__name__)
 
 _READ = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA}
 _CORRUPT = (
@@ -58,6 +55,21 @@ class Member:
     place: Any
 
 
+@dataclass(frozen=True)
+class Contents:
+    """What an archive holds.
+
+    Attributes:
+        members: its files, by name.
+        odd: entries that are no regular files, such as links.
+        replaced: files that later ones of their name replace.
+    """
+
+    members: dict[str, Member]
+    odd: int
+    replaced: int
+
+
 def open_member(source: Source, item: InputFile) -> Any:
     """The bytes of a member; seekable where its format needs that.
 
@@ -66,7 +78,7 @@ def open_member(source: Source, item: InputFile) -> Any:
     """
     kind, name, archive = member_of(item.uri) or ("", "", "")
     opened = opened_archive(source, kind, archive, state_of_archive(source, archive))
-    member = opened.members.get(name)
+    member = opened.contents.members.get(name)
     if member is None:
         raise UsageError(f"{item.uri}: not found in the archive; check the path")
     with _clear_errors(item.uri):
@@ -94,7 +106,7 @@ def _spooled(source: Source, item: InputFile, state: object) -> IO[bytes]:
     kind, name, archive = member_of(item.uri) or ("", "", "")
     opened = opened_archive(source, kind, archive, state)
     copy = tempfile.TemporaryFile()  # noqa: SIM115
-    with _clear_errors(item.uri), opened.zip.open(opened.members[name].place) as stream:
+    with _clear_errors(item.uri), opened.zip.open(opened.contents.members[name].place) as stream:
         while data := stream.read(_BLOCK):
             copy.write(data)
     copy.flush()
@@ -103,13 +115,13 @@ def _spooled(source: Source, item: InputFile, state: object) -> IO[bytes]:
 
 @dataclass(frozen=True, eq=False)
 class _Zip:
-    members: dict[str, Member]
+    contents: Contents
     zip: zipfile.ZipFile
 
 
 @dataclass(frozen=True, eq=False)
 class _Tar:
-    members: dict[str, Member]
+    contents: Contents
     file: IO[bytes]
 
 
@@ -118,13 +130,26 @@ def state_of_archive(source: Source, archive: str) -> object:
     return mark_of(source, archive) if is_remote(archive) else state_of(archive)
 
 
+@lru_cache(maxsize=10_000)
+def contents_of(source: Source, kind: str, archive: str, state: object) -> Contents:
+    """What an archive holds.
+
+    Args:
+        state: as `state_of_archive` gives it.
+
+    Raises:
+        UsageError: it is corrupt, or would unpack to too much.
+    """
+    return opened_archive(source, kind, archive, state).contents
+
+
 @lru_cache(maxsize=4)
 def opened_archive(source: Source, kind: str, archive: str, state: object) -> Any:
     mark = str(state) if is_remote(archive) else ""
     item = InputFile(archive, kind, None, size_of(source, archive), mark, archive)
     with storage_errors(archive):
         found = _open_zip(source, item) if kind == "zip" else _open_tar(source, item)
-    odd = next((name for name in found.members if not _is_name(name)), None)
+    odd = next((name for name in found.contents.members if not _is_name(name)), None)
     if odd is not None:
         raise UsageError(
             f"{archive}: the name {odd!r} in it is not UTF-8, or has '::' in it; unpack it first"
@@ -150,8 +175,7 @@ def _open_zip(source: Source, item: InputFile) -> _Zip:
         one.filename: Member(one.filename, one.file_size, one.compress_size, _flaw(one), one)
         for one in listed
     }
-    _tell_unread(item.uri, len(files) - len(listed), len(listed) - len(members))
-    return _Zip(members, packed)
+    return _Zip(Contents(members, len(files) - len(listed), len(listed) - len(members)), packed)
 
 
 def _flaw(one: zipfile.ZipInfo) -> str:
@@ -185,8 +209,7 @@ def _open_tar(source: Source, item: InputFile) -> _Tar:
         stored = None if compression is None else one.size * item.size // max(1, size)
         flaw = "is a sparse file, which is not read" if one.issparse() else ""
         members[one.name] = Member(one.name, one.size, stored, flaw, (one.offset_data, one.size))
-    _tell_unread(item.uri, len(files) - len(listed), len(listed) - len(members))
-    return _Tar(members, file)
+    return _Tar(Contents(members, len(files) - len(listed), len(listed) - len(members)), file)
 
 
 def _check_end(uri: str, file: IO[bytes], end: int, last: list[tarfile.TarInfo], size: int) -> None:
@@ -204,13 +227,6 @@ def _check_end(uri: str, file: IO[bytes], end: int, last: list[tarfile.TarInfo],
                 f"{uri}: the archive is corrupt, or several that were joined: there is more behind "
                 f"byte {end:,}; copy it again, or unpack it first"
             )
-
-
-def _tell_unread(uri: str, odd: int, replaced: int) -> None:
-    if odd:
-        log.warning("%s: left out %d entries that are no regular files, such as links", uri, odd)
-    if replaced:
-        log.warning("%s: left out %d files that later ones of their name replace", uri, replaced)
 
 
 class _Section(io.RawIOBase):

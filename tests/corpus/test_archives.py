@@ -154,9 +154,9 @@ def test_links_and_replaced_files_are_left_out_with_a_line(tmp_path, caplog):
     with pytest.warns(UserWarning, match="Duplicate name"):
         data = zipped([*(("a.jsonl", jsonl([{"text": t}])) for t in "vn"), (link, "/etc/passwd")])
     assert texts(read_all(source(write(tmp_path / "c.zip", data)))[0]) == ["n"]
-    assert "c.tar: left out 3 entries that are no regular files" in caplog.text
-    assert "c.zip: left out 1 entries that are no regular files" in caplog.text
-    assert caplog.text.count("left out 1 files that later ones of their name replace") == 2
+    assert "c.tar: left out, as no regular files: 3, such as links" in caplog.text
+    assert "c.zip: left out, as no regular files: 1, such as links" in caplog.text
+    assert caplog.text.count("left out, as replaced by later ones: 1") == 2
 
 
 @pytest.mark.parametrize("kind", ["zip", "tar", "tar.gz"])

@@ -18,7 +18,7 @@ from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from tests.corpus.corpora import ENCODERS, arrow, compressed, source, write
 from tests.corpus.test_archives import tarred, zipped
-from tests.corpus.test_spreadsheet import RECORDS, warc, xlsx
+from tests.corpus.test_spreadsheet import RECORDS, ods, warc, xlsx
 
 ROWS = [
     {"id": f"d{n}", "text": f"texto {n} ñ, \\"x\\"; y {n * 7}", "k": n if n % 3 else None}
@@ -27,6 +27,7 @@ ROWS = [
 MADE = {form: encode(ROWS) for form, encode in ENCODERS.items()}
 MADE |= {"arrows": arrow(ROWS, 5, stream=True), "wet": warc(RECORDS)}
 MADE["xlsx"] = xlsx(Uno=[list(ROWS[0]), *(list(row.values()) for row in ROWS)])
+MADE["ods"] = ods(Uno=[list(ROWS[0]), *(list(row.values()) for row in ROWS)])
 for ending in (".gz", ".zst", ".bz2", ".xz"):
     MADE[f"jsonl{ending}"] = compressed(MADE["jsonl"], ending)
 inside = [(f"m/c.{form}", MADE[form]) for form in ("jsonl", "csv", "parquet", "arrow")]
