@@ -11,19 +11,20 @@ from nocturna.tasks.corpus.columns import named_columns
 from nocturna.tasks.corpus.composed import composed_of, made_of, reading_with
 from nocturna.tasks.corpus.document_tables import (
     DOCUMENT_SCHEMA,
-    REJECT_SCHEMA,
     kept_name,
+    reject_table,
     written_name,
 )
 from nocturna.tasks.corpus.every_column import all_columns, check_names, text_and_id
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
+from nocturna.tasks.corpus.jsonrows import Number
 from nocturna.tasks.corpus.kept_json import column_of
 from nocturna.tasks.corpus.kept_types import KeptTypes, joined, seen_in
 from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
 from nocturna.tasks.corpus.row_ids import raw_of, read_id
 from nocturna.tasks.corpus.storage import Digest
-from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked, is_packed
+from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
 from nocturna.tasks.job.source import EVERY, Source
 
 _CHUNK_BYTES = 8 * 1024 * 1024
@@ -43,6 +44,7 @@ class Collector:
     Attributes:
         digest: gets the stored bytes of the input in hand; None where it is not asked for.
         types: what the kept columns were met with.
+        float_ids: the first input whose ids are floats; empty where none's are.
         has_id: whether the documents of the input in hand bring their own id.
         asked: the source with every column that it names, and those that a text or id is made of.
         keep: the kept columns.
@@ -53,6 +55,7 @@ class Collector:
 
     def __init__(self, source: Source, emit: Emit) -> None:
         self.digest: Digest | None = None
+        self.float_ids = ""
         self.keep = list(named_columns(source))
         self.types = KeptTypes(self.keep)
         self.has_id = source.id is not None
@@ -63,7 +66,7 @@ class Collector:
         self._known = {*self.keep, *text_and_id(source)}
         self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
-        self._unpacked: Unpacked | None = None
+        self._unpacked: Unpacked
         self._tables: list[pa.Table] = []
         self._waiting = self._waiting_bytes = 0
         self._rejects: list[tuple[str, int, int | None, str, str, bytes]] = []
@@ -86,7 +89,7 @@ class Collector:
             self.flush()
         self._uri = item.uri
         self.has_id = self._source.id is not None or getattr(format, "OWN_IDS", False)
-        self._unpacked = Unpacked(item) if is_packed(item) else None
+        self._unpacked = Unpacked(item)
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
         if self.every and item.size:
@@ -192,9 +195,10 @@ class Collector:
                 self._no_id += doc_id is MISSING
                 self.reject(row, offset, *problem, raw=raw_of(doc_id), size=size)
                 return False
+            if name != doc_id and isinstance(doc_id, float | Number):
+                self.float_ids = self.float_ids or self._uri
         self._rows += 1
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW, size))
+        self._unpacked.add(max(LEAST_ROW, size))
         self._ids.append(name)
         self._texts.append(text)
         self._numbers.append(row)
@@ -212,8 +216,7 @@ class Collector:
         """As `add_many`, of rows whose kept values come with `flush`, and perhaps their texts."""
         rows = len(numbers)
         self._rows += rows
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW * rows, size))
+        self._unpacked.add(max(LEAST_ROW * rows, size))
         self._ids.extend(ids or [None] * rows)
         self._numbers.extend(numbers)
         self._uris.extend([self._uri] * rows)
@@ -230,8 +233,7 @@ class Collector:
     ) -> None:
         """Takes a row that is no document."""
         self._rows += 1
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW, size))
+        self._unpacked.add(max(LEAST_ROW, size))
         self._rejects.append((self._uri, row, offset, reason, message, raw[:RAW_BYTES]))
         if len(self._rejects) >= self._chunk_rows:
             self._cut()
@@ -290,10 +292,6 @@ class Collector:
         go_on()
         if not self._tables and not self._rejects:
             return
-        names = REJECT_SCHEMA.names
-        rejects = pa.Table.from_pylist(
-            [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
-        )
-        self._emit(joined(self._tables, self.keep), rejects)
+        self._emit(joined(self._tables, self.keep), reject_table(self._rejects))
         self._tables, self._rejects = [], []
         self._waiting = self._waiting_bytes = 0

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from nocturna.tasks.corpus.input_files import MISSING
-from nocturna.tasks.corpus.jsonrows import to_text
+from nocturna.tasks.corpus.jsonrows import Number, to_text
+from nocturna.tasks.corpus.row_ids import whole
 from nocturna.tasks.job.source import Source
 
 _COLUMN = re.compile(r"\{([^{}]+)\}")
@@ -33,6 +34,8 @@ class Composed:
     def of(self, values: Sequence[Any]) -> Any:
         """The text of a row, given the value of each column; MISSING where it has none of them."""
         given = [None if v is MISSING else v for v in values]
+        if self.whole:
+            given = [whole(value) if isinstance(value, Number) else value for value in given]
         there = [value is not None and value != "" for value in given]
         if not (all(there) if self.whole else any(there)):
             return MISSING if all(value is MISSING for value in values) else None

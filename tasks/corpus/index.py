@@ -3,6 +3,7 @@
 Repeated ids are found across the whole corpus; what was staged is not changed by it.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,8 @@ from nocturna.tasks.corpus.staged_rows import counts_of, rewrite
 from nocturna.tasks.corpus.staging import Staged
 from nocturna.tasks.corpus.summary import IndexSummary
 from nocturna.tasks.corpus.trial import Trial, take_some
+
+_log = logging.getLogger(__name__)
 
 _KEPT = "kept.schema"
 Link = Callable[[Path, Path], None]
@@ -47,6 +50,11 @@ def build_index(
         failed.update(lot.failed)
         reasons.update(lot.reasons)
     types.tell()
+    floats = next((lot.float_ids for _, lot in staged.lots if lot.float_ids), None)
+    if floats:
+        _log.warning(
+            "%s: the ids in %r are floats: whole numbers become such, 5.0 is 5", floats, source.id
+        )
     kept = types.schema()
     documents = rejected = chunks = 0
     for number, (home, inside, chunk) in enumerate(staged.chunks()):

@@ -87,6 +87,7 @@ class Lot:
         named: whether its documents bring ids.
         failed, reasons: how many documents cannot be scored and how many rows are rejected, by
             code and reason.
+        float_ids: the first input whose ids are floats; empty where none's are.
     """
 
     inputs: tuple[StagedInput, ...]
@@ -95,6 +96,7 @@ class Lot:
     named: bool
     failed: dict[str, int]
     reasons: dict[str, int]
+    float_ids: str = ""
     format: int = FORMAT
 
 

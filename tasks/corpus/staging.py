@@ -189,7 +189,9 @@ class _Staging:
             if held and home:
                 rows.finish()
                 found = held.inputs_in(home, [str(member.key) for member in same])
-                writer.copy(home, held.whole(home), found, rows.types)
+                whole = held.whole(home)
+                writer.copy(home, whole, found, rows.types)
+                rows.float_ids = rows.float_ids or (whole.float_ids if whole else "")
                 inputs += found
                 continue
             for member in same:
@@ -202,6 +204,7 @@ class _Staging:
             named=writer.named,
             failed=dict(writer.failed),
             reasons=dict(writer.reasons),
+            float_ids=rows.float_ids,
         )
         write_lot(folder, lot)
         return lot

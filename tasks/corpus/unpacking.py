@@ -17,11 +17,6 @@ LEAST_ROW = 64
 """Bytes that a row counts for at least, because it takes time however short it is."""
 
 
-def is_packed(item: InputFile) -> bool:
-    """Whether an input is compressed, or in an archive that is."""
-    return item.compression is not None or item.stored is not None
-
-
 class Unpacked:
     """Counts what an input unpacks to. A file that is not compressed is what it is.
 
@@ -32,7 +27,7 @@ class Unpacked:
     def __init__(self, item: InputFile, inside: bool = False) -> None:
         self._item = item
         self._stored = item.size if item.stored is None else item.stored
-        self._bounded = inside or is_packed(item)
+        self._bounded = inside or item.compression is not None or item.stored is not None
         self._rows = 0
 
     def add(self, size: int) -> None:

@@ -67,7 +67,7 @@ def test_ids_of_every_type_are_their_text(tmp_path, values, wanted):
     assert [row["doc_id"] for row in read_all(source(path, id="id"))[0]] == wanted
 
 
-@pytest.mark.parametrize("values", [[1.0, 2.5], [[1], [2]], [{"a": 1}, {"a": 2}]])
+@pytest.mark.parametrize("values", [[[1], [2]], [{"a": 1}, {"a": 2}]])
 def test_an_id_column_that_is_no_name_is_one_line(tmp_path, values):
     path = write(tmp_path / "c.parquet", parquet(table(["x", "y"], pa.string(), id=values)))
     with pytest.raises(UsageError, match=r"c\.parquet: the id column 'id' holds .*; ids are texts"):
