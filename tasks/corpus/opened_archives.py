@@ -90,16 +90,6 @@ def open_member(source: Source, item: InputFile) -> Any:
     return io.BufferedReader(_Section(_spooled(source, item, state_of_archive(source, archive))))
 
 
-@contextmanager
-def copied(source: Source, item: InputFile) -> Iterator[str]:
-    """The path of a temporary copy of a member, for what reads paths alone."""
-    with tempfile.NamedTemporaryFile() as copy, open_member(source, item) as stream:
-        while data := stream.read(_BLOCK):
-            copy.write(data)
-        copy.flush()
-        yield copy.name
-
-
 @lru_cache(maxsize=2)
 def _spooled(source: Source, item: InputFile, state: object) -> IO[bytes]:
     """A member of a zip in a temporary file, for formats that are read here and there."""

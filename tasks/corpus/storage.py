@@ -3,9 +3,11 @@
 import hashlib
 import io
 import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -116,6 +118,29 @@ def open_raw(source: Source, item: InputFile, digest: Digest | None = None) -> A
     """
     raw = _opened(source, item)
     return raw if digest is None else _Watched(raw, digest)
+
+
+def local_path(source: Source, item: InputFile) -> str:
+    """Where an input is on this machine: its own path, or that of a copy, which is temporary.
+
+    Raises:
+        UsageError: if it is gone or may not be read.
+        Transient: if the store does not answer.
+    """
+    if not is_remote(item.uri) and member_of(item.uri) is None:
+        return item.uri
+    return str(_copy_of(source, item, state_of(item.uri)).name)
+
+
+@lru_cache(maxsize=2)
+def _copy_of(source: Source, item: InputFile, state: object) -> Any:
+    """A temporary copy of an input, until two others are asked for."""
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    with storage_errors(item.uri), open_raw(source, item) as stream:
+        while data := stream.read(_BLOCK):
+            copy.write(data)
+    copy.flush()
+    return copy
 
 
 def _opened(source: Source, item: InputFile) -> Any:

@@ -7,6 +7,8 @@ import io
 import json
 import lzma
 import shutil
+import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -82,6 +84,24 @@ def compressed(data: bytes, ending: str) -> bytes:
     if ending == ".gz":
         return gzip.compress(data, 1)
     return zstandard.ZstdCompressor().compress(data) if ending == ".zst" else data
+
+
+def zipped(files, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as packed:
+        for name, data in files:
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(files, packing=""):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return compressed(out.getvalue(), packing)
 
 
 def write(path: Path, data: bytes | str) -> Path:

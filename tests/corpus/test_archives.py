@@ -23,30 +23,14 @@ from tests.corpus.corpora import (
     read_indexed,
     source,
     staged_in,
+    tarred,
     texts,
     write,
+    zipped,
 )
 
 ROWS = [{"id": f"d{n}", "text": f"texto {n} ñ"} for n in range(40)]
 PLAIN = [{"id": "1", "text": "uno"}]
-
-
-def zipped(files, method=zipfile.ZIP_DEFLATED):
-    out = io.BytesIO()
-    with zipfile.ZipFile(out, "w", method) as packed:
-        for name, data in files:
-            packed.writestr(name, data)
-    return out.getvalue()
-
-
-def tarred(files, packing=""):
-    out = io.BytesIO()
-    with tarfile.open(fileobj=out, mode="w") as packed:
-        for name, data in files:
-            info = tarfile.TarInfo(name)
-            info.size = len(data)
-            packed.addfile(info, io.BytesIO(data))
-    return compressed(out.getvalue(), packing)
 
 
 PACKERS = {

@@ -16,8 +16,7 @@ from nocturna.tasks.corpus.index import build_index
 from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
-from tests.corpus.corpora import ENCODERS, arrow, compressed, source, write
-from tests.corpus.test_archives import tarred, zipped
+from tests.corpus.corpora import ENCODERS, arrow, compressed, source, tarred, write, zipped
 from tests.corpus.test_spreadsheet import RECORDS, ods, warc, xlsx
 
 ROWS = [

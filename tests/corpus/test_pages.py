@@ -3,8 +3,16 @@
 import pytest
 
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, inputs_of, read_all, reasons, source, texts, write
-from tests.corpus.test_archives import zipped
+from tests.corpus.corpora import (
+    compressed,
+    inputs_of,
+    read_all,
+    reasons,
+    source,
+    texts,
+    write,
+    zipped,
+)
 
 PAGE = """<!DOCTYPE html><html><head><title>Título</title><style>p {color: red}</style>
 <script>var a = "<p>guion</p>";</script></head><body onload="x()"><!-- nota -->

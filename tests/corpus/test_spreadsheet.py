@@ -10,7 +10,16 @@ from warcio.warcwriter import WARCWriter
 
 from nocturna.tasks.corpus import unpacking
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, inputs_of, read_all, reasons, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    inputs_of,
+    read_all,
+    reasons,
+    source,
+    texts,
+    write,
+    zipped,
+)
 
 _TYPES = (
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
@@ -183,6 +192,41 @@ def test_a_sheet_of_libreoffice(tmp_path):
     assert [row["nota"] for row in documents] == ["2024-05-02"] * 4
     with pytest.raises(UsageError, match="no sheet 'Tres'; the sheets are 'Portada', 'Datos', 'F"):
         read_all(source(path, sheet="Tres"))
+
+
+def repacked(data, name, old, new):
+    """A workbook with another content of one of its files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(out, "w") as packed:
+        for one in before.namelist():
+            content = before.read(one).decode()
+            packed.writestr(one, content.replace(old, new) if one == name else content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("place", ["c.{}", "m.zip"])
+def test_a_cell_far_from_the_others_ends_no_process(tmp_path, place):
+    sheet = xlsx(Uno=[["text"], ["x"]]), "xl/worksheets/1.xml"
+    row, repeat = "<table:table-row>", '<table:table-row table:number-rows-repeated="1000000">'
+    wide = '<table:table-cell office:value-type="string" table:number-columns-repeated="100" '
+    bombs = {
+        "xlsx": repacked(*sheet, 'r="A2"', 'r="XFD1048576"'),
+        "ods": repacked(
+            ods(Uno=[["text"], ["x"]]),
+            "content.xml",
+            f'{row}<table:table-cell office:value-type="string" ><text:p>x',
+            f"{repeat}{wide}><text:p>x",
+        ),
+    }
+    for form, data in bombs.items():
+        path = tmp_path / place.format(form)
+        write(path, zipped([(f"c.{form}", data)]) if place == "m.zip" else data)
+        said = {"xlsx": "a sheet of it takes more than 2 GiB", "ods": "cannot be read as a spread"}
+        with pytest.raises(UsageError, match=rf"c\.{form}.*: {said[form]}") as line:
+            read_all(source(path))
+        assert "\n" not in str(line.value)
+    good = write(tmp_path / "d.xlsx", sheet[0])
+    assert texts(read_all(source(good))[0]) == ["x"]
 
 
 def warc(records):

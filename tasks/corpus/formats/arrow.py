@@ -2,10 +2,11 @@
 
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.addresses import is_remote, member_of
+from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.prover import flaw_of
+from nocturna.tasks.corpus.storage import local_path
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -48,16 +49,9 @@ def _prove(source: Source, item: InputFile) -> None:
     Raises:
         UsageError: naming it.
     """
-    if not item.size:
+    if is_remote(item.uri) or not item.size:
         return
-    if member_of(item.uri):
-        from nocturna.tasks.corpus.opened_archives import copied
-
-        with copied(source, item) as path:
-            flaw = flaw_of(path)
-    else:
-        flaw = None if is_remote(item.uri) else flaw_of(item.uri)
-    if flaw:
+    if flaw := flaw_of(local_path(source, item)):
         raise UsageError(
             f"{item.uri}: cannot be read as arrow ({flaw}); the file may be cut off or corrupt: "
             "write or copy it again"

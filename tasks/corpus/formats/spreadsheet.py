@@ -3,12 +3,15 @@
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.storage import open_raw, storage_errors
+from nocturna.tasks.corpus.prover import SHEET_BYTES, fits_in_memory
+from nocturna.tasks.corpus.storage import local_path, state_of, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
@@ -67,9 +70,16 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
-    with storage_errors(item.uri), open_raw(source, item) as raw:
+    path = local_path(source, item)
+    with storage_errors(item.uri), Path(path).open("rb") as raw:
         try:
             _check_size(item, raw)
+            if not _fits(path, source.sheet, state_of(path)):
+                raise UsageError(
+                    f"{item.uri}: a sheet of it takes more than {SHEET_BYTES >> 30} GiB of memory, "
+                    "perhaps for a cell far from the others; delete the rows and columns behind "
+                    "the last ones, or save it as CSV"
+                )
             book = CalamineWorkbook.from_filelike(raw)
             for sheet in _sheets(source, item, book.sheet_names):
                 found = False
@@ -88,6 +98,11 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
                 f"{item.uri}: cannot be read as a spreadsheet ({reason}); save it again, without "
                 "a password"
             ) from None
+
+
+@lru_cache(maxsize=64)
+def _fits(path: str, sheet: str | None, state: object) -> bool:
+    return fits_in_memory(path, sheet)
 
 
 def _sheets(source: Source, item: InputFile, names: list[str]) -> list[str]:
