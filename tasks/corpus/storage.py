@@ -225,6 +225,9 @@ def size_of(source: Source, uri: str) -> int:
         if not is_remote(uri):
             return Path(uri).stat().st_size
         fs, path = filesystem(with_credentials(source, uri))
+        if isinstance(fs, WebFiles):  # whose `info` fetches the file anew
+            with fs.open(path) as stream:
+                return stream.seek(0, io.SEEK_END)
         return int(fs.info(path).get("size") or 0)
 
 
@@ -267,7 +270,8 @@ def storage_errors(where: str) -> Iterator[None]:
 def with_credentials(source: Source, uri: str) -> str:
     """A redacted URI with the user, password and query string of the address of the source
     that holds it."""
-    shown = {redact(given): given for given in source.addresses}
+    archives = [member[2] for member in map(member_of, source.addresses) if member]
+    shown = {redact(given): given for given in (*source.addresses, *archives)}
     if uri in shown:
         return shown[uri]
     holds = [path for path in shown if uri.startswith(re.split(r"[*?\[]", path)[0])]

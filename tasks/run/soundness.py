@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from nocturna.tasks.addresses import member_of
 from nocturna.tasks.corpus.choosing import find_inputs
 from nocturna.tasks.corpus.first_look import check_head
 from nocturna.tasks.corpus.hub import refuse_offline
@@ -104,7 +105,8 @@ def check_corpus(source: Source, *, to_read: bool) -> None:
         most = 1 if remote else LOOKED_AT
         check_head(source, find_inputs(source), most)
     for address in remote:
-        forget_listings(address, to_read)
+        member = member_of(address)
+        forget_listings(member[2] if member else address, to_read)
 
 
 def _read(job: Job, scores: Mapping[str, ScorePlan | None]) -> Source:
