@@ -8,14 +8,13 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
-import pyarrow as pa
-
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
+    import pyarrow as pa
     from deltalake import DeltaTable
 
 _LOG = "_delta_log/"
@@ -44,6 +43,8 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
         if source.delta_version is not None:
             raise UsageError(f"{where}: is no Delta table; leave `delta_version` out")
         return None
+    import pyarrow as pa
+
     if find_spec("deltalake") is None:
         raise UsageError(
             f"{where}: reading a Delta table needs deltalake: pip install 'nocturna[delta]'"
@@ -68,15 +69,19 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
     return sorted(live, key=lambda file: file.name)
 
 
-def fixed_columns(fixed: str) -> pa.RecordBatch:
+def fixed_columns(fixed: str) -> "pa.RecordBatch":
     """The columns that have one value in all rows of an input, as a row."""
+    import pyarrow as pa
+
     if not fixed:
         return pa.RecordBatch.from_pylist([{}])
     return pa.ipc.open_stream(base64.b64decode(fixed)).read_next_batch()
 
 
-def _fixed(action: pa.RecordBatch) -> str:
+def _fixed(action: "pa.RecordBatch") -> str:
     """The values of a file's partition, as an Arrow stream in base64."""
+    import pyarrow as pa
+
     names = [name for name in action.schema.names if name.startswith(_PARTITION)]
     if not names:
         return ""
