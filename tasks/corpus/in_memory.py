@@ -9,6 +9,7 @@ from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
 from nocturna.tasks.corpus.first_look import check_whole
 from nocturna.tasks.corpus.kept_types import with_kept_types
 from nocturna.tasks.corpus.one_input import read_input
+from nocturna.tasks.corpus.opened_archives import let_go
 from nocturna.tasks.job.source import Source
 
 
@@ -30,6 +31,7 @@ def read_in_memory(source: Source) -> tuple[pa.Table, pa.Table]:
     listed = without_copies(source, list_inputs(source))
     check_whole(rows.asked, [read_input(one, rows) for one in listed])
     rows.finish()
+    let_go()
     types = rows.types.schema()
     return (
         pa.concat_tables(

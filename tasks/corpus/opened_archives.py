@@ -90,6 +90,12 @@ def open_member(source: Source, item: InputFile) -> Any:
     return io.BufferedReader(_Section(_spooled(source, item, state_of_archive(source, archive))))
 
 
+def let_go() -> None:
+    """Frees what is kept of archives that were read: open files and temporary copies."""
+    opened_archive.cache_clear()
+    _spooled.cache_clear()
+
+
 @lru_cache(maxsize=2)
 def _spooled(source: Source, item: InputFile, state: object) -> IO[bytes]:
     """A member of a zip in a temporary file, for formats that are read here and there."""
@@ -281,5 +287,5 @@ def _clear_errors(uri: str) -> Iterator[None]:
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise UsageError(
             f"{uri}: the archive cannot be read ({reason}); it may be cut off or corrupt: copy it "
-            "again"
+            "again, or leave it out with --exclude"
         ) from None

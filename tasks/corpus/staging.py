@@ -34,6 +34,7 @@ from nocturna.tasks.corpus.lots import (
     write_lot,
 )
 from nocturna.tasks.corpus.one_input import read_input
+from nocturna.tasks.corpus.opened_archives import let_go
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.source import Source
 
@@ -131,6 +132,7 @@ def stage(
     def again(number: int) -> None:
         staging.texts(groups[number], *lots[number])
 
+    let_go()
     staged = Staged(source, tuple(lists), tuple(lots), again)
     _check(source, staged)
     return staged

@@ -7,6 +7,7 @@ import stat
 import tarfile
 import time
 import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -195,6 +196,11 @@ def test_unpacked_beside_packed(tmp_path, caplog, kind):
         inputs_of(source(tmp_path))
 
 
+def open_files():
+    """What the files of this process are, temporary ones without a name among them."""
+    return {os.path.realpath(descriptor) for descriptor in Path("/proc/self/fd").iterdir()}
+
+
 @pytest.mark.parametrize("kind", ["zip", "tar.gz"])
 def test_an_archive_that_is_the_same_is_not_read_again(tmp_path, monkeypatch, kind):
     read = []
@@ -205,8 +211,10 @@ def test_an_archive_that_is_the_same_is_not_read_again(tmp_path, monkeypatch, ki
     files = [("a.jsonl", jsonl(ROWS)), ("b.csv", b"id,text\n1,uno\n")]
     write(tmp_path / "c" / f"c.{kind}", PACKERS[kind](files))
     time.sleep(0.1)
+    before_it = open_files()
     first = staged_in(source(tmp_path / "c", id="id"), tmp_path / "s")
     again = staged_in(source(tmp_path / "c", id="id"), tmp_path / "s")
+    assert open_files() <= before_it, "no copy stays"
     assert (first.rows, first.lots, len(read)) == (41, again.lots, 2)
     assert [item.fingerprint[:7] for item in first.inputs] == ["sha256:"] * 2
 

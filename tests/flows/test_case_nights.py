@@ -3,8 +3,9 @@
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
-from tests.corpus.corpora import jsonl, parquet, write
+from tests.corpus.corpora import jsonl, parquet, write, zipped
 
 pytestmark = pytest.mark.usefixtures("engine")
 OURS = ["text", "doc_id", "content_hash", "source_uri", "source_row", "error_code", "status"]
@@ -174,3 +175,23 @@ def test_a_corpus_of_several_paths(nocturna, small_models, tmp_path):
     done = nocturna("score", "a", "b", "--include", "*.tsv", *asked, "--name", "dos")
     assert done.code == 2 and "no file to read is left by `include`: *.tsv" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_a_table_and_an_archive_grow_by_a_night(score, tmp_path):
+    def put(ids):
+        rows = [(f"m/{i}.jsonl", jsonl([{"id": i, "text": f"Nota {i}."}])) for i in ids]
+        write(tmp_path / "notas.zip", zipped(rows))
+        table = pa.table({"id": list(ids), "text": [f"Nota {i}." for i in ids]})
+        write_deltalake(tmp_path / "tabla", table, mode="overwrite")
+
+    for ids, counts in (("abc", (3, 0)), ("bcd", (1, 2))):
+        put(ids)
+        for corpus in ("notas.zip", "tabla"):
+            gone = "drop" if corpus == "tabla" else "keep"
+            done, found = score(corpus, "--deletions", gone, "--allow-shrink")
+            assert done.code == 0, done.err
+            assert (done.json["counts"]["scored"], done.json["counts"]["carried"]) == counts
+            assert "".join(found.index) == ("abcd" if gone == "keep" and "d" in ids else ids)
+    assert found.source_uri["d"].startswith(f"{tmp_path}/tabla/part-")
+    rows = pd.read_parquet(tmp_path / "out" / "notas" / "results").set_index("doc_id")
+    assert rows.source_uri["d"] == f"zip://m/d.jsonl::{tmp_path}/notas.zip"
