@@ -30,7 +30,7 @@ def schema_of(source: Source, item: InputFile) -> pa.Schema:
     """
     with _format_errors(item), open_raw(source, item) as raw:
         found = _parquet(raw).schema_arrow if item.format == "parquet" else _open_arrow(raw).schema
-    more = fixed_columns(item.fixed).schema
+    more = fixed_columns(item).schema
     return pa.schema([*found, *(field for field in more if field.name not in found.names)])
 
 
@@ -59,8 +59,7 @@ def iter_batches(
     """
     if not item.size:
         return
-    fixed = fixed_columns(item.fixed)
-    names = [name for name in dict.fromkeys(columns) if name not in fixed.schema.names]
+    names, fixed = list(dict.fromkeys(columns)), fixed_columns(item)
     unpacked = Unpacked(item, inside=True)
     with _format_errors(item):
         raw = open_raw(source, item)
@@ -72,8 +71,9 @@ def iter_batches(
             if batch is None:
                 return
             if batch.num_rows:
-                for name, value in zip(fixed.schema.names, fixed.columns, strict=True):
-                    batch = batch.append_column(name, pa.repeat(value[0], batch.num_rows))
+                for name in set(names) & set(fixed.schema.names) - set(batch.schema.names):
+                    values = pa.repeat(fixed[name][0], batch.num_rows)
+                    batch = batch.append_column(name, values)
                 size = sum(map(_plain_bytes, batch.columns))
                 unpacked.add(size)
                 rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
@@ -169,9 +169,15 @@ def _plain_bytes(array: pa.Array) -> int:
 def _batches(item: InputFile, raw: Any, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if item.format == "arrow":
         for batch in _arrow_batches(raw):
-            yield batch.select(columns)
+            yield batch.select(_there(columns, batch.schema.names))
         return
-    yield from _parquet_batches(_parquet(raw, buffer_size=_BUFFER, pre_buffer=False), columns)
+    file = _parquet(raw, buffer_size=_BUFFER, pre_buffer=False)
+    yield from _parquet_batches(file, _there(columns, file.schema_arrow.names))
+
+
+def _there(columns: list[str], names: list[str]) -> list[str]:
+    """The columns that a file itself has; one at least, to know its rows."""
+    return [name for name in columns if name in names] or names[:1]
 
 
 def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:
