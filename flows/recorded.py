@@ -246,6 +246,12 @@ def each(step: Step[..., T], items: Iterable[Any], *args: Any, threads: int) -> 
         futures = _task_of(step).map(*(unmapped(value) for value in args), items)
         return [future.result(raise_on_failure=False) for future in futures]
 
+    return unrecorded(step, items, *args, threads=threads)
+
+
+def unrecorded(step: Step[..., T], items: Iterable[Any], *args: Any, threads: int) -> list[Any]:
+    """As `each`, of which no engine hears."""
+
     def alone(item: Any) -> Any:
         try:
             return step(*args, item)

@@ -1,6 +1,7 @@
 """The main flow: score a corpus and publish the results."""
 
 import time
+from typing import Any
 
 from prefect import flow
 from prefect.task_runners import ThreadPoolTaskRunner
@@ -17,19 +18,20 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results
 from nocturna.tasks.results.report import Summary
+from nocturna.tasks.run.runners import runner_of
 from nocturna.tasks.score import load_models, score_shard
 from nocturna.tasks.stage import stage_corpus
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
 
-MOST_WORKERS = max(4, usable_cores())
-"""Threads for tasks; a job says how many of them score at once."""
+FEWEST = max(4, usable_cores())
+"""Threads for tasks; a runner that scores more shards at once gets as many."""
 
 
 @flow(
     name="score-corpus",
     flow_run_name=job_and_date,
-    task_runner=ThreadPoolTaskRunner(max_workers=MOST_WORKERS),  # type: ignore[arg-type]
+    task_runner=ThreadPoolTaskRunner(max_workers=FEWEST),  # type: ignore[arg-type]
 )
 @body
 def score_corpus(job: Job) -> Summary:
@@ -45,7 +47,7 @@ def score_corpus(job: Job) -> Summary:
         run = (plan.layout, plan.run_id)
         with progress(plan):
             summaries = do(summarise_documents, *run) if plan.summaries else None
-            scored = each(score_shard, range(plan.shards), *run, threads=MOST_WORKERS)
+            scored = each(score_shard, range(plan.shards), *run, threads=threads_for(job))
             shards = all_scored(scored)
         spent = time.monotonic() - start
         summary = do(publish_results, *run, shards, summaries, spent)
@@ -56,6 +58,11 @@ def score_corpus(job: Job) -> Summary:
         if is_recorded():
             report(plan.layout, summary)
         return summary
+
+
+def threads_for(job: Job) -> int:
+    """Threads that ask the job's runner for work and wait for it."""
+    return max(FEWEST, runner_of(job.compute).at_once(job.compute))
 
 
 def score_observed(job: Job, observer: Observer) -> Summary:
@@ -75,7 +82,9 @@ def score_observed(job: Job, observer: Observer) -> Summary:
                 then=lambda plan: load_models(plan.layout, plan.run_id),
             )
         try:
-            summary: Summary = observed(score_corpus, observer, job=job)
+            threads: Any = ThreadPoolTaskRunner(max_workers=threads_for(job))
+            wide = score_corpus.with_options(task_runner=threads)
+            summary: Summary = observed(wide, observer, job=job)
         finally:
             note_silence(job, claim.run_id, observer)
     return summary

@@ -45,6 +45,7 @@ from nocturna.tasks.run.frozen import (
 )
 from nocturna.tasks.run.kept_summaries import state_folder
 from nocturna.tasks.run.known_texts import lacks_texts
+from nocturna.tasks.run.runners import runner_of
 from nocturna.tasks.run.shelf import drop_texts, link
 from nocturna.tasks.run.staged_run import StagedRun, stage_job, trial_of
 from nocturna.tasks.run.unreadable import is_quarantined, quarantine, refuse_unreadable
@@ -187,7 +188,7 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         staged.corpus,
         held,
         job.shard_size,
-        shards_at_once(job.compute),
+        (shards_at_once if rehearsal else runner_of(job.compute).at_once)(job.compute),
         all_texts=job.output.keep_text and lacks_texts(layout),
     )
     plan = Plan(

@@ -1,6 +1,7 @@
 """The steps that publish a run: check its rows, make them what readers see, send them on."""
 
 from dataclasses import asdict, replace
+from datetime import UTC, datetime
 
 from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results import manifest as manifests
@@ -21,7 +22,8 @@ from nocturna.tasks.results.snapshots import committed_snapshot, flip, publish
 from nocturna.tasks.run.accidents import identity_for
 from nocturna.tasks.run.describe import planned_manifest
 from nocturna.tasks.run.deviation import standing_deviation
-from nocturna.tasks.run.frozen import load_plan, results_columns, utc_now
+from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, utc_now
+from nocturna.tasks.run.gold_night import measure_gold
 from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
 
@@ -71,6 +73,7 @@ def publish_results(
         aggregate=plan.job.long_documents.aggregate,
         snapshot=together,
         language=plan.job.language,
+        gold=measure_gold(layout, plan.job, together, schema),
         snapshot_rows=counts.scored + counts.failed + counts.rewritten + plan.difference.carried,
     )
     write_metrics(layout, run_id, checked)
@@ -102,6 +105,48 @@ def mirror_results(layout: Layout, summary: Summary) -> Summary:
     return send(layout, load_plan(layout.plan(summary.run_id)).job.output, summary)
 
 
+def publish_shares(layout: Layout, run_id: str) -> Summary:
+    """Publishes a run whose shards were scored in shares, by any machines.
+
+    Call it with the lock held, after recovery.
+
+    Raises:
+        UsageError: it is not a run that is being scored.
+        NocturnaError: shards are missing.
+        QualityRefused: a gate did not pass; `results` stays as it was.
+    """
+    if run_id not in {run.run_id for run in manifests.resumable_runs(layout)}:
+        status = read_manifest(layout, run_id).status
+        raise UsageError(
+            f"run {run_id} is {status}: only a run that is scored in parts, or that a gate refused "
+            "and --accept lets pass, is published by hand"
+        )
+    plan = load_plan(layout.plan(run_id))
+    shards = _done(layout, plan, "not scored yet; score the parts that are missing")
+    began = datetime.fromisoformat(plan.started_at)
+    seconds = (datetime.now(UTC) - began).total_seconds()
+    summary = publish_results(layout, run_id, shards, None, seconds)
+    return send(layout, plan.job.output, summary)
+
+
+def _done(layout: Layout, plan: Plan, otherwise: str) -> list[ScoredShard]:
+    """Every shard of a run.
+
+    Args:
+        otherwise: what is said of those that are not whole.
+    """
+    schema = results_schema(results_columns(plan, layout), plan.job.name)
+    found = [load_shard(layout, plan.run_id, s, n, schema) for s, n in enumerate(plan.shards)]
+    missing = [str(number) for number, shard in enumerate(found) if shard is None]
+    if missing:
+        some = ", ".join(missing[:10]) + (" and others" if len(missing) > 10 else "")
+        raise NocturnaError(
+            f"{layout.work(plan.run_id)}: {len(missing):,} of {len(found):,} shards ({some}) are "
+            f"{otherwise}"
+        )
+    return [shard for shard in found if shard is not None]
+
+
 def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
     """Publishes a run that the soft gates refused, because a person says so.
 
@@ -129,14 +174,8 @@ def accept_run(layout: Layout, run_id: str, reason: str) -> Summary:
     refuse(layout, run_id, checked, accepted=reason)
     plan = load_plan(layout.plan(run_id))
     schema = results_schema(results_columns(plan, layout), plan.job.name)
-    shards = [load_shard(layout, run_id, s, n, schema) for s, n in enumerate(plan.shards)]
-    parts = [shard.part for shard in shards if shard is not None]
-    if None in shards:
-        raise NocturnaError(
-            f"{layout.work(run_id)}: {shards.count(None)} of {len(shards)} shards are gone or "
-            "damaged; score the corpus again"
-        )
-    together = next_parts(layout, run_id, plan.difference, parts, schema, len(shards))
+    parts = [shard.part for shard in _done(layout, plan, "gone or damaged; score the corpus again")]
+    together = next_parts(layout, run_id, plan.difference, parts, schema, len(parts))
     _note_configs(layout, read_manifest(layout, run_id))
     identity = identity_for(plan.job, schema, plan.index.documents)
     publish(layout, run_id, together, schema, note=reason.strip(), identity=identity)

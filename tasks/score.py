@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from threading import BoundedSemaphore, Lock
 from typing import Any
@@ -18,9 +18,9 @@ from nocturna.tasks.control import control
 from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.errors import STOPPED, Stopped, Transient
-from nocturna.tasks.inference.device import scoring_processes, shards_at_once
 from nocturna.tasks.inference.heads import heads
-from nocturna.tasks.inference.scorer import Scores
+from nocturna.tasks.inference.running import Running
+from nocturna.tasks.inference.scorer import Scores, score_texts
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.results import files
 from nocturna.tasks.results.done_shards import load_shard, save_shard
@@ -34,8 +34,10 @@ from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
 from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, running_of
 from nocturna.tasks.run.kept_summaries import with_summaries
+from nocturna.tasks.run.killers import KILLER, WHY_KILLER, aside_of, despite_deaths
+from nocturna.tasks.run.met import Met
 from nocturna.tasks.run.pieces import score_in_pieces
-from nocturna.tasks.run.processes import Signals, in_process
+from nocturna.tasks.run.runners import Signals, runner_of
 from nocturna.tasks.step import step
 
 _WORD, _FEW_PASSES = "uno", 50
@@ -45,13 +47,23 @@ _asking = Lock()
 @step("score", run_name="shard-{shard}")
 def score_shard(layout: Layout, run_id: str, shard: int) -> ScoredShard:
     """Scores one shard; one that cannot be scored stops the others after their batch."""
-    run, compute = control(), load_plan(layout.plan(run_id)).job.compute
+    run, plan = control(), load_plan(layout.plan(run_id))
+    compute = plan.job.compute
     try:
-        with _slot(shards_at_once(compute)):
-            processes = scoring_processes(compute)
-            if processes > 1:
-                return in_process(processes, score_alone, layout, run_id, shard)
-            return score_alone(layout, run_id, shard, Signals(run.stopping, run.advance))
+        runner = runner_of(compute)
+        with _slot(runner.at_once(compute)):
+            run_it = (compute, score_alone, layout, run_id, shard)
+            return despite_deaths(
+                work=lambda: runner.run(*run_it),
+                work_alone=lambda: runner.run_alone(*run_it),
+                try_some=lambda *some: runner.run_alone(
+                    compute, score_some, layout, run_id, shard, *some
+                ),
+                layout=layout,
+                run_id=run_id,
+                shard=shard,
+                rows=plan.shards[shard],
+            )
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:
@@ -89,7 +101,8 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
             documents = with_summaries(layout, run_id, shard, work)
     with clock("infer"):
         pieces = layout.work(run_id) / "pieces" / f"{shard:05d}"
-        scores, found = _score(plan, work, signals, pieces)
+        aside = aside_of(layout, run_id, shard)
+        scores, found = _score(plan, work, signals, pieces, aside)
     with clock("write"):
         trace = Trace(plan.run_id, plan.code_version, plan.summary_config)
         table = result_rows(documents, scores, columns, plan.job.name, trace)
@@ -117,6 +130,21 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
     return done
 
 
+def score_some(
+    layout: Layout, run_id: str, shard: int, start: int, stop: int, signals: Signals
+) -> None:
+    """Scores the documents of a shard from one position to another, to see whether that goes well.
+
+    Those that are put aside already are left out.
+    """
+    plan = load_plan(layout.plan(run_id))
+    work = read_documents(layout, plan, shard)
+    others = [*range(start), *range(stop, work.documents.num_rows)]
+    wanted = to_score(plan, work, [*others, *aside_of(layout, run_id, shard)])
+    run = _running(plan, signals)
+    score_texts(plan.inference, wanted.texts, run, known=wanted.known)
+
+
 def load_models(layout: Layout, run_id: str) -> None:
     """Loads the models of a run by having each read a word, so that its shards find them loaded.
 
@@ -127,7 +155,7 @@ def load_models(layout: Layout, run_id: str) -> None:
         NocturnaError: what the shards will raise too.
     """
     plan = load_plan(layout.plan(run_id))
-    if scoring_processes(plan.job.compute) > 1:
+    if runner_of(plan.job.compute).APART:
         return
     run = replace(running_of(plan), stop=control().stopping)
     for score in plan.inference.scores:
@@ -139,21 +167,40 @@ def load_models(layout: Layout, run_id: str) -> None:
 
 
 def _score(
-    plan: Plan, work: Documents, signals: Signals, pieces: Path
+    plan: Plan, work: Documents, signals: Signals, pieces: Path, aside: list[int]
 ) -> tuple[ShardScores, Scores]:
-    wanted = to_score(plan, work)
-    run = replace(running_of(plan), stop=signals.stop)
+    wanted = to_score(plan, work, aside)
     scores = score_in_pieces(
-        plan.inference, wanted.texts, run, signals.advance, pieces, wanted.known
+        plan.inference,
+        wanted.texts,
+        _running(plan, signals),
+        signals.advance,
+        pieces,
+        wanted.known,
+        _met(plan.run_id),
     )
-    return _spread(plan, work, wanted, scores), scores
+    return _spread(plan, work, wanted, scores, aside), scores
 
 
-def _spread(plan: Plan, work: Documents, wanted: ToScore, scores: Scores) -> ShardScores:
+def _running(plan: Plan, signals: Signals) -> Running:
+    run = replace(running_of(plan), stop=signals.stop)
+    return run if signals.threads is None else replace(run, workers=1, threads=signals.threads)
+
+
+@lru_cache(maxsize=1)
+def _met(run_id: str) -> Met:
+    """The texts that the shards of a run share in this process."""
+    return Met()
+
+
+def _spread(
+    plan: Plan, work: Documents, wanted: ToScore, scores: Scores, aside: list[int]
+) -> ShardScores:
     """What is known of the readable documents, as rows of all documents; the others get none."""
     documents, positions = work.documents, wanted.positions
     reasons = zip(positions.tolist(), scores.unreadable.tolist(), strict=True)
     errors = {at: ("unreadable_text", reason) for at, reason in reasons if reason}
+    errors |= dict.fromkeys(aside, (KILLER, WHY_KILLER))
 
     def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
         rows = np.full((documents.num_rows, *values.shape[1:]), empty, dtype=values.dtype)

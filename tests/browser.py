@@ -3,12 +3,13 @@
 import base64
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,23 @@ OPTIONS = (
     "--disable-sync",
     "--remote-debugging-port=0",
 )
+
+
+WRONG = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
+"""Events by which a page says that something is wrong with it."""
+
+_COLOURS = """
+((names) => {
+  const found = [];
+  for (const name of names) {
+    const at = document.querySelector(name);
+    let over = at;
+    while (getComputedStyle(over).backgroundColor === 'rgba(0, 0, 0, 0)') over = over.parentElement;
+    found.push([name, getComputedStyle(at).color, getComputedStyle(over).backgroundColor]);
+  }
+  return JSON.stringify(found);
+})
+"""
 
 
 def chromium() -> str | None:
@@ -81,6 +99,24 @@ class Browser:
         """The page as a picture."""
         data = self.call("Page.captureScreenshot", format="png")["data"]
         path.write_bytes(base64.b64decode(data))
+
+
+def colours(shown: Browser, names: Sequence[str]) -> list[tuple[str, str, str]]:
+    """Each selector with the colour of its text and of what is behind it."""
+    return [tuple(one) for one in json.loads(shown.run(f"{_COLOURS}({json.dumps(names)})"))]
+
+
+def luminance(colour: str) -> float:
+    """Relative luminance of `rgb(r, g, b)`, as WCAG 2 defines it."""
+    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(one: str, other: str) -> float:
+    """How well a text of one colour is read on another, 1 to 21, as WCAG 2 defines it."""
+    high, low = sorted((luminance(one), luminance(other)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
 
 
 @contextmanager

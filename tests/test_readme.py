@@ -113,6 +113,7 @@ def test_every_key_and_option_that_the_readme_names_exists():
     flags = {part for option in job_options() for part in option.flag.split("/")}
     others = {"--json", "--api", "--job", "--dry-run", "--map", "--model", "--accept"}
     others |= {"--calibrate", "--overlap", "--catch-up", "--to", "--list", "--score", "--hub"}
+    others |= {"--published", "--errors", "--against", "--page", "--part"}
     for flag in set(re.findall(r"`(--[a-z-]+)", README)):
         assert flag in flags | others, flag
     parts = {"source": job.Source}

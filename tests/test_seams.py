@@ -1,4 +1,4 @@
-"""A kind of score, a backend, a provider and a sink are a file each: nothing else names them."""
+"""A kind of score, a backend, a provider, a sink, a runner: a file each, that no other names."""
 
 import ast
 import re
@@ -13,13 +13,15 @@ HOMES = {
     "tasks/inference/backends": "backend",
     "tasks/enrichment/providers": "provider",
     "tasks/results/sinks": "sink",
+    "tasks/run/runners": "runner",
 }
-COMMON = {"classifier", "embedding", "torch", "openvino"}
+COMMON = {"classifier", "embedding", "torch", "openvino", "threads", "processes"}
 """Words of the field too: a model is a classifier and a text has an embedding whatever the kind,
-and torch is a library that reads weights whatever runs them. These name a kind only where a text is
-nothing else, where it says `kind: ...` or `backend ...`, and where one is imported."""
+torch is a library that reads weights whatever runs them, and every program has threads. These name
+a kind only where a text is nothing else, where it says `kind: ...`, `backend ...` or `runner ...`,
+and where one is imported."""
 
-COMMONLY = r"kind: {0}\b|backend:? {0}\b|(heads|backends)\.{0}\b"
+COMMONLY = r"kind: {0}\b|(backend|runner):? {0}\b|(heads|backends|runners)\.{0}\b"
 
 EXCEPTIONS = {
     ("gemini", "tasks/job/summaries.py"): "a job that names no provider has this one",
@@ -27,6 +29,8 @@ EXCEPTIONS = {
     ("delta", "tasks/corpus/beside.py"): "a table of another tool, refused in another's folder",
     ("delta", "tasks/corpus/log_tables.py"): "such a table as a source",
     ("delta", "tasks/job/source.py"): "a version of it",
+    ("threads", "tasks/corpus/repeats.py"): "a setting of DuckDB",
+    ("threads", "tasks/results/sql.py"): "a setting of DuckDB",
     ("delta", "tasks/results/recovery.py"): "a folder of the work of earlier versions, no sink",
 }
 

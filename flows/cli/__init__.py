@@ -20,7 +20,7 @@ from nocturna.tasks.visible import visible
 COMMANDS = (
     *("score", "jobs", "runs", "publish", "rollback", "columns"),
     *("query", "show", "explain", "history", "diff", "report", "export"),
-    *("evaluate", "check-model", "serve", "doctor"),
+    *("labels", "gold", "evaluate", "check-model", "serve", "doctor"),
 )
 """In the order of the help; `<name>_command.py` holds each, with _ for -."""
 

@@ -48,6 +48,28 @@ def evaluate(
         Path | None,
         typer.Option(help="Job file whose score `--task` is, in place of model and labels."),
     ] = None,
+    published: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="OUT",
+            help="Output folder of a job, whose shares are corrected; without model, labels and "
+            "job, its published scores are what is evaluated.",
+        ),
+    ] = None,
+    against: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="WAY",
+            help="Compare with another model, keys of the score as in '{template: ...}', or "
+            "another job file.",
+        ),
+    ] = None,
+    errors: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Write the rows that are wrong there, as .csv, .xlsx or .jsonl."
+        ),
+    ] = None,
     calibrate: Annotated[
         bool,
         typer.Option(
@@ -55,34 +77,54 @@ def evaluate(
             help="Fit a temperature and a bias for each label, and write them into the job file.",
         ),
     ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of the draws for the intervals.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Score a labelled file and say how good the model is: accuracy, macro-F1, calibration."""
+    """Score a labelled file and say how good the model is, how exactly, and where it errs.
+
+    Example: nocturna evaluate gold.csv --job jobs/prensa.yaml --task topic --errors errors.csv
+    """
     described = {"--model": model, "--labels": labels, "--method": method, "--template": template}
     given = next((name for name, said in described.items() if said), None)
     if job is not None and given is not None:
         raise UsageError(f"{given}: --job says that; leave one of the two out")
-    values = read_job_values(job) if job is not None else None
+    as_published = published is not None and job is None and given is None
+    if as_published and (calibrate or against):
+        flag = "--calibrate" if calibrate else "--against"
+        raise UsageError(f"{flag}: needs the model; name it with --job, --model or --labels")
+    from nocturna.evaluating import check_target, corpus_of, published_file, write_errors
     from nocturna.tasks.evaluation.file import evaluate_file
     from nocturna.tasks.evaluation.gold import parse_map
+    from nocturna.tasks.evaluation.tables import as_text
 
-    chosen = {"kind": method, "template": template}
-    found = evaluate_file(
-        file,
-        task,
-        text=text,
-        gold=gold,
-        model=model,
-        labels=entries("--labels", labels),
-        names=parse_map(mapping or ()),
-        options={key: value for key, value in chosen.items() if value},
-        job_values=values,
-        fit=calibrate,
-    )
-    print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else found.as_text())
+    if errors is not None:
+        check_target(errors)
+    names = parse_map(mapping or ())
+    if as_published and published is not None:
+        found, rows, others = published_file(file, task, text, gold, names, published, seed)
+    else:
+        chosen = {"kind": method, "template": template}
+        found, rows, others = evaluate_file(
+            file,
+            task,
+            text=text,
+            gold=gold,
+            model=model,
+            labels=entries("--labels", labels),
+            names=names,
+            options={key: value for key, value in chosen.items() if value},
+            job_values=read_job_values(job) if job is not None else None,
+            fit=calibrate,
+            against=against or (),
+            corpus=corpus_of(published, task) if published is not None else None,
+            seed=seed,
+        )
+    print(json.dumps(found.as_dict(), ensure_ascii=False) if as_json else as_text(found))
+    told = [write_errors(errors, rows, others)] if errors is not None else []
     if found.calibrated is not None:
-        told = _kept(found.calibrated, job, task)
-        print(told, file=sys.stderr if as_json else sys.stdout)
+        told.append(_kept(found.calibrated, job, task))
+    for line in told:
+        print(line, file=sys.stderr if as_json else sys.stdout)
 
 
 def _kept(found: "Calibrated", job: Path | None, task: str) -> str:

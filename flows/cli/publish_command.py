@@ -1,37 +1,69 @@
-"""`nocturna publish`: a person lets a refused run pass."""
+"""`nocturna publish`: what was scored in parts, or what a person lets pass."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from nocturna.cli.given import AsJson, OutDir, new_app, show_summary
 from nocturna.tasks.errors import UsageError
 
+if TYPE_CHECKING:
+    from nocturna.tasks.results.layout import Layout
+
 app = new_app()
 
 
 @app.command()
 def publish(
-    run: Annotated[str, typer.Argument(help="A run that a quality gate refused.")],
-    accept: Annotated[str, typer.Option(help="Why it is published; kept with the run.")],
+    run: Annotated[
+        str,
+        typer.Argument(
+            help="A run that was scored in parts, or that a quality gate refused; or the output "
+            "folder whose last run was scored in parts, such as out/prensa."
+        ),
+    ],
+    accept: Annotated[
+        str | None,
+        typer.Option(help="Why a run that was refused is published; kept with the run."),
+    ] = None,
     out: OutDir = Path("out"),
     as_json: AsJson = False,
 ) -> None:
-    """Publish a run that a quality gate refused, and keep the reason."""
-    from nocturna.tasks.results.layout import layout_of
-
-    layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
-    layout = next((found for found in layouts if found.manifest(run).exists()), None)
-    if layout is None:
-        raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
+    """Publish a run that was scored in parts; with --accept one that a quality gate refused."""
+    layout, run = _found(run, out)
 
     from nocturna.report_left import with_report
-    from nocturna.tasks.publish import accept_run
+    from nocturna.tasks.publish import accept_run, publish_shares
+    from nocturna.tasks.results.layout import new_run_id
     from nocturna.tasks.results.lock import hold_lock
     from nocturna.tasks.results.recovery import recover
 
-    with hold_lock(layout, run):
-        recover(layout)
-        summary = with_report(layout, accept_run(layout, run, accept))
+    if accept is None:
+        with hold_lock(layout, new_run_id()):
+            recover(layout)
+            summary = with_report(layout, publish_shares(layout, run))
+    else:
+        with hold_lock(layout, run):
+            recover(layout)
+            summary = with_report(layout, accept_run(layout, run, accept))
     show_summary(summary, as_json)
+
+
+def _found(run: str, out: Path) -> "tuple[Layout, str]":
+    """The output folder of a run, and its id."""
+    from nocturna.tasks.results.layout import layout_of
+    from nocturna.tasks.results.manifest import resumable_runs
+
+    if (Path(run) / "runs").is_dir():
+        home = Path(run).absolute()
+        layout = layout_of(home.parent, home.name)
+        waiting = resumable_runs(layout)
+        if not waiting:
+            raise UsageError(f"{run}: no run here waits for anything; `nocturna runs` lists them")
+        return layout, waiting[0].run_id
+    layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
+    there = next((found for found in layouts if found.manifest(run).exists()), None)
+    if there is None:
+        raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")
+    return there, run

@@ -1,6 +1,7 @@
 """`nocturna score`: score a corpus now."""
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +32,14 @@ def score(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Say what there is to do and to pay; do nothing.")
     ] = False,
+    part: Annotated[
+        str | None,
+        typer.Option(
+            "--part",
+            help="Score one share of the shards, such as 3/40, and publish nothing; "
+            "`nocturna publish` does once every share is scored.",
+        ),
+    ] = None,
     as_json: AsJson = False,
     **options: Any,
 ) -> None:
@@ -49,6 +58,12 @@ def score(
 
         lines, values = preview(described)
         print(json.dumps(values) if as_json else "\n".join(lines))
+        return
+    if part is not None:
+        from nocturna.array_jobs import said_of, score_share
+
+        share = score_share(described, part)
+        print(json.dumps(asdict(share)) if as_json else said_of(share))
         return
     from nocturna.observer import observer_for
     from nocturna.terminal import say

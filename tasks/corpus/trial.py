@@ -41,6 +41,16 @@ class Trial:
     seed: int = 0
 
 
+def drawn_by(seed: int) -> str:
+    """The order, in SQL, whose first rows are those that a seed draws.
+
+    One hash of all three: of several values DuckDB joins the hashes bit by bit, so that another
+    seed would draw the same rows again or just the others.
+    """
+    one = f"source_uri || chr(10) || source_row || chr(10) || '{int(seed)}'"
+    return f"hash({one}), source_uri, source_row"
+
+
 def take_some(folder: Path, chunks: int, trial: Trial) -> tuple[pa.Table, int]:
     """Leaves rows of an index out, good and bad alike.
 
@@ -52,7 +62,7 @@ def take_some(folder: Path, chunks: int, trial: Trial) -> tuple[pa.Table, int]:
     """
     order = "chunk, source_uri, source_row"
     if trial.sample is not None:
-        order = f"hash(source_uri, source_row, {int(trial.seed)}), source_uri, source_row"
+        order = drawn_by(trial.seed)
     rows = int(trial.sample if trial.sample is not None else trial.limit or 0)
     with duckdb.connect(":memory:") as database:
         chosen = database.sql(

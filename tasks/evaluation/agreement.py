@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from nocturna.tasks.errors import UsageError
 
@@ -36,6 +37,7 @@ class ReliabilityBin:
 class Evaluation:
     """Quality of predictions against gold labels.
 
+    Counts are of rows; shares and means weigh each row by the documents that it stands for.
     ``confusion[i][j]`` counts rows of gold label i predicted as label j, in the order of
     ``labels``. ``macro_f1`` is the plain mean over the labels that occur in gold.
     ``calibration_error`` is the expected calibration error (Guo et al. 2017,
@@ -56,31 +58,35 @@ def _ratio(part: float, whole: float) -> float:
     return float(part / whole) if whole else 0.0
 
 
-def _label_quality(label: str, index: int, confusion: np.ndarray) -> LabelQuality:
-    hits = confusion[index, index]
-    precision = _ratio(hits, confusion[:, index].sum())
-    recall = _ratio(hits, confusion[index].sum())
+def _label_quality(label: str, index: int, weighed: NDArray[np.float64], n: int) -> LabelQuality:
+    hits = weighed[index, index]
+    precision = _ratio(hits, weighed[:, index].sum())
+    recall = _ratio(hits, weighed[index].sum())
     f1 = _ratio(2 * precision * recall, precision + recall)
-    return LabelQuality(label, precision, recall, f1, int(confusion[index].sum()))
+    return LabelQuality(label, precision, recall, f1, n)
 
 
-def _reliability(sure: np.ndarray, right: np.ndarray) -> tuple[ReliabilityBin, ...]:
-    which = np.clip(np.ceil(sure * N_BINS).astype(int) - 1, 0, N_BINS - 1)
+def bin_of(sure: NDArray[np.floating]) -> NDArray[np.int64]:
+    """The bin, 0 to 9, that each score lies in."""
+    return np.clip(np.ceil(sure * N_BINS).astype(np.int64) - 1, 0, N_BINS - 1)
+
+
+def _reliability(
+    sure: NDArray[np.floating], right: NDArray[np.bool_], weights: NDArray[np.float64]
+) -> tuple[ReliabilityBin, ...]:
+    which = bin_of(sure)
     bins = []
     for i in range(N_BINS):
         inside = which == i
         count = int(inside.sum())
-        score = float(sure[inside].mean()) if count else None
-        accuracy = float(right[inside].mean()) if count else None
+        score = float(np.average(sure[inside], weights=weights[inside])) if count else None
+        accuracy = float(np.average(right[inside], weights=weights[inside])) if count else None
         bins.append(ReliabilityBin(i / N_BINS, (i + 1) / N_BINS, count, score, accuracy))
     return tuple(bins)
 
 
-def evaluate_labels(gold: Sequence[str], scores: np.ndarray, labels: Sequence[str]) -> Evaluation:
-    """Compare gold labels with a model's scores.
-
-    ``scores`` has shape ``(len(gold), len(labels))``; the highest score of a row is its
-    prediction, and that score, taken as a probability, its confidence.
+def indices(gold: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    """The place of each gold label among the labels.
 
     Raises:
         UsageError: there is no row, or a gold label that the model cannot give.
@@ -91,27 +97,52 @@ def evaluate_labels(gold: Sequence[str], scores: np.ndarray, labels: Sequence[st
     if unknown:
         raise UsageError(
             f"gold label {unknown[0]!r} is none of the model's labels ({', '.join(labels)}); "
-            f"name it with --map {unknown[0]}=LABEL"
+            f"name it with --map {unknown[0]}=LABEL, in a job file with `map`"
         )
     index = {label: i for i, label in enumerate(labels)}
-    truth = np.array([index[label] for label in gold])
+    return np.array([index[label] for label in gold], dtype=np.int64)
+
+
+def evaluate_labels(
+    gold: Sequence[str],
+    scores: NDArray[np.floating],
+    labels: Sequence[str],
+    weights: NDArray[np.float64] | None = None,
+) -> Evaluation:
+    """Compare gold labels with a model's scores.
+
+    ``scores`` has shape ``(len(gold), len(labels))``; the highest score of a row is its
+    prediction, and that score, taken as a probability, its confidence. ``weights``, of shape
+    ``(len(gold),)``, say how many documents each row stands for; one each if there are none.
+
+    Raises:
+        UsageError: there is no row, or a gold label that the model cannot give.
+    """
+    truth = indices(gold, labels)
+    weights = np.ones(len(truth)) if weights is None else weights
     guess = scores.argmax(axis=1)
     confusion = np.zeros((len(labels), len(labels)), dtype=int)
     np.add.at(confusion, (truth, guess), 1)
-    per_label = tuple(_label_quality(label, i, confusion) for i, label in enumerate(labels))
-    bins = _reliability(scores.max(axis=1), truth == guess)
+    weighed = np.zeros(confusion.shape)
+    np.add.at(weighed, (truth, guess), weights)
+    support = confusion.sum(axis=1)
+    per_label = tuple(
+        _label_quality(label, i, weighed, int(support[i])) for i, label in enumerate(labels)
+    )
+    bins = _reliability(scores.max(axis=1), truth == guess, weights)
+    shares = np.bincount(bin_of(scores.max(axis=1)), weights, N_BINS) / weights.sum()
     gaps = (
-        b.count * abs(b.mean_score - b.accuracy)
-        for b in bins
+        share * abs(b.mean_score - b.accuracy)
+        for share, b in zip(shares, bins, strict=True)
         if b.mean_score is not None and b.accuracy is not None
     )
     return Evaluation(
         n=len(gold),
-        accuracy=float((truth == guess).mean()),
+        accuracy=_ratio(weighed.trace(), weighed.sum()),
         macro_f1=float(np.mean([quality.f1 for quality in per_label if quality.support])),
         labels=tuple(labels),
         per_label=per_label,
         confusion=tuple(tuple(int(n) for n in row) for row in confusion),
-        calibration_error=float(sum(gaps) / len(gold)),
+        calibration_error=float(sum(gaps)),
         reliability=bins,
     )

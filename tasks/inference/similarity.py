@@ -1,5 +1,6 @@
 """How like a text is to sentences, by a sentence encoder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
@@ -62,13 +63,17 @@ def similarities(
         Cosines of shape (windows, sentences), and the texts as they were read.
     """
     found = embedded(model, texts, long, run)
+    return found.vectors @ sentence_vectors(of_sentences or model, sentences, run).T, found
+
+
+def sentence_vectors(model: Encoder, sentences: Sequence[str], run: Running) -> NDArray[np.float32]:
+    """Sentences in the encoder's space, of unit length, shape (sentences, width); read once."""
     quiet = replace(run, on_share=None, tally=None, stop=None)
-    reader = of_sentences or model
-    prompt = reader.tokenizer.prompt
+    prompt = model.tokenizer.prompt
     ask = _Sentences(
-        *(model.ref.revision, prompt, run.precision, run.backend, tuple(sentences), reader, quiet)
+        *(model.ref.revision, prompt, run.precision, run.backend, tuple(sentences), model, quiet)
     )
-    return found.vectors @ _embedded_sentences(ask).T, found
+    return _embedded_sentences(ask)
 
 
 @dataclass(frozen=True)

@@ -88,3 +88,9 @@ class Compute(Section):
         "one for every four cores on a GPU.",
         json_schema_extra=option("--processes"),
     )
+    runner: str | None = Field(
+        None,
+        description="What scores the shards: this process, others of this machine, or a cluster "
+        "(docs/scale.md); without a value, as `processes` says.",
+        json_schema_extra=option("--runner"),
+    )

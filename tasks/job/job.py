@@ -7,6 +7,7 @@ from pydantic import Field, model_validator
 from nocturna.tasks.inference.models import BUNDLED
 from nocturna.tasks.job.base import Section, option
 from nocturna.tasks.job.compute import Compute, LongDocuments, Tolerance
+from nocturna.tasks.job.gold_files import GoldFile
 from nocturna.tasks.job.once import Once
 from nocturna.tasks.job.output import Output
 from nocturna.tasks.job.quality import Quality, soft_checks_of
@@ -60,6 +61,9 @@ class Job(Section):
     summaries: Summaries = Summaries()
     output: Output = Output()
     quality: Quality = Quality()
+    gold: dict[ScoreName, GoldFile] = Field(
+        {}, description="Files of gold labels, by score, that every night is measured on."
+    )
     retention: Retention = Retention()
     notify: tuple[Target, ...] = Field((), description="Who is told how a run ended.")
     full: bool = Field(
@@ -92,6 +96,15 @@ class Job(Section):
     @model_validator(mode="after")
     def _keeps_secrets(self) -> Self:
         self.source.known_as(self.name)
+        return self
+
+    @model_validator(mode="after")
+    def _gold_is_of_scores(self) -> Self:
+        odd = next((name for name in self.gold if name not in self.scores), None)
+        if odd is not None:
+            raise ValueError(
+                f"gold.{odd}: the job has no such score; it has {', '.join(self.scores)}"
+            )
         return self
 
     @model_validator(mode="after")

@@ -39,7 +39,7 @@ def make_job(values: dict[str, Any], where: str) -> Job:
 
 
 def read_job_values(path: Path) -> dict[str, Any]:
-    """The values of a YAML job file; its source and model folders are relative to the file.
+    """The values of a YAML job file; source, gold files and model folders are relative to it.
 
     Raises:
         UsageError: if the file is missing, is not YAML or is not a mapping.
@@ -65,7 +65,9 @@ def read_job_values(path: Path) -> dict[str, Any]:
     values.setdefault("name", path.stem)
     values = in_new_form(values, str(path))
     scores = values.get("scores")
-    parts = [values.get("source"), *(scores.values() if isinstance(scores, dict) else ())]
+    gold = values.get("gold")
+    groups = [group for group in (scores, gold) if isinstance(group, dict)]
+    parts = [values.get("source"), *(part for group in groups for part in group.values())]
     for part in parts:
         for key in part if isinstance(part, dict) else ():
             if key == "path" and isinstance(part[key], list):

@@ -14,7 +14,7 @@ SOFT_CHECKS = (
     "max_other_language",
     "language_shift",
 )
-SCORE_CHECKS = ("shift", "mean_score", "saturated")
+SCORE_CHECKS = ("shift", "mean_score", "saturated", "gold_accuracy", "gold_drop")
 
 
 def soft_checks_of(scores: Iterable[str]) -> list[str]:
@@ -84,6 +84,17 @@ class Quality(Section):
     )
     max_saturated: float | None = Field(
         None, ge=0, le=1, description="Largest share of top scores above 0.999."
+    )
+    min_gold_accuracy: float | None = Field(
+        None, ge=0, le=1, description="Smallest accuracy on the gold labels of a score."
+    )
+    max_gold_drop: float | None = Field(
+        0.05,
+        ge=0,
+        le=1,
+        description="Largest fall of the accuracy on gold labels against the night before, on the "
+        "same documents; a larger one refuses to publish where chance hardly makes it (p below "
+        "0.05, McNemar), and is a warning else.",
     )
     warn_only: Texts = Field(
         (), description="Names of checks that warn and never refuse to publish."

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Union
 
-from pydantic import BeforeValidator, Discriminator, Field
+from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
@@ -41,7 +41,24 @@ def _score() -> Any:
         options = tuple(head.Options for head in heads().values())
     except UsageError as error:
         raise SystemExit(f"nocturna: {error}") from None
-    return Annotated[Union[options], Discriminator("kind"), BeforeValidator(_with_kind)]  # noqa: UP007
+    by_kind, named = Discriminator("kind"), BeforeValidator(_with_kind)
+    return Annotated[Union[options], by_kind, named, _AnyKind()]  # noqa: UP007
+
+
+class _AnyKind:
+    """To a reader of the schema a description may be of several kinds: `kind` may be left out.
+
+    An engine checks the parameters of a deployment by the schema; we say which kind it is.
+    """
+
+    def __get_pydantic_json_schema__(
+        self, schema: Any, handler: GetJsonSchemaHandler
+    ) -> dict[str, Any]:
+        found = handler(schema)
+        if kinds := found.pop("oneOf", None):
+            found.pop("discriminator", None)
+            found["anyOf"] = kinds
+        return found
 
 
 Score: Any = _score()

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -15,6 +16,8 @@ from nocturna.tasks.reading.workbook import Written, check_fits, write_workbook
 from nocturna.tasks.results import files
 
 ROWS_AT_ONCE = 10_000
+
+Result = TypeVar("Result")
 
 
 def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tuple[int, Written]:
@@ -38,16 +41,43 @@ def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tu
     if form == "xlsx":
         check_fits(rows, len(schema))
     reader = pa.RecordBatchReader.from_batches(schema, _batches(view, schema))
+    return rows, write_rows(reader, schema, form, path, private="text" in schema.names)
+
+
+def write_rows(
+    reader: pa.RecordBatchReader, schema: pa.Schema, form: str, path: Path, private: bool
+) -> Written:
+    """Writes rows as one of `FORMS`; a file of that name is replaced once the new one is whole.
+
+    Args:
+        private: whether only its owner may read the file.
+
+    Raises:
+        NocturnaError: it cannot be written.
+    """
+    return whole_file(path, private, lambda place: FORMS[form](reader, schema, place))
+
+
+def whole_file(path: Path, private: bool, write: Callable[[Path], Result]) -> Result:
+    """Has a file written under another name and puts it in the place of the one that is there.
+
+    Args:
+        private: whether only its owner may read the file.
+        write: writes to the place that it is given.
+
+    Raises:
+        NocturnaError: it cannot be written.
+    """
     temporary = files.temporary_of(path)
     with files.clear_errors(path.parent):
-        files.new_file(temporary, private="text" in schema.names)
+        files.new_file(temporary, private=private)
         try:
-            written = _WAYS[form](reader, schema, temporary)
-            files.rename(temporary, path)
+            found = write(temporary)
+            files.put_whole(temporary, path)
         except BaseException:
             files.unlink(temporary)
             raise
-    return rows, written
+    return found
 
 
 def _write_csv(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) -> Written:
@@ -62,7 +92,7 @@ def _write_jsonl(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) ->
     return Written()
 
 
-_WAYS: dict[str, Callable[[pa.RecordBatchReader, pa.Schema, Path], Written]] = {
+FORMS: dict[str, Callable[[pa.RecordBatchReader, pa.Schema, Path], Written]] = {
     "csv": _write_csv,
     "xlsx": write_workbook,
     "jsonl": _write_jsonl,

@@ -8,6 +8,7 @@ from typing import Any
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.confidence import confidence
 from nocturna.tasks.reading.crossings import crossed_columns, crossed_scores, over_time
+from nocturna.tasks.reading.gold_told import gold_told
 from nocturna.tasks.reading.history import history_table
 from nocturna.tasks.reading.lengths import lengths
 from nocturna.tasks.reading.questions import asking
@@ -43,6 +44,7 @@ def report_figures(out: str | Path, run: str | None = None) -> dict[str, Any]:
     shares = shares_by_night(nights)
     scores = scores_there(view.schema)
     labelled = [score for score in scores.values() if score.has_label]
+    gold = gold_told(view.layout, nights, view.run_id)
     with asking(view) as database:
         found = {
             "scores": [
@@ -52,7 +54,9 @@ def report_figures(out: str | Path, run: str | None = None) -> dict[str, Any]:
             "crossed": [asdict(c) for c in crossed_scores(database, scores)],
             "by_column": [asdict(c) for c in crossed_columns(database, view.schema, scores)],
             "over_time": [asdict(t) for t in over_time(database, view.schema, scores)],
-            "confidence": [asdict(confidence(database, view.schema, s)) for s in labelled],
+            "confidence": [
+                asdict(confidence(database, view.schema, s, gold.get(s.name))) for s in labelled
+            ],
             "documents": [asdict(e) for s in labelled for e in ends(database, view.schema, s)],
             "lengths": asdict(lengths(database)),
             "repeats": asdict(repeats(database, view.schema)),
@@ -66,6 +70,7 @@ def report_figures(out: str | Path, run: str | None = None) -> dict[str, Any]:
         "published_at": view.published_at,
         **_of_run(view, manifest),
         **found,
+        "gold": gold,
         "history": _history(shares),
     }
 

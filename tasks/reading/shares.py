@@ -1,10 +1,10 @@
 """How many documents have each label, how exact such a share is, and what it was before."""
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from nocturna.tasks.interval import wilson
 from nocturna.tasks.reading.scores_there import ScoreThere
 from nocturna.tasks.results.sql import quoted
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 30
 """Of a score whose labels documents bring along."""
-
-_Z = 1.959964
-"""Of the normal distribution, for 95 %."""
 
 
 @dataclass(frozen=True)
@@ -58,26 +55,6 @@ class ScoreShares:
     mean: float | None
     quantiles: tuple[float, ...] = ()
     other_labels: int = 0
-
-
-def wilson(hits: int, of: int) -> tuple[float, float]:
-    """The 95 % interval of a share.
-
-    Wilson, Probable Inference, the Law of Succession, and Statistical Inference (1927).
-
-    >>> [round(end, 3) for end in wilson(8, 10)]
-    [0.49, 0.943]
-    >>> wilson(0, 0)
-    (0.0, 1.0)
-    """
-    if not of:
-        return 0.0, 1.0
-    share, square = hits / of, _Z * _Z
-    middle = share + square / (2 * of)
-    half = _Z * math.sqrt(share * (1 - share) / of + square / (4 * of * of))
-    scale = 1 + square / of
-    low, high = (middle - half) / scale, (middle + half) / scale
-    return (0.0 if hits == 0 else low), (1.0 if hits == of else high)
 
 
 def score_shares(

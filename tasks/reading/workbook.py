@@ -16,6 +16,14 @@ MOST_COLUMNS = 16_384
 MOST_CHARACTERS = 32_767
 """What a sheet and a cell of Excel hold; characters in units of UTF-16."""
 
+AS_GIVEN = {
+    "strings_to_formulas": False,
+    "strings_to_urls": False,
+    "strings_to_numbers": False,
+    "nan_inf_to_errors": False,
+}
+"""What keeps xlsxwriter from taking texts for anything else."""
+
 _DIGITS = 10**15
 """Beyond this Excel rounds whole numbers; they are written as texts."""
 
@@ -58,16 +66,9 @@ def write_workbook(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) 
     import xlsxwriter
     from xlsxwriter.exceptions import FileCreateError
 
-    options = {
-        "constant_memory": True,
-        "strings_to_formulas": False,
-        "strings_to_urls": False,
-        "strings_to_numbers": False,
-        "nan_inf_to_errors": False,
-    }
-    book = xlsxwriter.Workbook(path, options)
+    book = xlsxwriter.Workbook(path, {"constant_memory": True, **AS_GIVEN})
     written, sheet = Written(), book.add_worksheet("results")
-    cells = _Cells(book, sheet, written)
+    cells = Cells(book, sheet, written)
     sheet.freeze_panes(1, 0)
     for column, name in enumerate(reader.schema.names):
         cells.put(0, column, name)
@@ -88,7 +89,7 @@ def write_workbook(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) 
 
 def _explain(book: Any, schema: pa.Schema, written: Written) -> None:
     sheet = book.add_worksheet("columns")
-    cells = _Cells(book, sheet, written)
+    cells = Cells(book, sheet, written)
     for row, values in enumerate([("column", "type", "meaning", "unit", "label"), *_notes(schema)]):
         for column, value in enumerate(values):
             cells.put(row, column, value)
@@ -102,12 +103,18 @@ def _notes(schema: pa.Schema) -> list[tuple[str, ...]]:
     ]
 
 
-class _Cells:
-    """Puts values in a sheet by their own type."""
+class Cells:
+    """Puts values in a sheet by their own type; no text becomes a formula.
 
-    def __init__(self, book: Any, sheet: Any, written: Written) -> None:
+    Args:
+        wrapped: whether texts take as many lines of a cell as they need.
+    """
+
+    def __init__(self, book: Any, sheet: Any, written: Written, wrapped: bool = False) -> None:
         self._sheet, self._written = sheet, written
-        self._text = book.add_format({"quote_prefix": True})
+        look = {"text_wrap": True, "valign": "top"} if wrapped else {}
+        self._plain = [book.add_format(look)] if look else []
+        self._text = book.add_format({"quote_prefix": True, **look})
         self._time = book.add_format({"num_format": "yyyy-mm-dd hh:mm:ss"})
         self._day = book.add_format({"num_format": "yyyy-mm-dd"})
 
@@ -132,7 +139,7 @@ class _Cells:
         shown = fitting(text)
         self._written.cut += shown != text
         self._written.formulas += is_formula(text)
-        form = [self._text] if is_formula(text) else []
+        form = [self._text] if is_formula(text) else self._plain
         self._sheet.write_string(row, column, shown, *form)
 
 

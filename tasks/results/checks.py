@@ -14,9 +14,10 @@ from nocturna.tasks.errors import QualityRefused
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.quality import Quality
 from nocturna.tasks.results import files
+from nocturna.tasks.results.check import Check
 from nocturna.tasks.results.drift import label_drift
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.limits import Check, soft_checks
+from nocturna.tasks.results.limits import soft_checks
 from nocturna.tasks.results.measures import measure, measure_whole
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.schema import same_columns
@@ -51,6 +52,7 @@ def check_run(
     snapshot: Sequence[PartFile] | None = None,
     snapshot_rows: int = 0,
     language: str | None = None,
+    gold: dict[str, dict[str, Any]] | None = None,
 ) -> Checked:
     """Measures a run's new parts in one pass and holds them against the gates.
 
@@ -63,6 +65,7 @@ def check_run(
         snapshot: all parts of the snapshot to be, where rows are carried over.
         snapshot_rows: rows that it must have.
         language: that of the job, ISO 639-1.
+        gold: what the rows are worth on gold labels, by score.
     """
     measured = measure(layout, parts, scores, aggregate)
     violations = measured.pop("violations")
@@ -92,6 +95,7 @@ def check_run(
         **measured,
         "snapshot": whole,
         "drift": label_drift(layout, measured),
+        "gold": gold or {},
     }
     return Checked((*hard, *soft_checks(metrics, limits, language)), metrics)
 

@@ -1,30 +1,11 @@
 """Soft checks: what an input or a model may do before a person should look, with limits."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from nocturna.tasks.job.quality import Quality
-
-
-@dataclass(frozen=True)
-class Check:
-    """One gate: its value, its limit and, in words, what was found.
-
-    A check that did not pass refuses to publish, unless it is a `warning`. A `hard` one cannot be
-    accepted.
-    """
-
-    name: str
-    hard: bool
-    passed: bool
-    value: float
-    limit: float
-    message: str
-    warning: bool = False
-
-    def said_of(self, run_id: str) -> str:
-        """The message, with the run's own folders."""
-        return self.message.replace("<run_id>", run_id)
+from nocturna.tasks.results.check import Check
+from nocturna.tasks.results.gold_limits import gold_checks
 
 
 def soft_checks(
@@ -73,6 +54,8 @@ def soft_checks(
             )
     for kind, drift in metrics["drift"].items():
         checks += _shifts(kind, drift, limits)
+    for score, figures in metrics["gold"].items():
+        checks += gold_checks(score, figures, limits)
     found = [check for check in checks if check is not None]
     return [replace(c, warning=True) if c.name in limits.warn_only else c for c in found]
 

@@ -4,9 +4,9 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from nocturna.tasks.results.check import Check
 from nocturna.tasks.results.checks import read_checked
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.limits import Check
 from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.manifest import (
     FAILED,

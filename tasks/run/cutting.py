@@ -21,7 +21,8 @@ from nocturna.tasks.results.difference import wanted_by_chunk, wanted_weight
 from nocturna.tasks.results.layout import Layout
 
 SHARD_BYTES = 64 << 20
-_SHARDS, _LEAST_ROWS = 400, 1000
+_SHARDS, _LEAST_ROWS, _TURNS = 400, 1000, 24
+"""Shards of a large corpus, and rows of one of a small one; many workers get so many each."""
 _ROW_BYTES = 64
 """What a row weighs besides its text, however short that is."""
 
@@ -42,8 +43,8 @@ def cut_shards(
 ) -> tuple[int, ...]:
     """Writes the documents that get a new row into shards of about the same amount of work.
 
-    Without a size there are some 400 shards of about 1,000 documents or more, and of few documents
-    as many shards as workers.
+    Without a size there are some 400 shards of about 1,000 documents or more, or 24 for each of
+    many workers, and of few documents as many shards as workers.
 
     Args:
         kept: the kept columns, by their names in the source.
@@ -114,7 +115,7 @@ class _Sizes:
         weight = float(max(1, text_bytes + _ROW_BYTES * rows))
         if size:
             return cls(size, 1, weight, True)
-        most = max(_LEAST_ROWS, math.ceil(rows / _SHARDS))
+        most = max(_LEAST_ROWS, math.ceil(rows / max(_SHARDS, _TURNS * workers)))
         shards = math.ceil(math.ceil(rows / most) / workers) * workers
         return cls(2 * most, max(1, shards), weight, False)
 

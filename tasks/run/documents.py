@@ -1,5 +1,6 @@
 """The documents of a shard that get a new row."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,9 +60,14 @@ class ToScore:
     known: Known
 
 
-def to_score(plan: Plan, work: Documents) -> ToScore:
-    """The documents of a shard that are asked of the models, and what is known of them."""
+def to_score(plan: Plan, work: Documents, aside: Sequence[int] = ()) -> ToScore:
+    """The documents of a shard that are asked of the models, and what is known of them.
+
+    Args:
+        aside: positions of those that are not asked for all that.
+    """
     at = pc.is_null(work.documents["error_code"]).to_numpy() & work.asked
+    at[list(aside)] = False
     rows = work.documents.filter(pa.array(at))
     texts: list[str] = rows["text"].to_pylist()
     languages = np.array(languages_of(texts), dtype=object)

@@ -160,6 +160,7 @@ def work_of(job: Job, inputs: tuple[InputFile, ...], inference: InferencePlan, c
     kept = job.model_dump_json(
         exclude={
             "quality": True,
+            "gold": True,
             "compute": True,
             "notify": True,
             "retention": True,

@@ -13,21 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import Running, Tally
 from nocturna.tasks.inference.scorer import Known, Scored, Scores, score_texts
 from nocturna.tasks.results import files
+from nocturna.tasks.run.joined import OF_SCORES, OF_TEXTS, joined
+from nocturna.tasks.run.met import Met
 
 FIRST = 32
 """Distinct texts of the first piece, when nothing is known of the speed."""
 
 SECONDS, MOST = 60.0, 1000
 """Work that a piece holds: about so long, and so many texts over all workers."""
-
-_OF_TEXTS = ("n_tokens", "n_windows", "truncated", "unreadable", "mostly_unknown")
-_OF_SCORES = ("values", "asked", "skipped")
 
 
 def score_in_pieces(
@@ -37,6 +35,7 @@ def score_in_pieces(
     on_documents: Callable[[float], None],
     folder: Path,
     known: Known | None = None,
+    met: Met | None = None,
 ) -> Scores:
     """The scores of texts, in their order. Identical texts are read once.
 
@@ -44,17 +43,21 @@ def score_in_pieces(
         on_documents: called with the number of documents done since the last call.
         folder: where pieces are kept; those of an earlier attempt are taken from there.
         known: what each text needs, and what is known of it; without it all need all.
+        met: texts that the plan has scored before.
 
     Raises:
         Stopped: `run.stop` said so; the pieces before are kept.
         UsageError: a model cannot be loaded.
         NocturnaError: a piece cannot be written.
     """
-    work = _Work(texts, known or Known())
+    work, met = _Work(texts, known or Known()), met or Met()
     each = len(texts) / max(1, len(work))
 
     def tell(done: float) -> None:
         on_documents(done * each)
+
+    def compute(some: list[str], known: Known) -> Scores:
+        return score_texts(plan, some, run, tell, known)
 
     done: list[Scores] = []
     start, size = 0, FIRST
@@ -66,13 +69,13 @@ def score_in_pieces(
     while start < len(work) or not done:
         end = work.end(start + size)
         began = time.monotonic()
-        done.append(score_texts(plan, work.texts[start:end], run, tell, work.known(start, end)))
+        done.append(met.score(plan, work.texts[start:end], work.known(start, end), compute, tell))
         took = time.monotonic() - began
         if end < len(work):
             _keep(folder / work.name(start, end), done[-1])
         start = end
         size = max(1, min(most, int(size * SECONDS / max(took, 1e-3))))
-    return _joined(plan, done, work.places)
+    return joined(plan, done, work.places)
 
 
 class _Work:
@@ -119,40 +122,10 @@ class _Work:
         return f"{start}-{end - start}-{digest.hexdigest()[:32]}.npz"
 
 
-def _joined(plan: InferencePlan, pieces: Sequence[Scores], places: NDArray[np.int64]) -> Scores:
-    def whole(arrays: list[NDArray[Any]]) -> NDArray[Any]:
-        found: NDArray[Any] = np.concatenate(arrays)[places]
-        return found
-
-    by_name = {}
-    for score in plan.scores:
-        scored = [piece.by_name[score.name] for piece in pieces]
-        widest = max(some.values.shape[1] for some in scored)
-        by_name[score.name] = Scored(
-            values=whole([_widened(some.values, widest) for some in scored]),
-            asked=whole([some.asked for some in scored]),
-            skipped=whole([some.skipped for some in scored]),
-        )
-    parts: dict[str, Any] = {name: whole([getattr(p, name) for p in pieces]) for name in _OF_TEXTS}
-    return Scores(
-        **parts,
-        by_name=by_name,
-        scored_texts=sum(piece.scored_texts for piece in pieces),
-        tally=Tally(
-            sum(piece.tally.read for piece in pieces), sum(piece.tally.padding for piece in pieces)
-        ),
-    )
-
-
-def _widened(values: NDArray[np.float32], width: int) -> NDArray[np.float32]:
-    """The values with empty columns up to a width: documents bring more or fewer labels along."""
-    return np.pad(values, ((0, 0), (0, width - values.shape[1])), constant_values=np.nan)
-
-
 def _keep(place: Path, scores: Scores) -> None:
-    arrays = {name: getattr(scores, name) for name in _OF_TEXTS}
+    arrays = {name: getattr(scores, name) for name in OF_TEXTS}
     for name, scored in scores.by_name.items():
-        arrays |= {f"{part} {name}": getattr(scored, part) for part in _OF_SCORES}
+        arrays |= {f"{part} {name}": getattr(scored, part) for part in OF_SCORES}
     arrays["read"] = np.array([scores.scored_texts, scores.tally.read, scores.tally.padding])
     data = io.BytesIO()
     np.savez(data, **arrays)
@@ -172,9 +145,9 @@ def _kept(folder: Path, plan: InferencePlan, work: _Work) -> Iterator[Scores]:
         end = min(start + size, len(work))
         try:
             with np.load(folder / work.name(start, end), allow_pickle=False) as arrays:
-                parts: dict[str, Any] = {name: arrays[name] for name in _OF_TEXTS}
+                parts: dict[str, Any] = {name: arrays[name] for name in OF_TEXTS}
                 by_name = {
-                    score.name: Scored(*(arrays[f"{part} {score.name}"] for part in _OF_SCORES))
+                    score.name: Scored(*(arrays[f"{part} {score.name}"] for part in OF_SCORES))
                     for score in plan.scores
                 }
                 texts, read, padding = map(int, arrays["read"])

@@ -41,6 +41,7 @@ def check_job(job: Job, *, rehearsal: bool = False) -> None:
     check_settings(job, rehearsal=rehearsal)
     scores = check_models(job)
     check_corpus(_read(job, scores), to_read=True)
+    _check_gold(job, scores)
     _check_published(job, scores)
 
 
@@ -55,6 +56,7 @@ def check_served(job: Job) -> str | None:
     """
     check_settings(job)
     scores = check_models(job)
+    _check_gold(job, scores)
     _check_published(job, scores)
     try:
         check_corpus(_read(job, scores), to_read=False)
@@ -111,6 +113,28 @@ def check_corpus(source: Source, *, to_read: bool) -> None:
 
 def _read(job: Job, scores: Mapping[str, ScorePlan | None]) -> Source:
     return reading_source(job, [score for score in scores.values() if score is not None])
+
+
+def _check_gold(job: Job, scores: Mapping[str, ScorePlan | None]) -> None:
+    """That gold files can be read and hold labels of their scores; a store may answer later."""
+    if not job.gold:
+        return
+    from nocturna.tasks.evaluation.agreement import indices
+    from nocturna.tasks.evaluation.labelled import kept_rows
+    from nocturna.tasks.run.gold_night import read_gold
+
+    for name, gold in job.gold.items():
+        score = scores[name]
+        with _unsaid(), suppress(Transient):
+            try:
+                labelled = read_gold(gold)
+                if score is not None and not score.labels:
+                    raise UsageError("the score has no labels of its own to compare with")
+                if score is not None:
+                    named = labelled.named(gold.map, score.labels)
+                    indices([named[at] for at in kept_rows(named)], score.labels)
+            except UsageError as error:
+                raise UsageError(f"gold.{name}: {error}") from None
 
 
 def _check_published(job: Job, scores: Mapping[str, ScorePlan | None]) -> None:

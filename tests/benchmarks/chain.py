@@ -36,7 +36,7 @@ from nocturna.tasks.publish import publish_results
 from nocturna.tasks.results.layout import Layout, new_run_id
 from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.frozen import job_layout
-from nocturna.tasks.run.processes import Signals
+from nocturna.tasks.run.runners import Signals
 from nocturna.tasks.run.staged_run import stage_job
 from nocturna.tasks.score import score_alone
 from tests.benchmarks.base_model import bert_base, documents

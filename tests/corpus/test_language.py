@@ -6,6 +6,7 @@ import sys
 
 import pytest
 
+from nocturna.tasks.corpus import language
 from nocturna.tasks.corpus.language import READ, languages_of
 from tests.conftest import SAMPLES
 
@@ -66,6 +67,7 @@ def test_the_model_is_loaded_when_it_is_needed_and_from_no_network():
 import sys
 calls = []
 sys.addaudithook(lambda name, args: calls.append(name) if name.startswith("socket.") else None)
+from nocturna.tasks.corpus import language
 from nocturna.tasks.corpus.language import languages_of
 assert "py3langid" not in sys.modules
 assert languages_of([{ENGLISH!r}]) == ["en"]
@@ -75,3 +77,24 @@ print(calls)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "[]"
+
+
+def test_many_texts_at_once_are_told_as_the_package_tells_each(monkeypatch):
+    path = SAMPLES / "opiniones.jsonl"
+    texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
+    odd = [
+        "",
+        "a",
+        "\ud800 medio par",
+        "ÑANDÚ",
+        "e\u0301l e\u0301l",
+        "😭" * READ,
+        "ok",
+        "Здраво свима",
+    ]
+    starts = [text[:READ] for text in [*odd, *texts, SPANISH.upper(), *texts[0].split()]]
+    monkeypatch.setattr(language, "AT_ONCE", 100)
+    package = language._model()._of
+    codes = [package.classify(start)[0] for start in starts]
+    assert languages_of(starts) == [code if code != "und" else None for code in codes]
+    assert {"es", "en", "und"} < set(codes)

@@ -1,10 +1,14 @@
 """Some rows of a corpus, to try a job out."""
 
+from itertools import pairwise
+
+import duckdb
 import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.corpus.index import build_index, read_rejects
-from nocturna.tasks.corpus.trial import Trial
+from nocturna.tasks.corpus.sampling import read_sample
+from nocturna.tasks.corpus.trial import Trial, drawn_by
 from nocturna.tasks.results import files
 from tests.corpus.corpora import chunks_of, jsonl, source, staged_in, write
 
@@ -51,6 +55,28 @@ def test_a_sample_is_drawn_from_everything_and_the_same_for_a_seed(corpus):
     for documents, bad in (first, other):
         assert len(documents) + len(bad) == 12
         assert {int(name[1:]) // 20 for name in documents} == {0, 1}
+
+
+def test_rows_read_without_an_index_are_those_that_a_trial_takes(corpus):
+    for seed in (1, 2):
+        documents, bad, _ = taken(corpus, Trial(sample=12, seed=seed), id="id")
+        drawn, odd = read_sample(source(corpus / "c", id="id"), 12, seed)
+        ids = drawn["doc_id"].to_pylist()
+        assert set(ids) == {name for name in documents if int(name[1:]) % 5}
+        assert len(ids) + odd == 12 and len(bad) <= odd
+        assert drawn["text"].to_pylist() == [f"texto {name[1:]}" for name in ids]
+
+
+def test_what_one_seed_draws_says_nothing_of_what_another_does():
+    with duckdb.connect(":memory:") as database:
+        sql = "SELECT source_row FROM rows ORDER BY {} LIMIT 100"
+        database.sql(
+            "CREATE TABLE rows AS SELECT 'a.csv' AS source_uri, source_row "
+            "FROM range(400) AS made(source_row)"
+        )
+        drawn = [{*database.sql(sql.format(drawn_by(seed))).fetchall()} for seed in range(20)]
+    shared = [len(one & other) for one, other in pairwise(drawn)]
+    assert min(shared) >= 8 and max(shared) <= 45, "25 of 100 by chance"
 
 
 def test_rows_that_are_left_out_repeat_nothing(tmp_path):

@@ -10,7 +10,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Known, score_texts
 from nocturna.tasks.job.job import Compute
-from nocturna.tasks.run import pieces
+from nocturna.tasks.run import met, pieces
 from tests.inference.plans import plan_scores
 from tests.models import bert_classifier, sentence_encoder
 
@@ -119,3 +119,44 @@ def test_equal_texts_of_other_needs_share_a_piece_and_are_read_once(plan, small,
     assert np.isfinite(found.by_name["topic"].values[:, 0]).tolist() == needs["topic"].tolist()
     sentiment = found.by_name["sentiment"].values
     assert np.array_equal(sentiment[::2], sentiment[1::2])
+
+
+def test_what_one_shard_has_read_another_does_not_read_again(plan, small, tmp_path, monkeypatch):
+    computed, remembered = [], met.Met()
+
+    def counted(plan, texts, *others):
+        computed.extend(texts)
+        return score_texts(plan, texts, *others)
+
+    monkeypatch.setattr(pieces, "score_texts", counted)
+
+    def shard(name, known=KNOWN, texts=TEXTS):
+        told = []
+        done = pieces.score_in_pieces(
+            plan, texts, RUN, told.append, tmp_path / name, known, remembered
+        )
+        assert sum(told) == pytest.approx(len(texts))
+        return done
+
+    expected = whole(plan)
+    assert same(shard("first"), expected) and len(computed) == len(set(TEXTS)) == 90
+    again = shard("second")
+    assert same(again, expected) and len(computed) == 90
+    assert again.scored_texts == again.tally.read == 0
+    some = ["otro texto", *TEXTS[1:]]
+    assert same(shard("third", texts=some), score_texts(plan, some, RUN, known=KNOWN))
+    assert computed[90:] == ["otro texto"]
+    needs = Known(needs={"topic": ~TOPIC}, choices=KNOWN.choices)
+    assert same(shard("fourth", needs), score_texts(plan, TEXTS, RUN, known=needs))
+    assert len(computed) == 91 + 90
+
+
+def test_the_texts_that_were_met_last_are_remembered(plan, tmp_path, monkeypatch):
+    monkeypatch.setattr(met, "MOST", 50)
+    remembered, told = met.Met(), []
+    for texts in (TEXTS[:40], TEXTS[20:90], TEXTS[40:90]):
+        own = Known(choices={"own": [()] * len(texts)})
+        pieces.score_in_pieces(plan, texts, RUN, told.append, tmp_path / "p", own, remembered)
+    assert len(remembered._places) == 50
+    found = remembered.score(plan, TEXTS[40:90], own, None, told.append)
+    assert found.scored_texts == 0 and told[-1] == 50

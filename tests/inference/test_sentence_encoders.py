@@ -9,10 +9,12 @@ import torch
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.encoder import describe_encoder, load_encoder
+from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute
+from tests.inference.plans import plan_scores
 from tests.models import TEXTS, sentence_encoder
 
 TORCH = running(Compute(device="cpu", backend="torch", workers=1), "fp32")
@@ -181,3 +183,21 @@ def test_a_dense_module_without_its_weights_is_refused(tmp_path):
     (folder / "2_Dense" / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="module Dense cannot be loaded"):
         describe_encoder(resolve_model(str(folder), None, "encoder"))
+
+
+def test_labels_are_as_like_as_their_sentences_are_to_the_package(tmp_path):
+    from sentence_transformers import SentenceTransformer
+
+    folder = made(tmp_path / "m")
+    labels = {"política": ["política", "el gobierno"], "cultura": ["los libros"]}
+    templates = ["Va de {}.", "{}"]
+    described = {"labels": labels, "kind": "embedding", "model": folder, "template": templates}
+    (part,) = plan_scores({"topic": described}).scores
+    found = heads()["embedding"].likeness(part, TORCH)
+    reference = SentenceTransformer(str(folder), device="cpu")
+    vectors = []
+    for own in labels.values():
+        sentences = [template.replace("{}", word) for template in templates for word in own]
+        mean = reference.encode(sentences, normalize_embeddings=True).mean(axis=0)
+        vectors.append(mean / np.linalg.norm(mean))
+    assert np.abs(found - np.array(vectors) @ np.array(vectors).T).max() < 1e-5

@@ -1,6 +1,5 @@
 """The page of a night in a browser: it starts nothing, fits any screen and can be read."""
 
-import json
 import re
 from pathlib import Path
 
@@ -8,21 +7,10 @@ import pytest
 
 from nocturna.tasks.reading.page import report_page
 from nocturna.tasks.reading.report_figures import report_figures
-from tests.browser import browser, chromium
+from tests.browser import WRONG, browser, chromium, colours, contrast, luminance
 
 HOSTILE = '</style><script>document.title = "taken"</script><img src=http://127.0.0.1:9/x>\u202e'
-COLOURS = """
-(() => {
-  const found = [];
-  for (const name of ['body', 'caption', 'thead th', 'tbody th', 'td', 'nav a', '.soft']) {
-    const at = document.querySelector('main ' + name) || document.querySelector(name);
-    let over = at;
-    while (getComputedStyle(over).backgroundColor === 'rgba(0, 0, 0, 0)') over = over.parentElement;
-    found.push([name, getComputedStyle(at).color, getComputedStyle(over).backgroundColor]);
-  }
-  return JSON.stringify(found);
-})()
-"""
+NAMES = ["body", "main caption", "main thead th", "main tbody th", "main td", "nav a", ".soft"]
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +31,19 @@ def figures(job) -> dict:
             "undated": 1,
         }
     ]
+    found["gold"] = {
+        "topic": {
+            **{"file": f"a/{HOSTILE}", "rows": 50, "not_published": 1, "accuracy": 0.8},
+            **{"interval": (0.7, 0.9), "macro_f1": 0.75, "calibration_error": 0.1},
+            "shares": [
+                {"label": HOSTILE, "counted": 0.4, "share": 0.3, "low": 0.2, "high": 0.5},
+                {"label": "ocio", "counted": 0.6, "share": None, "low": None, "high": None},
+            ],
+            "before": {"rows": 49, "difference": -0.02, "interval": (-0.1, 0.05), "p": 0.7},
+            "nights": [None, 0.82, 0.8],
+        },
+        "sentiment": {"problem": HOSTILE, "nights": [None]},
+    }
     return found
 
 
@@ -88,7 +89,7 @@ def test_the_page_in_a_browser(page, tmp_path, width, scheme):
         assert "<script>document.title" in text, "a label is shown as it is"
         assert shown.run("document.title") == "prensa: snapshot 3"
         assert shown.run("document.documentElement.scrollWidth") <= width
-        pairs = json.loads(shown.run(COLOURS))
+        pairs = colours(shown, NAMES)
         for name, ink, ground in pairs:
             assert contrast(ink, ground) >= 4.5, (name, ink, ground)
         dark = luminance(pairs[0][2]) < 0.2
@@ -99,17 +100,4 @@ def test_the_page_in_a_browser(page, tmp_path, width, scheme):
     assert asked == [page.as_uri()]
 
 
-WRONG = {"Log.entryAdded", "Runtime.exceptionThrown", "Runtime.consoleAPICalled"}
 ASKED = "Network.requestWillBeSent"
-
-
-def luminance(colour: str) -> float:
-    """Relative luminance of `rgb(r, g, b)`, as WCAG 2 defines it."""
-    parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-    linear = [p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts]
-    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
-
-
-def contrast(one: str, other: str) -> float:
-    high, low = sorted((luminance(one), luminance(other)), reverse=True)
-    return (high + 0.05) / (low + 0.05)

@@ -184,10 +184,12 @@ def test_a_check_that_passes_is_no_warning(layout):
 def test_every_check_that_may_only_warn_exists_and_every_soft_one_may(layout):
     night(layout, 1, {"es": 100})
     metrics = night(layout, 2, {"en": 100}, publishes=False).metrics
+    fallen = {"accuracy": 0.5, "rows": 9, "before": {"rows": 9, "difference": -0.5, "p": 0.01}}
+    metrics["gold"] = {"sentiment": fallen, "topic": fallen}
     shares = dict.fromkeys(
         ["max_quarantined", "max_failed", "max_truncated", "max_other_language", "max_shift"], 0.0
     )
-    limits = gates(**shares, shift_documents=1, min_score=0, max_saturated=0)
+    limits = gates(**shares, shift_documents=1, min_score=0, max_saturated=0, min_gold_accuracy=1)
     refusing = [c.name for c in soft_checks(metrics, limits, "es") if not c.warning]
     assert sorted(refusing) == sorted(EVERY_CHECK)
     warned = soft_checks(metrics, limits.model_copy(update={"warn_only": EVERY_CHECK}))

@@ -20,6 +20,7 @@ from nocturna.tasks.run import cutting
 from nocturna.tasks.run.cutting import cut_shards, shard_file
 from nocturna.tasks.run.known_texts import known_texts
 from nocturna.tasks.run.shelf import drop_texts
+from tests.benchmarks.schedule import Cluster, simulate
 from tests.corpus.corpora import chunks_of, jsonl, source, write
 from tests.results.examples import COLUMNS, SCHEMA, rows_of, run_of
 
@@ -84,6 +85,14 @@ def test_few_documents_keep_every_worker_busy(tmp_path, layout, rows):
         if rows >= 20:
             assert len(sizes) % workers == 0
             assert max(sizes) <= min(1100, 1.2 * rows / len(sizes) + 2)
+
+
+@pytest.mark.parametrize("workers", [8, 100, 1000])
+def test_many_workers_are_used_to_the_end_though_some_die(workers):
+    for seed in range(3):
+        ran = simulate(Cluster(10**8, workers, deaths=0.01), seed)
+        assert ran.efficiency >= 0.9 and ran.shards % workers == 0
+    assert simulate(Cluster(10**8, workers, deaths=1.0), 0).again > 0
 
 
 def test_the_bytes_of_a_shard_are_bounded(tmp_path, layout, monkeypatch):

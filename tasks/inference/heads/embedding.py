@@ -12,6 +12,9 @@ from nocturna.tasks.inference.wordings import softmax_of, word_labels
 from nocturna.tasks.job.labels import LabelOptions, several, zero_shot
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
     from nocturna.tasks.job.compute import LongDocuments
@@ -121,6 +124,26 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     scores = worded.joined(softmax_of(logits, at), at, shares=True)
     joined = asked.emptied(aggregate(scores, read.windows, long.aggregate))
     return HeadScores(joined, read.n_tokens, read.windows.counts, read.windows.truncated)
+
+
+def likeness(plan: ScorePlan, run: "Running") -> "NDArray[np.float32]":
+    """Cosine of every two labels as the encoder reads them, shape (labels, labels).
+
+    Of a label with several sentences it is that of their mean.
+    """
+    import numpy as np
+
+    from nocturna.tasks.inference.encoder import load_encoder
+    from nocturna.tasks.inference.similarity import sentence_vectors
+
+    worded = word_labels(plan.settings, plan.labels)
+    model = load_encoder(plan.model, run, _prompts(plan)[1])
+    vectors = sentence_vectors(model, worded.sentences, run)
+    there = (worded.at >= 0)[..., None]
+    of_labels = (np.where(there, vectors[worded.at], 0)).sum(axis=(0, 2))
+    of_labels /= np.linalg.norm(of_labels, axis=1, keepdims=True)
+    found: NDArray[np.float32] = of_labels @ of_labels.T
+    return found
 
 
 def _prompts(plan: ScorePlan) -> tuple[str | None, str | None]:

@@ -11,7 +11,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import CancelledError, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,43 +21,46 @@ from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 from nocturna.tasks.control import Control, control
-from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.cores import usable_cores
+from nocturna.tasks.inference.device import shards_at_once as at_once
+from nocturna.tasks.job.job import Compute
+from nocturna.tasks.run.runners import Died, Signals
+
+__all__ = ["APART", "at_once", "run", "run_alone"]
 
 T = TypeVar("T")
 
 _HEARTBEAT = 0.2
 _SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
+APART = True
 
-@dataclass(frozen=True)
-class Signals:
-    """What work in a process is asked and tells.
 
-    Attributes:
-        stop: asked before each batch whether to stop.
-        advance: told how many documents were scored since it was last told.
+def run(compute: Compute, work: Callable[..., T], *args: Any) -> T:
+    """Does work in one of the processes of a run, which are kept for the next pieces of it.
+
+    When one of them dies all are lost, with what each had in hand.
     """
-
-    stop: Callable[[], bool]
-    advance: Callable[[float], None]
+    return _done_by(_pool(compute.processes or at_once(compute), control()), work, args)
 
 
-def in_process(processes: int, work: Callable[..., T], *args: Any) -> T:
-    """Does work in one of so many processes of a run, which are kept for the next pieces of it.
+def run_alone(compute: Compute, work: Callable[..., T], *args: Any) -> T:
+    """Does work in a process that does nothing else."""
+    pool = _started(1, control())
+    try:
+        return _done_by(pool, work, args)
+    finally:
+        pool.end()
 
-    Args:
-        work: a function of a module; called with `args` and the `Signals` of its process.
 
-    Raises:
-        NocturnaError: what it raised, or that its process died.
-    """
-    pool = _pool(processes, control())
+def _done_by(pool: "_Pool", work: Callable[..., T], args: tuple[Any, ...]) -> T:
     try:
         with _signals_held_back():
             scored = pool.executor.submit(_do, Path.cwd(), work, args)
         return scored.result()
-    except BrokenProcessPool:
-        raise NocturnaError(
+    except (BrokenProcessPool, CancelledError):
+        pool.end()
+        raise Died(
             "a scoring process died, most likely for want of memory; run the same command again "
             "with fewer --processes or a smaller compute.batch_tokens: it goes on where it stopped"
         ) from None
@@ -83,15 +86,20 @@ _pools: "WeakKeyDictionary[Control, _Pool]" = WeakKeyDictionary()
 def _pool(processes: int, run: Control) -> _Pool:
     """The processes of a run: started with its first shard, and let go when it ends."""
     with _starting:
-        if run in _pools:
-            return _pools[run]
-        _start_tracker()
-        context = multiprocessing.get_context("spawn")
-        stop, done = context.Event(), context.SimpleQueue()
-        executor = ProcessPoolExecutor(
-            processes, context, initializer=_begin, initargs=(os.getpid(), stop, done)
-        )
-        pool = _pools[run] = _Pool(executor, stop, done)
+        if run not in _pools or _pools[run].ended:
+            _pools[run] = _started(processes, run)
+        return _pools[run]
+
+
+def _started(processes: int, run: Control) -> _Pool:
+    _start_tracker()
+    context = multiprocessing.get_context("spawn")
+    stop, done = context.Event(), context.SimpleQueue()
+    threads = max(1, usable_cores() // processes)
+    executor = ProcessPoolExecutor(
+        processes, context, initializer=_begin, initargs=(os.getpid(), threads, stop, done)
+    )
+    pool = _Pool(executor, stop, done)
     run.ending.callback(pool.end)
     threading.Thread(target=_pass_on_stops, args=[pool, run], daemon=True).start()
     threading.Thread(target=_pass_on_progress, args=[pool, run], daemon=True).start()
@@ -137,14 +145,13 @@ def _pass_on_progress(pool: _Pool, run: Control) -> None:
             run.advance(pool.done.get())
 
 
-_stop: Callable[[], bool]
-_advance: Callable[[float], None]
+_mine: list[Signals] = []
+"""Those of this process, where it was started to score."""
 
 
-def _begin(parent: int, stop: Any, done: Any) -> None:
+def _begin(parent: int, threads: int, stop: Any, done: Any) -> None:
     """What a new process does first."""
-    global _stop, _advance
-    _stop, _advance = stop.is_set, done.put
+    _mine.append(Signals(stop.is_set, done.put, threads))
     threading.Thread(target=_end_with, args=[parent], daemon=True).start()
 
 
@@ -158,4 +165,4 @@ def _end_with(parent: int) -> None:
 def _do(folder: Path, work: Callable[..., T], args: tuple[Any, ...]) -> T:
     """Does the work in this process; `folder` is what relative paths are relative to."""
     os.chdir(folder)
-    return work(*args, Signals(_stop, _advance))
+    return work(*args, _mine[0])

@@ -1,0 +1,125 @@
+"""Shards scored elsewhere: the same rows whoever scores them, and a death is nobody else's loss."""
+
+import json
+import threading
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.flows.spent import Spent, command
+from tests.flows.test_extending import blocks, install
+from tests.models import TEXTS
+
+RUNNERS = ["processes", pytest.param("ray", marks=pytest.mark.slow)]
+KILLER = "d17"
+"""The document that ends whatever scores it."""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    """A package with the guide's kind of score, which here dies of some texts."""
+    code = blocks("python")[0].replace(
+        "    values =", "    if any('veneno' in text for text in texts.strings):\n"
+        "        os.kill(os.getpid(), signal.SIGKILL)\n    values ="
+    )  # fmt: skip
+    folder = tmp_path_factory.mktemp("site")
+    points = {"nocturna.heads": {"length": "nocturna_length"}}
+    install(folder, {"nocturna_length": f"import os\nimport signal\nimport time\n{code}"}, points)
+    return folder
+
+
+def job_of(folder: Path, word: str, **compute: object) -> None:
+    """Forty documents, d0 to d39, in shards of ten; one of them holds the word twice."""
+    job = {
+        "name": "prensa",
+        "source": {"path": "c.jsonl", "id": "id"},
+        "scores": {"size": {"kind": "length", "unit": 10}},
+        "shard_size": 10,
+        "compute": {"device": "cpu", "workers": 2, **compute},
+    }
+    (folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
+    lines = [
+        json.dumps({"id": f"d{i}", "text": f"{word if f'd{i}' == KILLER else 'texto'} {i}"})
+        for i in range(40)
+    ]
+    (folder / "c.jsonl").write_text("\n".join(lines), encoding="utf-8")
+
+
+def score(folder: Path, site: Path, *options: object, **environment: str) -> Spent:
+    own = {"PYTHONPATH": str(site), "PREFECT_HOME": str(folder / "home"), **environment}
+    return command("score", "--job", "job.yaml", "--json", *options, cwd=folder, env=own)
+
+
+def rows(folder: Path) -> pd.DataFrame:
+    found = pd.read_parquet(folder / "out" / "prensa" / "results").set_index("doc_id")
+    assert found.index.is_unique
+    return found.drop(columns=["run_id", "scored_at"]).sort_index()
+
+
+@pytest.mark.parametrize("runner", RUNNERS)
+def test_a_document_that_ends_its_process_is_found_and_the_night_goes_on(tmp_path, site, runner):
+    job_of(tmp_path, "veneno", runner=runner)
+    done = score(tmp_path, site)
+    assert done.code == 0, done.err
+    counts = json.loads(done.out)["counts"]
+    assert (counts["scored"], counts["failed"]) == (39, 1)
+    found = rows(tmp_path)
+    bad = found[found.status == "failed"]
+    assert bad.index.tolist() == [KILLER]
+    assert bad.error_code.tolist() == ["ends_the_process"]
+    assert "ended the process" in bad.error_message.iloc[0]
+    assert found["size"].notna().sum() == 39
+    assert "document 7 of it" in done.err and "Traceback" not in done.err
+
+
+def test_a_cluster_gives_the_rows_that_threads_give(nocturna, models, tmp_path):
+    texts = [json.dumps({"id": str(i), "text": f"{i} {text}"}) for i, text in enumerate(TEXTS)]
+    (tmp_path / "prensa.jsonl").write_text("\n".join(texts), encoding="utf-8")
+    options = ["score", tmp_path / "prensa.jsonl", *models, "--id", "id", "--shard-size", 7]
+    assert nocturna(*options, "--out", tmp_path / "one").code == 0
+    home = {"PREFECT_HOME": str(tmp_path / "home")}
+    ray = ("--runner", "ray", "--out", tmp_path / "out")
+    done = command(*options, *ray, cwd=tmp_path, env=home)
+    assert done.code == 0, done.err
+    (tmp_path / "one" / "prensa").rename(tmp_path / "one" / "threads")
+    one = pd.read_parquet(tmp_path / "one" / "threads" / "results").sort_values("doc_id")
+    two = pd.read_parquet(tmp_path / "out" / "prensa" / "results").sort_values("doc_id")
+    left = ["run_id", "scored_at"]
+    pd.testing.assert_frame_equal(
+        one.drop(columns=left).reset_index(drop=True),
+        two.drop(columns=left).reset_index(drop=True),
+        check_exact=True,
+    )
+
+
+@pytest.mark.slow
+def test_a_node_that_dies_costs_the_shards_that_it_had_in_hand(tmp_path, site, monkeypatch):
+    from ray.cluster_utils import Cluster
+
+    monkeypatch.setenv("PYTHONPATH", str(site))
+    monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    job_of(tmp_path, "texto", runner="ray", workers=None)
+    slow = (tmp_path / "c.jsonl").read_text(encoding="utf-8").replace("texto", "lento")
+    (tmp_path / "c.jsonl").write_text(slow, encoding="utf-8")
+    cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
+    try:
+        other = cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes()
+
+        def kill() -> None:
+            while not list(tmp_path.glob("out/prensa/work/*/shard-*.json")):
+                time.sleep(0.05)
+            cluster.remove_node(other, allow_graceful=False)
+
+        killing = threading.Thread(target=kill, daemon=True)
+        killing.start()
+        done = score(tmp_path, site, RAY_ADDRESS=cluster.address)
+        killing.join(60)
+        assert not killing.is_alive()
+    finally:
+        cluster.shutdown()
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["counts"]["scored"] == 40
+    assert len(rows(tmp_path)) == 40
