@@ -49,13 +49,15 @@ def score_job(job: "Job") -> "Summary":
     return score_observed(job, observer_for(say))
 
 
-def read_corpus(path: str | Path, **source: Any) -> "datasets.IterableDataset":
+def read_corpus(
+    path: str | Path | Sequence[str | Path], **source: Any
+) -> "datasets.IterableDataset":
     """The rows of a corpus as a night reads them, as a data set of the library `datasets`.
 
     A row that could not be read is among them, with an error code and no id.
 
     Args:
-        path: file, folder, glob or URI.
+        path: file, folder, glob or URI, or several of them.
         source: what a job says of its source, such as `text`, `id` and `keep`.
 
     Raises:
@@ -64,7 +66,8 @@ def read_corpus(path: str | Path, **source: Any) -> "datasets.IterableDataset":
     from nocturna.tasks.corpus.dataset_builder import CorpusBuilder
     from nocturna.tasks.job.source import Source
 
-    told = Source(path=str(path), **source)
+    paths = [path] if isinstance(path, str | Path) else path
+    told = Source(path=tuple(map(str, paths)), **source)
     return CorpusBuilder(source=told).as_streaming_dataset("train")
 
 

@@ -44,10 +44,9 @@ def print_jobs(found: Sequence[dict[str, Any]]) -> None:
             plain(console, f"wrong  {entry['error']}")
         else:
             source = entry["job"]["source"]
-            plain(
-                console,
-                f"valid  {entry['file']}: {entry['name']}, {source['path'] or source['dataset']}",
-            )
+            place = source["path"] or source["dataset"]
+            shown = place if isinstance(place, str) else ", ".join(place)
+            plain(console, f"valid  {entry['file']}: {entry['name']}, {shown}")
 
 
 def print_model(found: "ModelCheck") -> None:

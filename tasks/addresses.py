@@ -19,6 +19,9 @@ _SCHEME = re.compile(r"(?P<scheme>[A-Za-z][A-Za-z0-9+.-]*)://")
 _QUERY = re.compile(r"\?(?=[^/?]*=).*$", re.DOTALL)
 _WEB_QUERY = re.compile(r"[?#].*$", re.DOTALL)
 _HOST = re.compile(r"(?:\[[^\]@]*\]|[^:@\[]*)(?::\d*)?")
+_MEMBER = re.compile(
+    r"(zip|tar)://(.*?)::((?:/|[A-Za-z][A-Za-z0-9+.-]*://).*)", re.DOTALL | re.IGNORECASE
+)
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*:[:/])")
 _IN_TEXT = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
 _WEB = ("http", "https")
@@ -30,9 +33,20 @@ _LEAST, _LEAST_KEY = 4, 8
 _seen: set[str] = set()
 
 
+def member_of(path: str) -> tuple[str, str, str] | None:
+    """The kind of archive, the member and the archive of an address of a member; None of others.
+
+    >>> member_of("zip://a/b.csv::/d/c.zip")
+    ('zip', 'a/b.csv', '/d/c.zip')
+    """
+    found = _MEMBER.fullmatch(path)
+    return (found[1], found[2], found[3]) if found else None
+
+
 def is_remote(path: str) -> bool:
-    """Whether a path is a URI of a store rather than a local path."""
-    return "://" in path
+    """Whether a path is a URI of a store, or of a member of an archive there."""
+    member = member_of(path)
+    return "://" in (member[2] if member else path)
 
 
 def redact(address: str) -> str:

@@ -16,8 +16,9 @@ from nocturna.tasks.inference.backends import AUTO, REFERENCE
 from nocturna.tasks.inference.device import shards_at_once
 from nocturna.tasks.inference.facts import was_used
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.source import EVERY
 from nocturna.tasks.results import files
-from nocturna.tasks.results.carried_types import types_with_carried
+from nocturna.tasks.results.carried_types import types_with_carried, with_columns_before
 from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
@@ -164,7 +165,7 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         compare = partial(find_difference, layout, run_id, answers, full=job.full)
         return columns, compare, compare(drop_vanished=drop)
 
-    kept = kept_schema(layout.index(run_id))
+    kept = _kept_tonight(job, layout, run_id)
     columns, compare, difference = compared(kept)
     held = types_with_carried(layout, layout.index(run_id), kept, kept_columns(columns), difference)
     if held != kept:
@@ -212,6 +213,17 @@ def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False)
         plan = replace(plan, inference=chosen, choice=choice)
     plan = replace(plan, backend=backend_for(plan))
     return replace(plan, seconds=round(time.monotonic() - start, 3))
+
+
+def _kept_tonight(job: Job, layout: Layout, run_id: str) -> pa.Schema:
+    """The kept columns of the index, and where every one is kept, those of last night too."""
+    met = kept_schema(layout.index(run_id))
+    if EVERY not in job.kept or job.once.replace:
+        return met
+    kept = with_columns_before(layout, met)
+    if kept != met:
+        retype(layout.index(run_id), kept)
+    return kept
 
 
 def backend_for(plan: Plan) -> str:

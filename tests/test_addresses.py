@@ -63,10 +63,10 @@ def test_redacting_twice_changes_nothing():
 def test_a_job_holds_no_secret_in_any_form_that_is_written_down():
     job = Job.model_validate({"name": "web", "source": {"path": SIGNED}})
     assert job.source.path == "https://h.org/a.jsonl"
-    assert job.source.address == SIGNED
+    assert job.source.addresses == (SIGNED,)
     shown = f"{job!r} {job} {job.model_dump()} {job.model_dump_json()} {vars(job.source)}"
     assert not [secret for secret in SECRETS if secret in shown]
-    assert pickle.loads(pickle.dumps(job)).source.address == SIGNED
+    assert pickle.loads(pickle.dumps(job)).source.addresses == (SIGNED,)
 
 
 def test_a_job_that_was_written_down_finds_its_secrets_again_here_and_in_children(monkeypatch):
@@ -74,17 +74,17 @@ def test_a_job_that_was_written_down_finds_its_secrets_again_here_and_in_childre
     written = make_job({"name": "web", "source": {"path": SIGNED}}, "x").model_dump_json()
     other = SIGNED.replace("firma-9934", "firma-0001")
     make_job({"name": "otro", "source": {"path": other}}, "x")
-    assert Job.model_validate_json(written).source.address == SIGNED
+    assert Job.model_validate_json(written).source.addresses == (SIGNED,)
     code = (
         "import sys; from nocturna.tasks.job.job import Job\n"
-        "print(Job.model_validate_json(sys.argv[1]).source.address)"
+        "print(Job.model_validate_json(sys.argv[1]).source.addresses[0])"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, written], capture_output=True, text=True, check=True
     )
     assert done.stdout.strip() == SIGNED
     make_job({"name": "web", "source": {"path": other}}, "x")  # tomorrow's signature
-    assert Job.model_validate_json(written).source.address == other
+    assert Job.model_validate_json(written).source.addresses == (other,)
 
 
 @pytest.mark.parametrize(

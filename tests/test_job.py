@@ -362,3 +362,17 @@ def test_job_names_come_from_the_source(source, name):
 )
 def test_slugs_are_plain_column_names(label, column):
     assert slug(label) == column
+
+
+def test_a_source_may_be_several_paths(tmp_path):
+    path = tmp_path / "jobs" / "prensa.yaml"
+    path.parent.mkdir()
+    path.write_text("source: {path: [../a, 's3://u:p@b/c?x=1', ../a], include: '*.csv'}\n")
+    found = make_job(read_job_values(path), str(path)).source
+    assert found.path == (str(tmp_path / "a"), "s3://b/c")
+    assert found.addresses == (str(tmp_path / "a"), "s3://u:p@b/c?x=1")
+    assert (found.place, found.include) == (f"{tmp_path / 'a'}, s3://b/c", ("*.csv",))
+    assert job(source={"path": ["a"]}).source.path == "a"
+    for paths, line in (([], "empty list"), (["https://h/a?k=1", "https://h/a?k=2"], "query only")):
+        with pytest.raises(UsageError, match=line):
+            job(source={"path": paths})

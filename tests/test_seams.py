@@ -26,7 +26,9 @@ COMMONLY = r"kind: {0}\b|(backend|runner):? {0}\b|(heads|backends|runners)\.{0}\
 EXCEPTIONS = {
     ("gemini", "tasks/job/summaries.py"): "a job that names no provider has this one",
     ("nli", "tasks/job/labels.py"): "says which kind of model takes a label by itself",
-    ("delta", "tasks/corpus/beside.py"): "a table of another tool, refused as a source",
+    ("delta", "tasks/corpus/beside.py"): "a table of another tool, refused in another's folder",
+    ("delta", "tasks/corpus/log_tables.py"): "such a table as a source",
+    ("delta", "tasks/job/source.py"): "a version of it",
     ("threads", "tasks/corpus/repeats.py"): "a setting of DuckDB",
     ("threads", "tasks/results/sql.py"): "a setting of DuckDB",
     ("delta", "tasks/results/recovery.py"): "a folder of the work of earlier versions, no sink",

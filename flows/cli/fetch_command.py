@@ -31,7 +31,7 @@ def fetch(
 
     Example: nocturna fetch data/jobs/opiniones.yaml --check
     """
-    described = described_job(None, job, {})
+    described = described_job((), job, {})
     from nocturna.tasks.run.fetching import fetch as bring
 
     try:

@@ -59,11 +59,12 @@ def show_summary(summary: "Summary", as_json: bool) -> None:
 
 
 def described_job(
-    source: str | None, job: Path | None, options: dict[str, Any], scores: Sequence[str] = ()
+    source: Sequence[str], job: Path | None, options: dict[str, Any], scores: Sequence[str] = ()
 ) -> "Job":
     """The job that a file, options or both describe; options win.
 
     Args:
+        source: paths of the corpus, where they are given.
         scores: further scores, each as NAME=MODEL or NAME=LABEL,LABEL.
 
     Raises:
@@ -76,7 +77,7 @@ def described_job(
 
 
 def described_values(
-    source: str | None,
+    source: Sequence[str],
     job: Path | None,
     options: dict[str, Any],
     scores: Sequence[str],
@@ -91,14 +92,16 @@ def described_values(
     from nocturna.tasks.job.job_file import job_name_of, read_job_values
 
     given = job_values(options)
-    if source is not None:
-        given = merged(given, {"source": {"path": source}})
+    if source:
+        given = merged(given, {"source": {"path": list(source)}})
     values: dict[str, Any] = read_job_values(job) if job is not None else {}
     with_scores(values, given, scores)
     values = merged(values, given)
     if job is None:
-        origin = values.get("source", {}).get("path") or values.get("source", {}).get("dataset")
+        origin = source[0] if source else values.get("source", {}).get("dataset")
         if origin is None:
             raise UsageError(f"{where}: name a corpus (a file, folder, glob or URI) or --job")
+        if "name" not in values and len({*source}) > 1:
+            raise UsageError(f"{where}: a corpus of several paths needs a --name")
         values.setdefault("name", job_name_of(origin))
     return values

@@ -18,7 +18,8 @@ app = new_app()
 @with_job_options
 def init(
     source: Annotated[
-        str | None, typer.Argument(help="File, folder, glob or URI of the corpus.")
+        list[str] | None,
+        typer.Argument(help="Files, folders, globs or URIs of the corpus; often one."),
     ] = None,
     to: Annotated[
         Path | None,
@@ -41,7 +42,7 @@ def init(
 
     Example: nocturna init data/samples/notas.csv -o notas.yaml --labels "política,economía"
     """
-    values = described_values(source, None, options, more or (), "nocturna init")
+    values = described_values(source or (), None, options, more or (), "nocturna init")
     target = to or Path(f"{values['name']}.yaml")
     if not target.absolute().parent.is_dir():
         raise UsageError(f"{target}: no such folder as {target.parent}; make it, or name another")

@@ -19,7 +19,8 @@ app = new_app()
 @with_job_options
 def score(
     source: Annotated[
-        str | None, typer.Argument(help="File, folder, glob or URI of the corpus.")
+        list[str] | None,
+        typer.Argument(help="File, folder, glob or URI of the corpus, or several of them."),
     ] = None,
     job: Annotated[Path | None, typer.Option("--job", help="A job file (YAML).")] = None,
     more: Annotated[
@@ -46,7 +47,7 @@ def score(
 
     Example: nocturna score textos.csv --text texto --id codigo --labels "política,economía"
     """
-    described = described_job(source, job, options, more or ())
+    described = described_job(source or (), job, options, more or ())
     from nocturna.tasks.run.soundness import check_job
 
     try:

@@ -55,7 +55,7 @@ def serve(
     named = [*(files or []), *(job or [])]
     if not named:
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
-    described = [described_job(None, path, {}) for path in named]
+    described = [described_job((), path, {}) for path in named]
     from nocturna.schedule import make_schedule
     from nocturna.tasks.run.soundness import check_served
 

@@ -8,8 +8,9 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
-from nocturna.tasks.corpus.storage import filesystem, storage_errors, with_credentials
+from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -19,7 +20,7 @@ _SCAN = (
     "write its current rows to a file first, in DuckDB: COPY (FROM {}('FOLDER')) TO 'rows.parquet'"
 )
 _TABLES = (
-    (r"(^|.*/)_delta_log/.*", "a Delta table", _SCAN.format("delta_scan")),
+    (r"(^|.*/)_delta_log/.*", "a Delta table", "name its folder by itself, to read its live files"),
     (
         r"(^|.*/)metadata/(version-hint\.text|[^/]*\.metadata\.json|snap-[^/]*\.avro)",
         "an Iceberg table",
@@ -47,7 +48,7 @@ _ABOUT = frozenset(
 """Words in the names of files that are about a corpus, if they have no text column either."""
 
 
-def refuse_table(source: Source, found: list[Found], kind: str) -> None:
+def refuse_table(where: str, found: list[Found], kind: str) -> None:
     """Refuses the folder of a table format: files in it may be no part of the table any more.
 
     A glob or a file, which was asked for by name, is read with a warning.
@@ -56,19 +57,17 @@ def refuse_table(source: Source, found: list[Found], kind: str) -> None:
         UsageError: one line that names the kind of table and how to read it.
     """
     table = next(_tables(found), None)
-    if table is None and not is_remote(source.address):
-        table = _table_around(Path(found[0].path)) if found else None
+    if table is None and found and not is_remote(found[0].path):
+        table = _table_around(Path(found[0].path))
     if table is None:
         return
-    where, (_, what, how) = table
+    top, (_, what, how) = table
     if kind == "folder":
         raise UsageError(
-            f"{where or source.path}: is {what}, whose folder holds files that are no longer part "
+            f"{top or where}: is {what}, whose folder holds files that are no longer part "
             f"of it; {how}"
         )
-    log.warning(
-        "%s: lies in %s, so that it may be no longer part of it; %s", source.path, what, how
-    )
+    log.warning("%s: lies in %s, so that it may be no longer part of it; %s", where, what, how)
 
 
 def _tables(found: Iterable[Found]) -> Iterator[tuple[str, tuple[str, str, str]]]:
@@ -76,7 +75,8 @@ def _tables(found: Iterable[Found]) -> Iterator[tuple[str, tuple[str, str, str]]
         for table in _TABLES:
             if mark := re.fullmatch(table[0], file.name):
                 inside = file.name[: mark.end(1)].rstrip("/")
-                top = redact(file.path).removesuffix(file.name)
+                path = redact(file.path)
+                top = path.removesuffix(file.name) if path.endswith(file.name) else ""
                 yield (top + inside).rstrip("/"), table
 
 
@@ -159,12 +159,10 @@ def without_files_about(
 
 
 def _json_of(source: Source, file: Found) -> dict[str, Any]:
-    with storage_errors(file.path):
-        if is_remote(file.path):
-            fs, path = filesystem(with_credentials(source, file.path))
-            content = fs.cat_file(path)
-        else:
-            content = Path(file.path).read_bytes()
+    size = int(file.info.get("size") or 0)
+    item = InputFile(file.path, "json", None, size, "", file.name)
+    with storage_errors(file.path), open_raw(source, item) as raw:
+        content = raw.read()
     try:
         found = json.loads(content)
     except ValueError:

@@ -1,28 +1,31 @@
 """What a row becomes: a document to be scored, a document with an error code, or a reject."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pyarrow as pa
 
 from nocturna.tasks.control import go_on
-from nocturna.tasks.corpus.composed import composed_of, made_of, reading_of
+from nocturna.tasks.corpus.columns import named_columns
+from nocturna.tasks.corpus.composed import composed_of, made_of, reading_with
 from nocturna.tasks.corpus.document_tables import (
     DOCUMENT_SCHEMA,
-    REJECT_SCHEMA,
     kept_name,
+    reject_table,
     written_name,
 )
+from nocturna.tasks.corpus.every_column import all_columns, check_names, text_and_id
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
+from nocturna.tasks.corpus.jsonrows import Number
 from nocturna.tasks.corpus.kept_json import column_of
-from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in, with_kept_types
+from nocturna.tasks.corpus.kept_types import KeptTypes, joined, seen_in
 from nocturna.tasks.corpus.read_texts import read_text_array, read_texts
 from nocturna.tasks.corpus.row_ids import raw_of, read_id
 from nocturna.tasks.corpus.storage import Digest
 from nocturna.tasks.corpus.unpacking import LEAST_ROW, Unpacked
-from nocturna.tasks.job.source import Source
+from nocturna.tasks.job.source import EVERY, Source
 
 _CHUNK_BYTES = 8 * 1024 * 1024
 _CHUNK_ROWS = 16_384
@@ -35,28 +38,35 @@ class Collector:
     """Gathers the rows of inputs into chunks of Arrow tables, a few megabytes each.
 
     Args:
-        emit: called with each chunk. Documents have DOCUMENT_SCHEMA and the kept source columns,
-            of types that hold what the chunk has, and where a value has another form as it was
-            written, a column with that.
+        emit: called with each chunk. Documents have DOCUMENT_SCHEMA, the kept source columns of
+            types that hold what the chunk has, and columns of values that were written otherwise.
 
     Attributes:
         digest: gets the stored bytes of the input in hand; None where it is not asked for.
         types: what the kept columns were met with.
+        float_ids: the first input whose ids are floats; empty where none's are.
         has_id: whether the documents of the input in hand bring their own id.
-        reading: the source as formats read it: with every column that a text or id is made of.
+        asked: the source with every column that it names, and those that a text or id is made of.
+        keep: the kept columns.
+        reading: the source as formats read it: as `asked`, and where `every` column is kept, with
+            those that were met.
         text, id: how those are made, where they are made of several columns.
     """
 
     def __init__(self, source: Source, emit: Emit) -> None:
         self.digest: Digest | None = None
-        self.types = KeptTypes(source.keep)
+        self.float_ids = ""
+        self.keep = list(named_columns(source))
+        self.types = KeptTypes(self.keep)
         self.has_id = source.id is not None
-        self.reading = reading_of(source)
+        self.every = EVERY in source.keep
+        self.reading = self.asked = reading_with(self.keep, source)
         self.text, self.id = composed_of(source.text), composed_of(source.id, whole=True)
         self._source, self._emit = source, emit
+        self._known = {*self.keep, *text_and_id(source)}
         self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
-        self._unpacked: Unpacked | None = None
+        self._unpacked: Unpacked
         self._tables: list[pa.Table] = []
         self._waiting = self._waiting_bytes = 0
         self._rejects: list[tuple[str, int, int | None, str, str, bytes]] = []
@@ -79,23 +89,34 @@ class Collector:
             self.flush()
         self._uri = item.uri
         self.has_id = self._source.id is not None or getattr(format, "OWN_IDS", False)
-        self._unpacked = Unpacked(item) if item.compression else None
+        self._unpacked = Unpacked(item)
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
+        if self.every and item.size:
+            self.widen(all_columns(self.asked, item))
         format.read(self.reading, item, self)
         if unsure:
             self.flush()
-        absent = self._unmet & {*self.reading.keep}
+        absent = self._unmet & {*self.asked.keep}
         if self.reading.text in unsure and self._no_text == self._rows:
             absent.add(self.reading.text)
         if self.reading.id in unsure and self._no_id == self._rows:
             absent.add(str(self.reading.id))
         return replace(item, rows=self._rows), absent
 
-    @property
-    def keep(self) -> tuple[str, ...]:
-        """The kept columns."""
-        return self._source.keep
+    def widen(self, names: Iterable[str]) -> None:
+        """Keeps further columns, null in the rows before, where every column is kept.
+
+        Raises:
+            UsageError: they are too many to be columns.
+        """
+        if not (new := [name for name in names if name and name not in self._known]):
+            return
+        self.keep += new
+        self._known |= {*new}
+        check_names(self._uri, self.keep)
+        self._kept += [[MISSING] * len(self._ids) for _ in new]
+        self.reading = reading_with(self.keep, self._source)
 
     def finish(self) -> None:
         """Hands out what is left."""
@@ -107,7 +128,7 @@ class Collector:
         self._texts: list[Any] = []
         self._numbers: list[int] = []
         self._uris: list[str] = []
-        self._kept: list[list[Any]] = [[] for _ in self._source.keep]
+        self._kept: list[list[Any]] = [[] for _ in self.keep]
         self._bytes = 0
 
     def add(
@@ -129,7 +150,7 @@ class Collector:
             row_of = dict(zip(self.reading.keep, kept, strict=True))
             self._unmet -= {name for name, value in row_of.items() if value is not MISSING}
             text, doc_id = made_of(self.text, text, row_of), made_of(self.id, doc_id, row_of)
-            kept = kept[: len(self._source.keep)]
+            kept = kept[: len(self.keep)]
         if self.hold(row, doc_id, text, offset, size):
             for column, value in zip(self._kept, kept, strict=True):
                 column.append(value)
@@ -174,9 +195,10 @@ class Collector:
                 self._no_id += doc_id is MISSING
                 self.reject(row, offset, *problem, raw=raw_of(doc_id), size=size)
                 return False
+            if name != doc_id and isinstance(doc_id, float | Number):
+                self.float_ids = self.float_ids or self._uri
         self._rows += 1
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW, size))
+        self._unpacked.add(max(LEAST_ROW, size))
         self._ids.append(name)
         self._texts.append(text)
         self._numbers.append(row)
@@ -194,8 +216,7 @@ class Collector:
         """As `add_many`, of rows whose kept values come with `flush`, and perhaps their texts."""
         rows = len(numbers)
         self._rows += rows
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW * rows, size))
+        self._unpacked.add(max(LEAST_ROW * rows, size))
         self._ids.extend(ids or [None] * rows)
         self._numbers.extend(numbers)
         self._uris.extend([self._uri] * rows)
@@ -212,8 +233,7 @@ class Collector:
     ) -> None:
         """Takes a row that is no document."""
         self._rows += 1
-        if self._unpacked is not None:
-            self._unpacked.add(max(LEAST_ROW, size))
+        self._unpacked.add(max(LEAST_ROW, size))
         self._rejects.append((self._uri, row, offset, reason, message, raw[:RAW_BYTES]))
         if len(self._rejects) >= self._chunk_rows:
             self._cut()
@@ -245,7 +265,7 @@ class Collector:
         ]
         named: list[tuple[str, pa.Array]] = []
         more: list[tuple[str, pa.Array]] = []
-        for at, name in enumerate(self._source.keep):
+        for at, name in enumerate(self.keep):
             if kept is None:
                 values = self._kept[at]
                 if name in self._unmet and any(value is not MISSING for value in values):
@@ -272,27 +292,6 @@ class Collector:
         go_on()
         if not self._tables and not self._rejects:
             return
-        names = REJECT_SCHEMA.names
-        rejects = pa.Table.from_pylist(
-            [dict(zip(names, reject, strict=True)) for reject in self._rejects], REJECT_SCHEMA
-        )
-        self._emit(joined(self._tables, self._source.keep), rejects)
+        self._emit(joined(self._tables, self.keep), reject_table(self._rejects))
         self._tables, self._rejects = [], []
         self._waiting = self._waiting_bytes = 0
-
-
-def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
-    """Documents of one chunk, each kept column of one type."""
-    if not tables:
-        fields = [pa.field(kept_name(name), pa.null()) for name in keep]
-        return pa.schema([*DOCUMENT_SCHEMA, *fields]).empty_table()
-    if len(tables) == 1:
-        return tables[0]
-    types = KeptTypes(keep)
-    for table in tables:
-        for name in keep:
-            values = table[kept_name(name)]
-            types.add(name, values.type, seen_in(values, ""))
-    return pa.concat_tables(
-        [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
-    )

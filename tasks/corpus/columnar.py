@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.log_tables import fixed_columns
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
@@ -28,9 +29,9 @@ def schema_of(source: Source, item: InputFile) -> pa.Schema:
         UsageError: if the file is cut off or is not of its format.
     """
     with _format_errors(item), open_raw(source, item) as raw:
-        if item.format == "parquet":
-            return _parquet(raw).schema_arrow
-        return _open_arrow(raw).schema
+        found = _parquet(raw).schema_arrow if item.format == "parquet" else _open_arrow(raw).schema
+    more = fixed_columns(item).schema
+    return pa.schema([*found, *(field for field in more if field.name not in found.names)])
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
@@ -66,7 +67,7 @@ def iter_batches(
     """
     if not item.size:
         return
-    names = list(dict.fromkeys(columns))
+    names, fixed = list(dict.fromkeys(columns)), fixed_columns(item)
     unpacked = Unpacked(item, inside=True)
     with _format_errors(item):
         raw = open_raw(source, item)
@@ -78,6 +79,9 @@ def iter_batches(
             if batch is None:
                 return
             if batch.num_rows:
+                for name in set(names) & set(fixed.schema.names) - set(batch.schema.names):
+                    values = pa.repeat(fixed[name][0], batch.num_rows)
+                    batch = batch.append_column(name, values)
                 size = sum(map(_plain_bytes, batch.columns))
                 unpacked.add(size)
                 rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
@@ -173,9 +177,15 @@ def _plain_bytes(array: pa.Array) -> int:
 def _batches(item: InputFile, raw: Any, columns: list[str]) -> Iterator[pa.RecordBatch]:
     if item.format == "arrow":
         for batch in _arrow_batches(raw):
-            yield batch.select(columns)
+            yield batch.select(_there(columns, batch.schema.names))
         return
-    yield from _parquet_batches(_parquet(raw, buffer_size=_BUFFER, pre_buffer=False), columns)
+    file = _parquet(raw, buffer_size=_BUFFER, pre_buffer=False)
+    yield from _parquet_batches(file, _there(columns, file.schema_arrow.names))
+
+
+def _there(columns: list[str], names: list[str]) -> list[str]:
+    """The columns that a file itself has; one at least, to know its rows."""
+    return [name for name in columns if name in names] or names[:1]
 
 
 def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:

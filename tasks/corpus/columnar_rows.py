@@ -187,5 +187,7 @@ def _id_texts(array: pa.Array) -> list[Any]:
     array = plain(array)
     if pa.types.is_fixed_size_binary(array.type):
         return [None if value is None else value.hex() for value in array.to_pylist()]
+    if pa.types.is_floating(array.type):
+        return array.to_pylist()
     kind = pa.string() if not is_text(array.type) else pa.large_binary()
     return array.cast(kind).to_pylist()

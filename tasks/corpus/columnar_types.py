@@ -36,9 +36,9 @@ def check_types(source: Source, item: InputFile, schema: pa.Schema) -> None:
     if source.id is None:
         return
     kind = plain_type(_type_of(schema, source.id))
-    if pa.types.is_nested(kind) or pa.types.is_floating(kind):
+    if pa.types.is_nested(kind):
         raise UsageError(
-            f"{item.uri}: the id column {source.id!r} holds {kind}; ids are texts or whole numbers"
+            f"{item.uri}: the id column {source.id!r} holds {kind}; ids are texts or numbers"
         )
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         _check_bytes(source, item, schema)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Mapping
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.source import Source
+from nocturna.tasks.job.source import EVERY, Source
 
 log = logging.getLogger(__name__)
 
@@ -59,10 +59,15 @@ class Lacking:
             log.warning("no column %r, which is null in their rows: %s%s", name, names, more)
 
 
+def named_columns(source: Source) -> tuple[str, ...]:
+    """The kept columns that a source names one by one."""
+    return tuple(name for name in source.keep if name != EVERY)
+
+
 def wanted_columns(source: Source) -> list[tuple[str, str]]:
     """The role and name of each column that a source names."""
     ids = [("id", source.id)] if source.id is not None else []
-    return [("text", source.text), *ids, *(("keep", name) for name in source.keep)]
+    return [("text", source.text), *ids, *(("keep", name) for name in named_columns(source))]
 
 
 def require(
@@ -119,5 +124,6 @@ def refuse_absent(source: Source, lacks: Mapping[str, str]) -> None:
 
 def way_out(source: Source, item: InputFile) -> str:
     """How to go on without a file of several."""
-    alone = source.path is None or source.path.endswith(item.name)
+    few = len(source.paths) < 2
+    alone = few and (source.dataset is not None or source.place.endswith(item.name))
     return "" if alone else f"; if it is no part of the corpus: --exclude {item.name!r}"

@@ -1,12 +1,13 @@
 """Texts and ids that are made of several columns of a row, as in `{titulo}. {cuerpo}`."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from nocturna.tasks.corpus.input_files import MISSING
-from nocturna.tasks.corpus.jsonrows import to_text
+from nocturna.tasks.corpus.jsonrows import Number, to_text
+from nocturna.tasks.corpus.row_ids import whole
 from nocturna.tasks.job.source import Source
 
 _COLUMN = re.compile(r"\{([^{}]+)\}")
@@ -33,6 +34,8 @@ class Composed:
     def of(self, values: Sequence[Any]) -> Any:
         """The text of a row, given the value of each column; MISSING where it has none of them."""
         given = [None if v is MISSING else v for v in values]
+        if self.whole:
+            given = [whole(value) if isinstance(value, Number) else value for value in given]
         there = [value is not None and value != "" for value in given]
         if not (all(there) if self.whole else any(there)):
             return MISSING if all(value is MISSING for value in values) else None
@@ -71,6 +74,11 @@ def reading_of(source: Source) -> Source:
     }
     keep = tuple(dict.fromkeys([*source.keep, *more]))
     return source.model_copy(update={**first, "keep": keep})
+
+
+def reading_with(keep: Iterable[str], source: Source) -> Source:
+    """As `reading_of`, with other kept columns."""
+    return reading_of(source.model_copy(update={"keep": tuple(keep)}))
 
 
 def made_of(made: Composed | None, plain: Any, row: Mapping[str, Any]) -> Any:

@@ -3,13 +3,14 @@
 import hashlib
 import logging
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import cache
 
-from nocturna.tasks.corpus.file_names import endings_of, without_compression
+from nocturna.tasks.corpus.file_names import archive_stem, endings_of, without_compression
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at
+from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.corpus.storage import sha256_of_input
 from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import UsageError
@@ -34,9 +35,10 @@ def without_copies(source: Source, listed: list[Listed]) -> list[Listed]:
         return listed
     by_name: dict[str, list[Listed]] = {}
     for one in listed:
-        by_name.setdefault(_stem(one[0].name), []).append(one)
-    out: set[str] = set()
-    for same in by_name.values():
+        by_name.setdefault(_stem(one[0]), []).append(one)
+    out = _met_unpacked(source, listed)
+    for alike in by_name.values():
+        same = [one for one in alike if one[0].path not in out]
         if len(same) > 1:
             items = [look_at(source, *one) for one in same]
             kept = {item.uri for item in _once(source, items)}
@@ -77,9 +79,49 @@ def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
     return kept
 
 
-def _stem(name: str) -> str:
-    """The name of a file without endings and without what a copy adds to it."""
-    folder, _, base = without_compression(name).rpartition("/")
+def _met_unpacked(source: Source, listed: list[Listed]) -> set[str]:
+    """The members of archives that lie unpacked beside their archive, with the same content.
+
+    Raises:
+        UsageError: what lies there differs from what its archive holds.
+    """
+    loose = {one[0].name: one for one in listed if "archive" not in one[0].info}
+    out: set[str] = set()
+    for one in listed:
+        for name, is_its_own in _unpacked_names(one[0]):
+            if name not in loose:
+                continue
+            packed, plain = (look_at(source, *each) for each in (one, loose[name]))
+            if _content(source, packed) == _content(source, plain):
+                log.warning("left out %s: %s holds the same", packed.name, plain.name)
+                out.add(packed.uri)
+                break
+            if is_its_own:
+                raise UsageError(
+                    f"{plain.uri} and {packed.uri}: have one name and hold different rows; move "
+                    f"one away or leave it out with --exclude {packed.name!r}"
+                )
+    return out
+
+
+def _unpacked_names(file: Found) -> Iterator[tuple[str, bool]]:
+    """Where a member of an archive would lie unpacked, and whether its archive is named for it."""
+    archive = file.info.get("archive")
+    if archive is None:
+        return
+    folder, _, base = str(archive).rpartition("/")
+    top = f"{folder}/" if folder else ""
+    inside, stem = file.name.removeprefix(f"{archive}/"), archive_stem(base)
+    yield f"{top}{stem}/{inside}", True
+    yield f"{top}{inside}", stem in (inside, inside.rpartition(".")[0])
+
+
+def _stem(file: Found) -> str:
+    """The name of a file without endings and without what a copy adds to it or to its archive."""
+    folder, _, base = without_compression(file.name).rpartition("/")
+    archive = file.info.get("archive")
+    if archive is not None:
+        folder = _COPY.sub("", archive_stem(str(archive))) + folder.removeprefix(str(archive))
     return f"{folder}/{_COPY.sub('', base.rpartition('.')[0] or base)}"
 
 

@@ -60,12 +60,15 @@ class CorpusBuilder(datasets.ArrowBasedBuilder):
         self._folder = Path(tempfile.mkdtemp(prefix="nocturna-corpus-"))
         weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
         source = self.config.source
+        self._renamed = source.renamed
+        source = source.model_copy(update={"keep": source.kept})
         self._staged = stage(source, Shelf(self._folder / "staged", _put))
         (self._folder / "index").mkdir()
         build_index(self._staged, self._folder / "index", _link)
         kept = kept_schema(self._folder / "index")
         self._kept = pa.schema([f.with_type(stored_type(f.type)) for f in kept])
-        self._schema = pa.schema([*_OWN.items(), *self._kept])
+        renamed = [f.with_name(self._renamed.get(f.name, f.name)) for f in self._kept]
+        self._schema = pa.schema([*_OWN.items(), *renamed])
         return datasets.DatasetInfo(features=datasets.Features.from_arrow_schema(self._schema))
 
     def _split_generators(self, dl_manager: Any) -> list[datasets.SplitGenerator]:

@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 def columns(source: Source, item: InputFile) -> Absent:
     """The columns of an input by its header."""
-    names = _header(source, item)
+    there = names(source, item)
     hint = ""
-    if len(names) == 1 and source.delimiter is None:
+    if len(there) == 1 and source.delimiter is None:
         hint = "; if they are separated by another character, set --delimiter"
-    return require(source, item, names, set(names), hint)
+    return require(source, item, there, set(there), hint)
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
@@ -40,10 +40,10 @@ def has_rows(source: Source, item: InputFile) -> bool:
 def read(source: Source, item: InputFile, rows: "Collector") -> None:
     """Hands the records of an input to a collector."""
     encoding, found = stream_encoding(source), written(source, item)
-    header = _header(source, item)
-    names = set(header)
-    text_at = header.index(source.text) if source.text in names else 0
-    id_at = header.index(source.id) if source.id is not None and source.id in names else None
+    header = names(source, item)
+    there = set(header)
+    text_at = header.index(source.text) if source.text in there else 0
+    id_at = header.index(source.id) if source.id is not None and source.id in there else None
     keep_at = [header.index(name) if name in header else None for name in source.keep]
 
     def exactly(record: Record) -> None:
@@ -64,7 +64,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             message = f"line {number}: {len(fields)} fields where the header has {len(header)}"
             rows.reject(number, offset, "wrong_field_count", message, record.raw, size)
         else:
-            if fields[text_at] in names and set(fields) == names and len(names) > 1:
+            if fields[text_at] in there and set(fields) == there and len(there) > 1:
                 raise UsageError(
                     f"{item.uri}, line {number}: another header, with the columns in another "
                     "order: the file is several that were joined; split it there"
@@ -86,7 +86,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
         exactly(record)
 
 
-def _header(source: Source, item: InputFile) -> list[str]:
+def names(source: Source, item: InputFile) -> list[str]:
     """The column names of an input; none of an empty one.
 
     Raises:

@@ -1,5 +1,8 @@
 """What the rows of a corpus become in Arrow: documents, and rejects with their reason."""
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import pyarrow as pa
 
 DOCUMENT_SCHEMA = pa.schema(
@@ -33,9 +36,21 @@ DISPOSED = ("score", "failed")
 _KEPT, _WRITTEN = "kept.", "written."
 
 
+def reject_table(rejects: Iterable[Sequence[Any]]) -> pa.Table:
+    """Rows that are no documents, each as its values of REJECT_SCHEMA."""
+    names = REJECT_SCHEMA.names
+    rows = [dict(zip(names, reject, strict=True)) for reject in rejects]
+    return pa.Table.from_pylist(rows, REJECT_SCHEMA)
+
+
 def kept_name(name: str) -> str:
     """What a kept source column is called among our own columns, which it never meets."""
     return _KEPT + name
+
+
+def is_kept(column: str) -> bool:
+    """Whether `kept_name` named a column."""
+    return column.startswith(_KEPT)
 
 
 def written_name(name: str) -> str:

@@ -53,19 +53,24 @@ def fetched_info(uri: str) -> dict[str, Any]:
     return {"type": "file", "size": path.stat().st_size, "blob_id": path.resolve().name}
 
 
-def keep_listing(source: Source, found: Listing) -> None:
-    """Notes which files a source on the Hub is made of, for nights that cannot ask.
+def keep_listing(source: Source, address: str | None, found: Listing) -> None:
+    """Notes which files an address of a source on the Hub stands for, for nights that cannot ask.
 
     They are what it is made of at their commit too.
     """
     pinned = source.model_copy(update={"revision": _place(found[0][0][0]).revision})
     for named in (source, pinned):
-        keep_cached(_noted_at(named), json.dumps(found).encode())
+        keep_cached(_noted_at(named, address), json.dumps(found).encode())
 
 
-def kept_listing(source: Source) -> Listing | None:
-    """The files of a source on the Hub, if each of them was fetched; they stay at their commit."""
-    data = read_cached(_noted_at(source)) if is_on_hub(source) else None
+def kept_listing(source: Source, address: str | None) -> Listing | None:
+    """The files at an address, if each of them was fetched; they stay at their commit.
+
+    Args:
+        address: None for the data set of the source.
+    """
+    here = address in hub_addresses(source)
+    data = read_cached(_noted_at(source, address)) if here else None
     if data is None:
         return None
     files, kind = json.loads(data)
@@ -74,15 +79,16 @@ def kept_listing(source: Source) -> Listing | None:
     return [(uri, name) for uri, name in files], kind
 
 
-def is_on_hub(source: Source) -> bool:
-    """Whether the documents come from the Hub."""
-    return source.dataset is not None or place_of(source.path or "") is not None
+def hub_addresses(source: Source) -> list[str | None]:
+    """The addresses of a source that are on the Hub; None for its data set."""
+    if source.dataset is not None:
+        return [None]
+    return [address for address in source.addresses if place_of(address) is not None]
 
 
-def _noted_at(source: Source) -> Path:
+def _noted_at(source: Source, address: str | None) -> Path:
     return cached_at(
-        "listings",
-        [source.path, source.dataset, source.config, source.split, source.revision],
+        "listings", [address, source.dataset, source.config, source.split, source.revision]
     )
 
 

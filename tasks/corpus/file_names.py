@@ -13,7 +13,8 @@ _COMPRESSED = {
     ".bz2": "bzip2",
     ".xz": "xz",
 }
-_UNSUPPORTED = (".zip", ".7z", ".lz4", ".br", ".tar", ".tgz", ".rar")
+_UNSUPPORTED = (".7z", ".lz4", ".br", ".rar")
+_TARS = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", ".tzst")
 _MAGIC = {
     b"\x1f\x8b": "gzip",
     b"\x28\xb5\x2f\xfd": "zstd",
@@ -35,6 +36,11 @@ def format_of(name: str) -> str | None:
     if path.suffix in _COMPRESSED:
         path = path.with_suffix("")
     return endings().get(path.suffix)
+
+
+def is_of(name: str, format: str) -> bool:
+    """Whether a file's ending is one of a format, behind a compression ending."""
+    return PurePosixPath(without_compression(name.lower())).suffix in endings_of(format)
 
 
 def endings_of(format: str) -> tuple[str, ...]:
@@ -65,6 +71,24 @@ def is_hidden(name: str) -> bool:
     return any(part.startswith((".", "_", "~$")) for part in PurePosixPath(name).parts)
 
 
+def archive_kind(name: str) -> str | None:
+    """zip or tar where a file's ending names an archive that is read, or None."""
+    path = PurePosixPath(without_compression(name.lower()))
+    return "zip" if path.suffix == ".zip" else "tar" if path.suffix in _TARS else None
+
+
+def archive_stem(name: str) -> str:
+    """The name of an archive without its endings."""
+    return without_compression(name).rpartition(".")[0]
+
+
+def packed_as(head: bytes) -> str | None:
+    """gzip, zstd, bzip2, xz or None, by the first bytes."""
+    if head.startswith(b"BZh") and head[4:10] in _BZIP2:
+        return "bzip2"
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
+
+
 def unsupported_ending(name: str) -> str | None:
     """The ending of an archive or a compression that is not read, or None."""
     suffix = PurePosixPath(name.lower()).suffix
@@ -83,9 +107,7 @@ def compression_of(name: str, shown: str, format: str, head: bytes) -> str | Non
     Raises:
         UsageError: if ending and content disagree, or a compressed format is compressed again.
     """
-    by_magic = next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), None)
-    if head.startswith(b"BZh") and head[4:10] in _BZIP2:
-        by_magic = "bzip2"
+    by_magic = packed_as(head)
     by_name = _COMPRESSED.get(PurePosixPath(name.lower()).suffix)
     if head and by_name and by_magic != by_name:
         raise UsageError(

@@ -69,8 +69,7 @@ def check_whole(source: Source, inputs: Sequence[tuple[InputFile, Mapping[str, s
 
 def no_rows(source: Source) -> UsageError:
     """What is said of a corpus without rows."""
-    where = source.path or source.dataset
-    return UsageError(f"{where}: the corpus has no rows; check the path and the format")
+    return UsageError(f"{source.place}: the corpus has no rows; check the path and the format")
 
 
 def _absent(source: Source, item: InputFile, unsure: Mapping[str, str]) -> dict[str, str]:

@@ -5,13 +5,14 @@ from collections.abc import Collection
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.collector import Collector, Emit
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
 from nocturna.tasks.corpus.first_look import check_whole
-from nocturna.tasks.corpus.inputs import list_inputs
 from nocturna.tasks.corpus.kept_types import with_kept_types
 from nocturna.tasks.corpus.one_input import read_input
+from nocturna.tasks.corpus.opened_archives import let_go
 from nocturna.tasks.job.source import Source
 
 
@@ -63,6 +64,7 @@ def read_through(source: Source, keep: Emit) -> Collector:
     """
     rows = Collector(source, keep)
     listed = without_copies(source, list_inputs(source))
-    check_whole(rows.reading, [read_input(one, rows) for one in listed])
+    check_whole(rows.asked, [read_input(one, rows) for one in listed])
     rows.finish()
+    let_go()
     return rows

@@ -3,6 +3,7 @@
 Repeated ids are found across the whole corpus; what was staged is not changed by it.
 """
 
+import logging
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nocturna.tasks.corpus.columns import named_columns
 from nocturna.tasks.corpus.document_tables import kept_name, source_name
 from nocturna.tasks.corpus.kept import stored, stored_type
 from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
@@ -19,6 +21,8 @@ from nocturna.tasks.corpus.staged_rows import counts_of, rewrite
 from nocturna.tasks.corpus.staging import Staged
 from nocturna.tasks.corpus.summary import IndexSummary
 from nocturna.tasks.corpus.trial import Trial, take_some
+
+_log = logging.getLogger(__name__)
 
 _KEPT = "kept.schema"
 Link = Callable[[Path, Path], None]
@@ -38,7 +42,7 @@ def build_index(
         trial: which rows are taken, where not all are.
     """
     source = staged.source
-    types = KeptTypes(source.keep)
+    types = KeptTypes(named_columns(source))
     failed: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     for _, lot in staged.lots:
@@ -46,6 +50,11 @@ def build_index(
         failed.update(lot.failed)
         reasons.update(lot.reasons)
     types.tell()
+    floats = next((lot.float_ids for _, lot in staged.lots if lot.float_ids), None)
+    if floats:
+        _log.warning(
+            "%s: the ids in %r are floats: whole numbers become such, 5.0 is 5", floats, source.id
+        )
     kept = types.schema()
     documents = rejected = chunks = 0
     for number, (home, inside, chunk) in enumerate(staged.chunks()):
@@ -109,12 +118,10 @@ def read_rejects(folder: Path, chunk: int) -> pa.Table:
 def _retype_all(folder: Path, kept: pa.Schema) -> None:
     """Gives the kept columns of an index these types, as results hold them."""
     for path in sorted(folder.glob("index-*.parquet")):
-        schema = pq.read_schema(path)
-        if all(schema.field(field.name).type == stored_type(field.type) for field in kept):
+        there = [field for field in pq.read_schema(path) if field.name in kept.names]
+        if there == [field.with_type(stored_type(field.type)) for field in kept]:
             continue
         table = with_kept_types(pq.read_table(path), kept)
-        for field in kept:
-            at = table.schema.get_field_index(field.name)
-            values = stored(table[field.name], stored_type(field.type))
-            table = table.set_column(at, field.name, values)
-        rewrite(table, path)
+        columns = {name: table[name] for name in table.column_names if name not in kept.names}
+        columns |= {f.name: stored(table[f.name], stored_type(f.type)) for f in kept}
+        rewrite(pa.table(columns), path)

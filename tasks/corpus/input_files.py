@@ -8,7 +8,8 @@ class InputFile:
     """One input.
 
     Attributes:
-        uri: an absolute local path, or a URI without credentials and query string.
+        uri: an absolute local path, a URI without credentials and query string, or
+            `zip://member::archive`.
         format: name of its format.
         compression: gzip, zstd, bzip2, xz or None.
         size: bytes as stored.
@@ -16,6 +17,9 @@ class InputFile:
             `mtime:...` where it gives no more than a time.
         name: the path inside the folder or glob that was given; names the documents of `files`.
         rows: records in it, good and bad together.
+        fixed: columns beside those of the file that have one value in all of its rows, as
+            `log_tables` writes them; empty once it is read.
+        stored: bytes that it takes in an archive that is packed; None of other files.
     """
 
     uri: str
@@ -25,6 +29,8 @@ class InputFile:
     fingerprint: str
     name: str
     rows: int = 0
+    fixed: str = ""
+    stored: int | None = None
 
 
 MISSING = object()

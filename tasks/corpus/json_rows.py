@@ -44,9 +44,16 @@ def collect(source: Source, found: Iterable[JsonRow], rows: "Collector") -> None
         if value is None:
             rows.reject(number, offset, *problem, raw, size)
         else:
+            if rows.every:
+                rows.widen(value)
             doc_id = value_at(value, source.id) if source.id is not None else None
-            kept = [value_at(value, name) for name in source.keep]
+            kept = [value_at(value, name) for name in rows.reading.keep]
             rows.add(number, offset, doc_id, value_at(value, source.text), kept, size)
+
+
+def keys_of(found: Iterable[JsonRow]) -> list[str]:
+    """The keys of the first row; those that come later are met where they are."""
+    return list(next((row.value for row in found if row.value is not None), {}))
 
 
 def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Absent:

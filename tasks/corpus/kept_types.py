@@ -6,14 +6,19 @@ that holds all of its values becomes text.
 
 import json
 import logging
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.types as t
 
-from nocturna.tasks.corpus.document_tables import kept_name, source_name, written_name
+from nocturna.tasks.corpus.document_tables import (
+    DOCUMENT_SCHEMA,
+    kept_name,
+    source_name,
+    written_name,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -51,7 +56,7 @@ class KeptTypes:
 
     def add(self, name: str, kind: pa.DataType, seen: Seen) -> None:
         """Notes a type of a column."""
-        kinds = self._seen[name]
+        kinds = self._seen.setdefault(name, {})
         kinds[kind] = kinds[kind] | seen if kind in kinds else seen
 
     def join(self, other: "KeptTypes") -> None:
@@ -130,9 +135,15 @@ def converted(values: pa.Array | pa.ChunkedArray, kind: pa.DataType) -> pa.Array
 
 
 def with_kept_types(documents: pa.Table, types: pa.Schema) -> pa.Table:
-    """Documents whose kept columns have these types; numbers become text as they were written."""
+    """Documents whose kept columns have these types; numbers become text as they were written.
+
+    A column that they do not have is null.
+    """
     for field in types:
         at = documents.schema.get_field_index(field.name)
+        if at < 0:
+            documents = documents.append_column(field, pa.nulls(len(documents), field.type))
+            continue
         if documents.schema.field(at).type == field.type:
             continue
         written = written_name(source_name(field.name))
@@ -142,6 +153,25 @@ def with_kept_types(documents: pa.Table, types: pa.Schema) -> pa.Table:
             values = pc.coalesce(documents[written].cast(field.type), values)
         documents = documents.set_column(at, field, values)
     return documents
+
+
+def joined(tables: list[pa.Table], keep: Collection[str]) -> pa.Table:
+    """Documents of one chunk, each kept column of one type."""
+    if not tables:
+        fields = [pa.field(kept_name(name), pa.null()) for name in keep]
+        return pa.schema([*DOCUMENT_SCHEMA, *fields]).empty_table()
+    if len(tables) == 1:
+        return tables[0]
+    types = KeptTypes(keep)
+    for table in tables:
+        for name in keep:
+            if kept_name(name) not in table.column_names:
+                continue
+            values = table[kept_name(name)]
+            types.add(name, values.type, seen_in(values, ""))
+    return pa.concat_tables(
+        [with_kept_types(table, types.schema()) for table in tables], promote_options="default"
+    )
 
 
 def texts_of(values: pa.Array | pa.ChunkedArray) -> list[str | None]:

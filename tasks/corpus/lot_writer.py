@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.document_tables import kept_name
+from nocturna.tasks.corpus.document_tables import is_kept, source_name
 from nocturna.tasks.corpus.kept_types import KeptTypes, seen_in
 from nocturna.tasks.corpus.lots import (
     Chunk,
@@ -76,9 +76,9 @@ class Writer:
             index, rejects = (t.filter(pc.is_in(t["source_uri"], uris)) for t in tables)
             if not index.num_rows and not rejects.num_rows:
                 continue
-            for name in types.names:
-                values = index[kept_name(name)]
-                types.add(name, values.type, seen_in(values, inputs[0].item.uri))
+            for column in filter(is_kept, index.column_names):
+                values = index[column]
+                types.add(source_name(column), values.type, seen_in(values, inputs[0].item.uri))
             self._write(index, rejects)
 
     def _write(self, index: pa.Table, rejects: pa.Table) -> None:

@@ -87,6 +87,7 @@ class Lot:
         named: whether its documents bring ids.
         failed, reasons: how many documents cannot be scored and how many rows are rejected, by
             code and reason.
+        float_ids: the first input whose ids are floats; empty where none's are.
     """
 
     inputs: tuple[StagedInput, ...]
@@ -95,6 +96,7 @@ class Lot:
     named: bool
     failed: dict[str, int]
     reasons: dict[str, int]
+    float_ids: str = ""
     format: int = FORMAT
 
 
@@ -116,7 +118,8 @@ def members(source: Source, lists: Iterable[str], listed: Iterable[Listed]) -> I
     for file, format in listed:
         mark = mark_of(source, file.path, file.info)
         size, code = str(file.info.get("size")), _code_of(format)
-        about = (common, file.path, file.name, size, format, code, mark)
+        fixed = str(file.info.get("fixed") or "")
+        about = (common, file.path, file.name, size, format, code, mark, fixed)
         key = hashlib.sha256("\n".join(about).encode()).hexdigest()[:32]
         yield Member((file, format), key if mark else None)
 

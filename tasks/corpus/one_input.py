@@ -29,7 +29,7 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
         NocturnaError: it changed while it was read.
         Transient: its store does not answer.
     """
-    source, before = rows.reading, state_of(listed[0].path)
+    source, before = rows.asked, state_of(listed[0].path)
     item = look_at(source, *listed)
     format, found = formats()[item.format], Absent()
     if format.has_rows(source, item):
@@ -47,4 +47,4 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
         same = not now or now == item.fingerprint
     if not same:
         raise NocturnaError(f"{item.uri}: changed while it was being read; run again")
-    return item, lacks
+    return replace(item, fixed=""), lacks

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import duckdb
 import pyarrow as pa
 
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.columnar import rows_in
 from nocturna.tasks.corpus.columns import MissingColumn
@@ -16,7 +17,7 @@ from nocturna.tasks.corpus.document_tables import DOCUMENT_SCHEMA, kept_name, so
 from nocturna.tasks.corpus.first_look import no_rows
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import Listed, list_inputs, look_at
+from nocturna.tasks.corpus.inputs import Listed, look_at
 from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
 from nocturna.tasks.corpus.storage import Digest
 from nocturna.tasks.errors import NocturnaError

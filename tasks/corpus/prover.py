@@ -1,20 +1,25 @@
-"""Arrow files read in another process first: a corrupt one can end the process that reads it.
+"""Files read in another process first, which may die of them.
 
-The other process lives as long as this one and reads one file after the other; where it dies of a
-file, that file is corrupt.
+A corrupt Arrow file can end the process that reads it, and so can a workbook with a cell in its
+last corner, for want of memory. The other process lives as long as this one and reads one file
+after the other; where it dies of a file, that file is not read here.
 """
 
+import json
 import subprocess
 import sys
 from threading import Lock
 
-_CODE = """
-import sys
+SHEET_BYTES = 2 << 30
+"""Most memory that the cells of a sheet may take, empty ones between others included."""
+
+_ARROW = """
+import json, sys
 import pyarrow as pa
 
 for line in sys.stdin:
     try:
-        with pa.OSFile(line[:-1].encode("utf-8", "surrogateescape")) as file:
+        with pa.OSFile(json.loads(line)[0].encode("utf-8", "surrogateescape")) as file:
             start = file.read(6)
             file.seek(0)
             if start == b"ARROW1":
@@ -35,20 +40,42 @@ for line in sys.stdin:
     print(said, flush=True)
 """
 
+_SHEETS = f"""
+import json, resource, sys
+from python_calamine import CalamineError, CalamineWorkbook
+
+resource.setrlimit(resource.RLIMIT_AS, ({SHEET_BYTES}, {SHEET_BYTES}))
+for line in sys.stdin:
+    path, sheet = json.loads(line)
+    said = ""
+    try:
+        with open(path.encode("utf-8", "surrogateescape"), "rb") as file:
+            book = CalamineWorkbook.from_filelike(file)
+        for name in book.sheet_names if sheet is None else [sheet]:
+            rows = book.get_sheet_by_name(name).iter_rows()
+            if any(cell != "" for row in rows for cell in row):
+                break
+    except MemoryError:
+        said = "it takes too much memory"
+    except Exception:
+        pass  # the reader says what is wrong
+    print(said, flush=True)
+"""
+
 
 class _Prover:
-    """The other process; there is one of them."""
+    """Another process, which is given a file to read in each line."""
 
-    def __init__(self) -> None:
-        self._lock = Lock()
+    def __init__(self, code: str) -> None:
+        self._lock, self._code = Lock(), code
         self._child: subprocess.Popen[str] | None = None
 
-    def flaw_of(self, path: str) -> str | None:
+    def flaw_of(self, *given: str | None) -> str | None:
         with self._lock:
             child = self._alive()
             assert child.stdin and child.stdout
             try:
-                child.stdin.write(f"{path}\n")
+                child.stdin.write(json.dumps(given) + "\n")
                 child.stdin.flush()
                 said = child.stdout.readline()
             except OSError:
@@ -62,7 +89,7 @@ class _Prover:
     def _alive(self) -> "subprocess.Popen[str]":
         if self._child is None or self._child.poll() is not None:
             self._child = subprocess.Popen(
-                [sys.executable, "-I", "-c", _CODE],
+                [sys.executable, "-I", "-c", self._code],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -72,7 +99,7 @@ class _Prover:
         return self._child
 
 
-_prover = _Prover()
+_arrow, _sheets = _Prover(_ARROW), _Prover(_SHEETS)
 
 
 def flaw_of(path: str) -> str | None:
@@ -80,4 +107,9 @@ def flaw_of(path: str) -> str | None:
 
     Every value of it is looked at.
     """
-    return _prover.flaw_of(path)
+    return _arrow.flaw_of(path)
+
+
+def fits_in_memory(path: str, sheet: str | None) -> bool:
+    """Whether a sheet of a local workbook, or its first one with rows, takes no more than that."""
+    return _sheets.flaw_of(path, sheet) is None

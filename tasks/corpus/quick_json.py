@@ -20,6 +20,7 @@ from nocturna.tasks.corpus.row_ids import MAX_ID
 from nocturna.tasks.job.source import Source
 
 _SPACED = re.compile(rb'"\s+:')
+_PLAIN = re.compile(r"-?\d+").fullmatch
 _NUMBER = b"-0123456789"
 _WORDS = {b"null": None, b"true": True, b"false": False}
 
@@ -37,7 +38,7 @@ Row = tuple[str | None, str, list[Any]]
 
 
 @lru_cache(maxsize=8)
-def _usual_reader(source: Source, has_id: bool) -> Callable[[bytes], Row] | None:
+def _usual_reader(source: Source, has_id: bool, every: bool) -> Callable[[bytes], Row] | None:
     """What reads the usual lines of a source; None if its columns are none that a line may have.
 
     The reader raises NotUsual.
@@ -74,14 +75,16 @@ def _usual_reader(source: Source, has_id: bool) -> Callable[[bytes], Row] | None
         for place in everywhere:
             met += getattr(row, place) is not msgspec.UNSET
         colons = line.count(b'":')
-        if met != colons and _keys_in(line) != colons:
-            raise NotUsual  # perhaps a key twice
+        if met != colons and (every or _keys_in(line) != colons):
+            raise NotUsual  # perhaps a key twice, or one to keep
         text = row.f0
         if text is msgspec.UNSET:
             raise NotUsual
         name = None
         if id_at is not None:
             name = _value(getattr(row, id_at))
+            if type(name) is Number and not _PLAIN(name):
+                raise NotUsual
             if not isinstance(name, str) or not 0 < len(name) <= MAX_ID or not name.strip():
                 raise NotUsual
             name = str(name)
@@ -122,29 +125,36 @@ def read_lines(
     Returns:
         False, with nothing read, if the columns are none that a usual line may have.
     """
-    usual = None if rows.text or rows.id else _usual_reader(source, rows.has_id)
-    if usual is None:
+    if rows.text or rows.id or _usual_reader(source, rows.has_id, rows.every) is None:
         return False
     for group in line_groups(blocks):
         if isinstance(group, tuple):
-            _read_group(*group, usual, rows, exactly)
+            _read_group(*group, rows, exactly)
         else:
             for line in group:
                 exactly(line)
     return True
 
 
+def _reader_for(rows: Collector) -> Callable[[bytes], Row]:
+    """What reads the usual lines with the columns that are kept by now."""
+    return _usual_reader(rows.reading, rows.has_id, rows.every) or _none_is_usual
+
+
+def _none_is_usual(line: bytes) -> Row:
+    raise NotUsual
+
+
 def _read_group(
     offset: int,
     number: int,
     data: bytes,
-    usual: Callable[[bytes], Row],
     rows: Collector,
     exactly: Callable[[Line], None],
 ) -> None:
     numbers: list[int] = []
     found: list[Row] = []
-    start = offset
+    start, usual = offset, _reader_for(rows)
 
     def hand_over() -> None:
         nonlocal numbers, found, start
@@ -165,7 +175,7 @@ def _read_group(
         except NotUsual:
             hand_over()
             exactly(Line(offset, offset + len(line) + 1, number, line, True))
-            start = offset + len(line) + 1
+            start, usual = offset + len(line) + 1, _reader_for(rows)
         else:
             found.append(row)
             numbers.append(number)

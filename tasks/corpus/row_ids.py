@@ -1,9 +1,20 @@
-"""What identifies a row: a text or a number, as it is written."""
+"""What identifies a row: a text or a number, as it is written.
 
+Floats that are whole numbers are these: a column of whole numbers becomes one of floats where one
+of them is missing.
+"""
+
+import math
+import re
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES
-from nocturna.tasks.corpus.jsonrows import to_text
+from nocturna.tasks.corpus.jsonrows import Number, to_text
+
+_EXACT = 2**53
+"""Whole numbers up to here are exact as floats."""
+_PLAIN = re.compile(r"-?\d+")
 
 MAX_ID = 1024
 """Longest id, in characters."""
@@ -11,12 +22,17 @@ MAX_ID = 1024
 
 def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
     """An id as documents have it, or the reason and the message of a reject."""
-    if value is MISSING or value is None or (isinstance(value, str) and not value.strip()):
+    if value is MISSING or value is None or _is_nothing(value):
         return None, ("missing_id", "the id is missing, null or empty")
     if isinstance(value, bool):
         value = "true" if value else "false"
+    elif isinstance(value, float) and abs(value) <= _EXACT:
+        value = str(int(value)) if value.is_integer() else repr(value)
+    elif isinstance(value, Number):
+        value = whole(value)
     if not isinstance(value, str):
-        return None, ("invalid_id", f"the id is a {type(value).__name__}, not a text or a number")
+        what = "beyond 2^53" if isinstance(value, float) else "and no text or number"
+        return None, ("invalid_id", f"the id is a {type(value).__name__} {what}")
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -24,6 +40,30 @@ def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
     if len(value) > MAX_ID:
         return None, ("invalid_id", f"the id is longer than {MAX_ID:,} characters")
     return str(value), None
+
+
+def _is_nothing(value: Any) -> bool:
+    return (
+        math.isnan(value)
+        if isinstance(value, float)
+        else isinstance(value, str) and not value.strip()
+    )
+
+
+def whole(number: Number) -> str:
+    """A number as it is written, without the fraction or exponent of one that is whole.
+
+    >>> whole(Number("5.0")), whole(Number("1e3")), whole(Number("5.10")), whole(Number("-0.0"))
+    ('5', '1000', '5.10', '0')
+    """
+    if _PLAIN.fullmatch(number):
+        return str(number)
+    try:
+        value = Decimal(number)
+        is_whole = value == value.to_integral_value() and abs(value) <= _EXACT
+    except InvalidOperation:
+        return str(number)
+    return str(int(value)) if is_whole else str(number)
 
 
 def raw_of(value: Any) -> bytes:

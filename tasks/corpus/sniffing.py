@@ -97,13 +97,13 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
     for mark, what, way in _POINTERS:
         if start.startswith(mark):
             raise UsageError(f"{shown}: is a {what}, not the data; {way} fetches it")
-    if format == "files" or source.format == "text":
+    if _is_whole(format) or source.format == "text":
         return
     begin = start.removeprefix(BOM).lstrip().lower()
     if begin.startswith(_PAGES):
         raise UsageError(
             f"{shown}: holds a web page or XML, perhaps an error in place of the data; fetch it "
-            "again, or set --format text to read its lines"
+            "again, or set --format html to read its text"
         )
     known = formats()
     kind = next((kind for mark, kind in _BINARY.items() if start.startswith(mark)), None)
@@ -112,6 +112,11 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
     if kind is not None and kind != format:
         way = f"rename it or set --format {kind}" if kind in known else "store it as JSON lines"
         raise UsageError(f"{shown}: holds {kind}, not {format}; {way}")
+
+
+def _is_whole(format: str) -> bool:
+    """Whether a file is one text, whatever that looks like."""
+    return bool(getattr(formats()[format], "OWN_IDS", False))
 
 
 def refuse_json_as_text(source: Source, item: InputFile) -> None:
@@ -159,7 +164,7 @@ def check_encoding(source: Source, item: InputFile) -> None:
             f"{item.uri}: starts with the byte order mark of utf-8, but the encoding is "
             f"{source.encoding}; set `encoding` to utf-8"
         )
-    if item.format != "files" and raw.count(0) * 4 > len(raw):
+    if not _is_whole(item.format) and raw.count(0) * 4 > len(raw):
         raise UsageError(
             f"{item.uri}: more than a quarter of its first bytes are NUL, as in utf-16 without a "
             "byte order mark; set `encoding` to utf-16-le or utf-16-be"

@@ -14,13 +14,13 @@ from pathlib import Path
 
 from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.control import go_on
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.first_look import check_whole
 from nocturna.tasks.corpus.held_lots import Held
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import list_inputs
 from nocturna.tasks.corpus.lot_writer import Known, Writer, put_texts
 from nocturna.tasks.corpus.lots import (
     Chunk,
@@ -34,6 +34,7 @@ from nocturna.tasks.corpus.lots import (
     write_lot,
 )
 from nocturna.tasks.corpus.one_input import read_input
+from nocturna.tasks.corpus.opened_archives import let_go
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.source import Source
 
@@ -121,7 +122,7 @@ def stage(
     if limit is not None:
         while len(lots) < len(groups) and rows_in(lots) < limit:
             lots.append(one(groups[len(lots)]))
-    elif len(groups) > 1 and is_remote(source.address):
+    elif len(groups) > 1 and any(map(is_remote, source.addresses)):
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             waiting = [pool.submit(copy_context().run, one, group) for group in groups]
             lots = [future.result() for future in waiting]
@@ -131,6 +132,7 @@ def stage(
     def again(number: int) -> None:
         staging.texts(groups[number], *lots[number])
 
+    let_go()
     staged = Staged(source, tuple(lists), tuple(lots), again)
     _check(source, staged)
     return staged
@@ -189,7 +191,9 @@ class _Staging:
             if held and home:
                 rows.finish()
                 found = held.inputs_in(home, [str(member.key) for member in same])
-                writer.copy(home, held.whole(home), found, rows.types)
+                whole = held.whole(home)
+                writer.copy(home, whole, found, rows.types)
+                rows.float_ids = rows.float_ids or (whole.float_ids if whole else "")
                 inputs += found
                 continue
             for member in same:
@@ -202,6 +206,7 @@ class _Staging:
             named=writer.named,
             failed=dict(writer.failed),
             reasons=dict(writer.reasons),
+            float_ids=rows.float_ids,
         )
         write_lot(folder, lot)
         return lot

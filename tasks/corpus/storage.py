@@ -2,13 +2,16 @@
 
 import hashlib
 import io
+import re
+import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from nocturna.tasks.addresses import is_remote, redact, user_of
+from nocturna.tasks.addresses import is_remote, member_of, redact, user_of
 from nocturna.tasks.corpus.fetched import fetched_file
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
@@ -118,7 +121,35 @@ def open_raw(source: Source, item: InputFile, digest: Digest | None = None) -> A
     return raw if digest is None else _Watched(raw, digest)
 
 
+def local_path(source: Source, item: InputFile) -> str:
+    """Where an input is on this machine: its own path, or that of a copy, which is temporary.
+
+    Raises:
+        UsageError: if it is gone or may not be read.
+        Transient: if the store does not answer.
+    """
+    if not is_remote(item.uri) and member_of(item.uri) is None:
+        return item.uri
+    return str(_copy_of(source, item, state_of(item.uri)).name)
+
+
+@lru_cache(maxsize=2)
+def _copy_of(source: Source, item: InputFile, state: object) -> Any:
+    """A temporary copy of an input, until two others are asked for."""
+    copy = tempfile.NamedTemporaryFile()  # noqa: SIM115
+    with storage_errors(item.uri), open_raw(source, item) as stream:
+        while data := stream.read(_BLOCK):
+            copy.write(data)
+    copy.flush()
+    return copy
+
+
 def _opened(source: Source, item: InputFile) -> Any:
+    if member_of(item.uri):
+        from nocturna.tasks.corpus.opened_archives import open_member
+
+        with storage_errors(item.uri):
+            return open_member(source, item)
     if not is_remote(item.uri):
         with storage_errors(item.uri):
             return Path(item.uri).open("rb")
@@ -143,8 +174,13 @@ def mark_of(source: Source, uri: str, info: dict[str, Any] | None = None) -> str
     (`etag:`), else the time it was written (`mtime:`).
 
     Args:
-        info: what the store has just said of it.
+        info: what the store has just said of it; `mark` in it is that.
     """
+    if info is not None and "mark" in info:
+        return str(info["mark"])
+    if (member := member_of(uri)) is not None:
+        mark = mark_of(source, member[2])
+        return f"{mark}/{member[1]}" if mark else ""
     if not is_remote(uri):
         with storage_errors(uri):
             found = Path(uri).stat()
@@ -178,11 +214,25 @@ def _mark_in(info: dict[str, Any]) -> str:
 
 def state_of(uri: str) -> tuple[int, ...]:
     """What changes of a local file when it is written; nothing is known of a remote one."""
+    if (member := member_of(uri)) is not None:
+        return state_of(member[2])
     if is_remote(uri):
         return ()
     with storage_errors(uri):
         found = Path(uri).stat()
     return found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino
+
+
+def size_of(source: Source, uri: str) -> int:
+    """The stored bytes of a file that is no member of an archive."""
+    with storage_errors(uri):
+        if not is_remote(uri):
+            return Path(uri).stat().st_size
+        fs, path = filesystem(with_credentials(source, uri))
+        if isinstance(fs, WebFiles):  # whose `info` fetches the file anew
+            with fs.open(path) as stream:
+                return stream.seek(0, io.SEEK_END)
+        return int(fs.info(path).get("size") or 0)
 
 
 def sha256_of_input(source: Source, item: InputFile) -> str:
@@ -222,10 +272,14 @@ def storage_errors(where: str) -> Iterator[None]:
 
 
 def with_credentials(source: Source, uri: str) -> str:
-    """A redacted URI with the user, password and query string of the source's own address."""
-    given = source.address
-    if redact(given) == uri:
-        return given
+    """A redacted URI with the user, password and query string of the address of the source
+    that holds it."""
+    archives = [member[2] for member in map(member_of, source.addresses) if member]
+    shown = {redact(given): given for given in (*source.addresses, *archives)}
+    if uri in shown:
+        return shown[uri]
+    holds = [path for path in shown if uri.startswith(re.split(r"[*?\[]", path)[0])]
+    given = shown[max(holds, key=len, default=next(iter(shown), ""))] if shown else ""
     user, scheme = user_of(given), given.partition("://")[0] + "://"
     return uri.replace(scheme, scheme + user, 1) if user and uri.startswith(scheme) else uri
 

@@ -26,7 +26,8 @@ class Unpacked:
 
     def __init__(self, item: InputFile, inside: bool = False) -> None:
         self._item = item
-        self._bounded = inside or item.compression is not None
+        self._stored = item.size if item.stored is None else item.stored
+        self._bounded = inside or item.compression is not None or item.stored is not None
         self._rows = 0
 
     def add(self, size: int) -> None:
@@ -47,10 +48,10 @@ class Unpacked:
         self._check(position, FREE_ALL, "")
 
     def _check(self, size: int, free: int, what: str) -> None:
-        if self._bounded and size > max(free, TIMES * self._item.size):
+        if self._bounded and size > max(free, TIMES * self._stored):
             item = self._item
             raise UsageError(
-                f"{item.uri}: its {item.size:,} bytes unpack to {what}more than "
+                f"{item.uri}: its {self._stored:,} bytes unpack to {what}more than "
                 f"{free // _MIB:,} MiB and {TIMES} times as much, which is a limit; if that is "
                 f"right, store it {'in smaller files' if item.compression is None else 'plain'}"
             )

@@ -83,7 +83,7 @@ def evaluate_file(
     found = evaluated(
         labelled,
         first,
-        file=job.source.path or path,
+        file=job.source.place,
         task=task,
         covered=labelled.design(kept, answered_rows(labelled))[1],
         others=others,

@@ -83,7 +83,7 @@ def read_labelled(source: Source, gold: str) -> Labelled:
     Raises:
         UsageError: it cannot be read, or a column is missing.
     """
-    sample = read_sample(source.path) if source.path else None
+    sample = read_sample(source.place) if source.path else None
     if sample is not None:
         source = source.model_copy(update={"id": ID})
     documents, rejects = read_in_memory(source)
@@ -93,7 +93,7 @@ def read_labelled(source: Source, gold: str) -> Labelled:
     given = tuple("" if g is None else _label_of(g) for g in good[kept_name(gold)].to_pylist())
     table = good.select([*COLUMNS, "content_hash"])
     if sample is not None:
-        table, given = _as_drawn(table, given, sample, source.path or "")
+        table, given = _as_drawn(table, given, sample, source.place)
     return Labelled(rows, unreadable, table, given, sample)
 
 

@@ -90,7 +90,7 @@ def try_wordings(
     plan = plan_inference(job, examined=False)
     table, unreadable = read_sample(job.source, rows, seed)
     if not table.num_rows:
-        raise UsageError(f"{job.source.path}: none of the {unreadable} rows drawn has a text")
+        raise UsageError(f"{job.source.place}: none of the {unreadable} rows drawn has a text")
     plan = plan_inference(job)
     texts = table["text"].to_pylist()
     run = running(job.compute, plan.precision)
@@ -100,7 +100,7 @@ def try_wordings(
     called = [_called(part, first, v) for part, v in zip(plan.scores, values, strict=True)]
     rated = _rated(plan, values, table, gold, names or {}, scored.n_tokens)
     found = WordingTrial(
-        corpus=job.source.path or "",
+        corpus=job.source.place,
         model=first.model.label,
         kind=first.kind,
         texts=len(texts),

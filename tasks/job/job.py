@@ -81,9 +81,11 @@ class Job(Section):
 
     @property
     def kept(self) -> tuple[str, ...]:
-        """Source columns that travel to the results: those asked for, and second texts of pairs."""
+        """Source columns that travel to the results: those asked for, EVERY perhaps among them,
+        and second texts of pairs.
+        """
         pairs = (getattr(score, "text_pair", None) for score in self.scores.values())
-        return tuple(dict.fromkeys([*self.source.keep, *(pair for pair in pairs if pair)]))
+        return tuple(dict.fromkeys([*self.source.kept, *(pair for pair in pairs if pair)]))
 
     @model_validator(mode="after")
     def _tries_out_aside(self) -> Self:

@@ -70,7 +70,9 @@ def read_job_values(path: Path) -> dict[str, Any]:
     parts = [values.get("source"), *(part for group in groups for part in group.values())]
     for part in parts:
         for key in part if isinstance(part, dict) else ():
-            if isinstance(part[key], str) and (key == "path" or key.endswith("model")):
+            if key == "path" and isinstance(part[key], list):
+                part[key] = [_beside(path, one, must_exist=False) for one in map(str, part[key])]
+            elif isinstance(part[key], str) and (key == "path" or key.endswith("model")):
                 part[key] = _beside(path, part[key], must_exist=key != "path")
     return values
 

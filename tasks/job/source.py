@@ -1,27 +1,49 @@
 """Where documents come from."""
 
-from typing import Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, PrivateAttr, field_validator, model_validator
+from pydantic import BeforeValidator, Field, PrivateAttr, field_validator, model_validator
 
 from nocturna.tasks.addresses import note_secrets, recall, redact, remember
-from nocturna.tasks.job.base import Section, option, refuse_secrets
+from nocturna.tasks.job.base import Section, as_names, option, refuse_secrets
 from nocturna.tasks.job.listed import Texts
 
+EVERY = "*"
+"""Stands among the kept columns for every other one that is neither text nor id."""
+
 _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe": "|"}
+
+
+def _kept_as(entry: str) -> tuple[str, str]:
+    """A kept column and its name in the results, from `column` or `column=name`."""
+    column, renamed, name = (part.strip() for part in entry.rpartition("="))
+    if not renamed:
+        return entry, entry
+    if not column or not name:
+        raise ValueError(f"{entry!r}: write column=name, or the column alone")
+    return column, name
+
+
+def _one_or_several(path: Any) -> Any:
+    """A path, or several as a tuple; a list of one is that one."""
+    if not isinstance(path, list | tuple):
+        return path
+    if not path:
+        raise ValueError("an empty list; give a path")
+    return tuple(dict.fromkeys(path)) if len({*path}) > 1 else path[0]
 
 
 class Source(Section):
     """Where the documents of a job come from: files by path, or a data set on the Hub.
 
-    `path` never holds a user, password or query string: what was given is `address`, which is no
-    field and so is written nowhere.
+    `path` never holds a user, password or query string: what was given is in `addresses`, which is
+    no field and so is written nowhere.
     """
 
-    path: str | None = Field(
+    path: Annotated[str | tuple[str, ...] | None, BeforeValidator(_one_or_several)] = Field(
         None,
         description="File, folder, glob or URI (https://, s3://, gs://, hf://, file://) of the "
-        "corpus.",
+        "corpus, or a list of them.",
     )
     dataset: str | None = Field(
         None, description="Data set on the Hugging Face Hub.", json_schema_extra=option("--dataset")
@@ -68,13 +90,26 @@ class Source(Section):
     )
     keep: Texts = Field(
         (),
-        description="Source columns to carry to the results.",
+        description="Source columns to carry to the results, as in date or date=day to rename it; "
+        "* is every column but text and id.",
         json_schema_extra=option("--keep"),
+    )
+    include: Texts = Field(
+        (),
+        description="Files of a folder or glob to read, and no others, by name or pattern, as in "
+        "*.csv or 2024/*.",
+        json_schema_extra=option("--include"),
     )
     exclude: Texts = Field(
         (),
         description="Files of a folder or glob to leave out, by name or pattern, as in *.csv.",
         json_schema_extra=option("--exclude"),
+    )
+    delta_version: int | None = Field(
+        None,
+        ge=0,
+        description="Version of a Delta table to read; the newest one if none.",
+        json_schema_extra=option("--delta-version"),
     )
     delimiter: str | None = Field(
         None,
@@ -105,21 +140,40 @@ class Source(Section):
         description="Longest document, in characters; longer ones keep their row, unscored.",
     )
 
-    _given: str | None = PrivateAttr(None)
+    _given: dict[str, str] = PrivateAttr(default_factory=dict)
 
     @property
-    def address(self) -> str:
-        """Where `path` is to be opened, with its secrets; for nothing else."""
-        return self._given or self.path or ""
+    def paths(self) -> tuple[str, ...]:
+        """Each path; none of a data set."""
+        return as_names(self.path) or ()
+
+    @property
+    def addresses(self) -> tuple[str, ...]:
+        """Where each path is to be opened, with its secrets; for nothing else."""
+        return tuple(self._given.get(path, path) for path in self.paths)
+
+    @property
+    def place(self) -> str:
+        """Where the documents are, to be shown."""
+        return self.dataset or ", ".join(self.paths)
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """The kept columns under their names in the source; EVERY may be one of them."""
+        return tuple(column for column, _ in map(_kept_as, self.keep))
+
+    @property
+    def renamed(self) -> dict[str, str]:
+        """The name in the results of each kept column that gets another one."""
+        return {column: name for column, name in map(_kept_as, self.keep) if column != name}
 
     def known_as(self, job: str) -> None:
         """Keeps the secrets of a job's source for this process and its children, or finds them."""
-        if self.path is None:
-            return
-        if self._given is not None:
-            remember(job, self.path, self._given)
-        else:
-            self._given = recall(job, self.path)
+        for path in self.paths:
+            if path in self._given:
+                remember(job, path, self._given[path])
+            elif (address := recall(job, path)) is not None:
+                self._given[path] = address
 
     @field_validator("dataset")
     @classmethod
@@ -147,7 +201,14 @@ class Source(Section):
     @field_validator("keep")
     @classmethod
     def _each_once(cls, keep: tuple[str, ...]) -> tuple[str, ...]:
-        return tuple(dict.fromkeys(keep))
+        keep = tuple(dict.fromkeys(keep))
+        columns = [column for column, _ in map(_kept_as, keep)]
+        twice = next((column for column in columns if columns.count(column) > 1), None)
+        if twice is not None:
+            raise ValueError(f"the column {twice!r} is kept twice; give it one name")
+        if EVERY in columns and EVERY not in keep:
+            raise ValueError(f"{EVERY} is every column; it cannot be renamed")
+        return keep
 
     @field_validator("delimiter")
     @classmethod
@@ -176,8 +237,13 @@ class Source(Section):
 
     @model_validator(mode="after")
     def _conceal(self) -> Self:
-        if self.path is not None and (shown := redact(self.path)) != self.path:
-            self._given = self.path
-            note_secrets(self.path)
-            self.__dict__["path"] = shown
+        shown = tuple(map(redact, self.paths))
+        for path, address in zip(shown, self.paths, strict=True):
+            if path != address:
+                self._given[path] = address
+                note_secrets(address)
+        if len({*shown}) < len(shown):
+            raise ValueError("two of the paths differ in a user or query only, which is not kept")
+        if shown != self.paths:
+            self.__dict__["path"] = shown if len(shown) > 1 else shown[0]
         return self

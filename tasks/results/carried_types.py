@@ -1,5 +1,6 @@
 """The types of kept columns where rows of documents that are gone stay beside tonight's."""
 
+import logging
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -13,6 +14,9 @@ from nocturna.tasks.results.difference import Difference
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.schema import source_columns
+
+_log = logging.getLogger(__name__)
 
 _LEAST, _MOST = -(2**63), 2**64 - 1
 
@@ -44,6 +48,19 @@ def types_with_carried(
         types.add(name, before.field(target).type, carried)
     types.tell()
     return pa.schema([f.with_name(source_name(f.name)) for f in types.schema()])
+
+
+def with_columns_before(layout: Layout, kept: pa.Schema) -> pa.Schema:
+    """Kept columns, and further ones that are published: tonight's rows are null in them."""
+    snapshot = current_snapshot(layout)
+    if snapshot is None or not snapshot.parts:
+        return kept
+    before = schema_of(snapshot.parts[0].path)
+    lost = {c: name for c, name in source_columns(before).items() if c not in kept.names}
+    if lost:
+        shown = ", ".join(map(repr, lost))
+        _log.warning("no file has the columns %s of last night: null in tonight's rows", shown)
+    return pa.schema([*kept, *(pa.field(c, before.field(name).type) for c, name in lost.items())])
 
 
 def _seen(paths: Iterable[Path], column: str, where: str) -> Seen:

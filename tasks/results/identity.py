@@ -115,15 +115,26 @@ def accidents(
 def same_source(published: str, tonight: str) -> bool:
     """Whether one place is the other, or holds it, or differs from it in a date only.
 
+    Places of several paths are a line each; each of the one must be in the other.
+
     >>> same_source("/d/notas.jsonl", "/d"), same_source("/d/a.csv", "/d/*.csv")
     (True, True)
     >>> same_source("/d/dia-2026-11-24.jsonl", "/d/dia-2026-11-25.jsonl")
     True
     >>> same_source("/d/notas.jsonl", "/otra/notas.jsonl"), same_source("/d", "/d/a.csv")
     (False, False)
+    >>> same_source("/d/a.csv\\n/e", "/d\\n/e\\n/f"), same_source("/d\\n/e", "/d")
+    (True, False)
     """
-    inside = published.startswith(f"{tonight.rstrip('/')}/") or fnmatchcase(published, tonight)
-    return inside or undated(published) == undated(tonight)
+    if undated(published) == undated(tonight):
+        return True
+    now = tonight.splitlines()
+    return all(any(_inside(place, other) for other in now) for place in published.splitlines())
+
+
+def _inside(place: str, other: str) -> bool:
+    holds = place.startswith(f"{other.rstrip('/')}/") or fnmatchcase(place, other)
+    return place == other or holds or undated(place) == undated(other)
 
 
 def undated(place: str) -> str:
@@ -166,7 +177,8 @@ def _other_corpus(
             return
         if not same_source(before, now) and known_again < KNOWN_AGAIN:
             yield Accident(
-                f"what is published came from {before} and would be joined by {now}",
+                f"what is published came from {_listed(before)} and would be joined by "
+                f"{_listed(now)}",
                 f"{_NAME}, or say --same-source if the corpus has only moved, or --replace if this "
                 "one takes its place; for files that come every night name a glob",
                 ("--same-source", "--replace"),
@@ -181,6 +193,10 @@ def _other_corpus(
                 "mend the source, or say --allow-shrink",
                 ("--allow-shrink",),
             )
+
+
+def _listed(place: str) -> str:
+    return ", ".join(place.splitlines())
 
 
 def _replacing(what: str, strange_rows: bool = False) -> Accident:

@@ -1,6 +1,8 @@
 """The columns of the results: one explicit Arrow schema, and what each column means."""
 
+import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -26,12 +28,14 @@ class Columns:
     Attributes:
         scores: in the order of their columns.
         keep: source columns to carry, as the corpus types them.
+        renamed: the result column of those that the job gives another name.
         keep_text: whether the text is copied.
         summaries: whether summaries were asked for.
     """
 
     scores: tuple[ScorePlan, ...] = ()
     keep: pa.Schema | None = None
+    renamed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     keep_text: bool = False
     summaries: bool = False
 
@@ -127,31 +131,37 @@ def results_schema(columns: Columns, job_name: str) -> pa.Schema:
 def kept_columns(columns: Columns) -> dict[str, str]:
     """The result column of each kept source column.
 
-    The name stays, unless Nocturna uses it in any job, in any letter case (SQL has none): then it
-    gets `source_` in front, again where that is the name of another kept column.
+    A column that the job renames has that name. The name of another one stays, unless Nocturna
+    uses it in any job, in any letter case (SQL has none): then it gets `source_` in front, again
+    where that is the name of another kept column.
 
     Raises:
-        UsageError: if two kept columns differ in the case of letters only.
+        UsageError: if two kept columns differ in the case of letters only, or a new name is taken.
     """
     ours = OUR_NAMES | {name for score in columns.scores for name in columns_of_score(score)}
     ours |= _READERS
-    names = _kept(columns).names
+    wanted = {name: columns.renamed.get(name, name) for name in _kept(columns).names}
     known: dict[str, str] = {}
-    for name in names:
-        if (clash := known.setdefault(name.lower(), name)) != name:
+    for name, target in wanted.items():
+        if name != target and target.lower() in ours:
             raise UsageError(
-                f"source.keep: the columns {clash!r} and {name!r} differ in the case of letters "
-                "only, which SQL does not tell apart; rename one in the source or keep only one"
+                f"source.keep: {name}={target}: every job has or may have a column {target!r}; "
+                "give it another name"
             )
-    taken = {*ours, *(name.lower() for name in names)}
+        if (clash := known.setdefault(target.lower(), name)) != name:
+            raise UsageError(
+                f"source.keep: the columns {clash!r} and {name!r} would both be named {target!r}, "
+                "in letters that SQL does not tell apart; rename one of them, as in "
+                f"--keep '{name}=other', or keep only one"
+            )
+    taken = {*ours, *known}
     named: dict[str, str] = {}
-    for name in names:
-        target = name
-        if name.lower() in ours:
-            while target.lower() in taken:
-                target = f"source_{target}"
-            taken.add(target.lower())
+    for name, target in wanted.items():
         named[name] = target
+        if target.lower() in ours:
+            while named[name].lower() in taken:
+                named[name] = f"source_{named[name]}"
+            taken.add(named[name].lower())
     return named
 
 
@@ -207,6 +217,11 @@ def further_columns(schema: pa.Schema) -> tuple[str, ...]:
     return tuple(name for name in schema.names if name not in known)
 
 
+def source_columns(schema: pa.Schema) -> dict[str, str]:
+    """The result column of each source column that results keep, read from the schema itself."""
+    return {name: field.name for field in schema if (name := _about(field, b"column"))}
+
+
 def _owners(schema: pa.Schema) -> dict[str, str]:
     """The score that each of the columns of scores belongs to."""
     if not _is_old(schema):
@@ -235,7 +250,11 @@ def _kept(columns: Columns) -> pa.Schema:
 def _kept_fields(columns: Columns) -> list[pa.Field]:
     return [
         make_field(
-            target, stored_type(_kept(columns).field(name).type), f"Source column {name!r}.", None
+            target,
+            stored_type(_kept(columns).field(name).type),
+            f"Source column {name!r}.",
+            None,
+            column=name,
         )
         for name, target in kept_columns(columns).items()
     ]

@@ -81,7 +81,9 @@ def make_field(
     unit: str | None,
     label: str | None = None,
     score: str | None = None,
+    column: str | None = None,
 ) -> pa.Field:
-    """A column with what it means, and its unit, label and score where it has them."""
+    """A column with what it means, and its unit, label, score and source column, if it has them."""
     about = {"description": description, "unit": unit, "label": label, "score": score}
+    about["column"] = column
     return pa.field(name, kind, metadata={k: v for k, v in about.items() if v is not None})

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
-from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.addresses import is_remote, member_of
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.base import ScoreOptions
 from nocturna.tasks.job.job import Job, Source
+from nocturna.tasks.job.source import EVERY
 from nocturna.tasks.results.identity import Accident, Identity, accidents, identity_of
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
@@ -48,15 +49,16 @@ def described_identity(job: Job, scores: Mapping[str, ScorePlan | None]) -> Iden
     planned = tuple(score for score in scores.values() if score is not None)
     columns = Columns(
         scores=planned,
-        keep=pa.schema([pa.field(name, pa.null()) for name in job.kept]),
+        keep=pa.schema([pa.field(name, pa.null()) for name in job.kept if name != EVERY]),
+        renamed=job.source.renamed,
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )
     found = identity_for(job, results_schema(columns, job.name))
     unknown = {name: _labels_of(job.scores[name]) for name in scores if scores[name] is None}
-    if not unknown:
-        return found
-    return replace(found, scores={**found.scores, **unknown}, columns=None)
+    if unknown or EVERY in job.kept:
+        return replace(found, scores={**found.scores, **unknown}, columns=None)
+    return found
 
 
 def _labels_of(options: ScoreOptions) -> tuple[str, ...] | None:
@@ -97,10 +99,17 @@ def refuse_accidents(
 
 
 def place_of(source: Source) -> str:
-    """Where a corpus is, so that the same place has one name; without secrets."""
+    """Where a corpus is, so that the same place has one name; without secrets.
+
+    Several paths are a line each."""
     if source.dataset is not None:
         return f"hub:{source.dataset}/{source.config or 'default'}/{source.split}"
-    path = source.path or ""
+    return "\n".join(sorted(map(_place_of, source.paths)))
+
+
+def _place_of(path: str) -> str:
+    if (member := member_of(path)) is not None:
+        return f"{member[0]}://{member[1]}::{_place_of(member[2])}"
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
         return path.rstrip("/")

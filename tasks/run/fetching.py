@@ -4,15 +4,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from nocturna.tasks.addresses import redact
+from nocturna.tasks.corpus.choosing import list_all
 from nocturna.tasks.corpus.fetched import (
     fetch_files,
     fetched_file,
-    is_on_hub,
+    hub_addresses,
     keep_listing,
     kept_listing,
 )
 from nocturna.tasks.corpus.hub import place_of
-from nocturna.tasks.corpus.inputs import list_all
 from nocturna.tasks.corpus.storage import storage_errors
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.models import ModelRef, fetch_model, resolve_here
@@ -62,7 +63,7 @@ def fetch(job: Job, check: bool = False) -> list[Fetched]:
         _model(ref, tuple(score.name for score in plan.scores if ref in score.models.values()))
         for ref in plan.models
     ]
-    return found + ([_dataset(job, check)] if is_on_hub(job.source) else [])
+    return found + [_dataset(job, address, check) for address in hub_addresses(job.source)]
 
 
 def pin(path: Path, job: Job, found: Iterable[Fetched]) -> None:
@@ -88,18 +89,18 @@ def _model(ref: ModelRef, scores: tuple[str, ...]) -> Fetched:
     return Fetched(MODEL, ref.name, ref.revision, ref.folder, size, of_hub, scores)
 
 
-def _dataset(job: Job, check: bool) -> Fetched:
+def _dataset(job: Job, address: str | None, check: bool) -> Fetched:
     source = job.source
-    name = source.dataset or source.path or ""
-    kept = kept_listing(source) if check else None
+    name = redact(address) if address else source.place
+    kept = kept_listing(source, address) if check else None
     if check and kept is None:
         raise UsageError(f"{DATASET} {name}: not fetched; `nocturna fetch` does it, with a network")
     if kept is None:
-        files, kind = list_all(source)
+        files, kind = list_all(source, address)
         kept = [(file.path, file.name) for file in files], kind
         with storage_errors(name):
             fetch_files(uri for uri, _ in kept[0])
-        keep_listing(source, kept)
+        keep_listing(source, address, kept)
     here = [path for path in map(fetched_file, (uri for uri, _ in kept[0])) if path is not None]
     place = place_of(kept[0][0][0])
     sha = (place.revision if place else None) or ""

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.corpus.choosing import find_inputs
 from nocturna.tasks.corpus.first_look import check_head
 from nocturna.tasks.corpus.guessing import guess_id, guess_kept, guess_text
-from nocturna.tasks.corpus.inputs import find_inputs
 from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.corpus.profile import CorpusProfile, profile_corpus
 from nocturna.tasks.errors import Transient, UsageError
@@ -69,7 +69,7 @@ def first_job(values: dict[str, Any], target: Path) -> FirstJob:
     texts = found.texts(_first_column(str(source.get("text", "text"))), _TEXTS)
     languages = _languages(texts)
     spoken = given.language if "language" in values else _spoken(languages)
-    if given.source.path is not None and given.source.address != given.source.path:
+    if given.source.addresses != given.source.paths:
         notes["source", "path"] = (
             "without the user, password or query that were given; name the whole address beside "
             "the file: nocturna score ADDRESS --job FILE"
@@ -111,7 +111,7 @@ def _source(
             check_head(given, find_inputs(given), 1)
             names = ", ".join(column.name for column in found.columns)
             raise UsageError(
-                f"{given.path or given.dataset}: no column holds texts; the columns are {names}; "
+                f"{given.place}: no column holds texts; the columns are {names}; "
                 "name one with --text"
             )
         source["text"], notes["source", "text"] = text.value, text.why
@@ -133,14 +133,19 @@ def _source(
     return source, notes, put_aside
 
 
-def _place(source: Source, target: Path) -> dict[str, str]:
+def _place(source: Source, target: Path) -> dict[str, str | list[str]]:
     """Where the corpus is, as seen from the job file; without secrets."""
-    if source.path is None or is_remote(source.path):
-        return {"path": source.path} if source.path else {}
-    given = Path(source.path.removeprefix("file://")).expanduser()
+    seen = [_as_seen_from(path, target) for path in source.paths]
+    return {"path": seen if len(seen) > 1 else seen[0]} if seen else {}
+
+
+def _as_seen_from(path: str, target: Path) -> str:
+    if is_remote(path):
+        return path
+    given = Path(path.removeprefix("file://")).expanduser()
     if given.is_absolute():
-        return {"path": str(given)}
-    return {"path": os.path.relpath(given.absolute(), target.absolute().parent)}
+        return str(given)
+    return os.path.relpath(given.absolute(), target.absolute().parent)
 
 
 def _first_column(text: str) -> str:

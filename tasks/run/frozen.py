@@ -21,6 +21,7 @@ from nocturna.tasks.inference.precision import Choice
 from nocturna.tasks.inference.running import Running, running
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.source import EVERY
 from nocturna.tasks.results import files
 from nocturna.tasks.results.difference import Difference
 from nocturna.tasks.results.fates import Answer, Wanted
@@ -123,7 +124,8 @@ def columns_of(job: Job, inference: InferencePlan, kept: pa.Schema) -> Columns:
     """What decides the columns of a job's results, given every column kept of its corpus."""
     return Columns(
         scores=inference.scores,
-        keep=pa.schema([kept.field(name) for name in job.kept]),
+        keep=kept if EVERY in job.kept else pa.schema([kept.field(name) for name in job.kept]),
+        renamed=job.source.renamed,
         keep_text=job.output.keep_text,
         summaries=job.summaries.enabled,
     )

@@ -9,10 +9,11 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 
+from nocturna.tasks.addresses import member_of
+from nocturna.tasks.corpus.choosing import find_inputs
 from nocturna.tasks.corpus.fetched import kept_listing
 from nocturna.tasks.corpus.first_look import check_head
 from nocturna.tasks.corpus.hub import refuse_offline
-from nocturna.tasks.corpus.inputs import find_inputs
 from nocturna.tasks.corpus.storage import forget_listings, is_remote
 from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.inference.backends import AUTO
@@ -100,15 +101,16 @@ def check_corpus(source: Source, *, to_read: bool) -> None:
         UsageError: naming the file and the column.
     """
     if source.dataset is not None:
-        if kept_listing(source) is None:
+        if kept_listing(source, None) is None:
             refuse_offline(f"data set {source.dataset}")
         return
-    remote = is_remote(source.path or "")
+    remote = [address for address in source.addresses if is_remote(address)]
     with _unsaid(), suppress(Transient):  # the plan says the one and tries the other again
         most = 1 if remote else LOOKED_AT
         check_head(source, find_inputs(source), most)
-    if remote:
-        forget_listings(source.address, to_read)
+    for address in remote:
+        member = member_of(address)
+        forget_listings(member[2] if member else address, to_read)
 
 
 def _read(job: Job, scores: Mapping[str, ScorePlan | None]) -> Source:

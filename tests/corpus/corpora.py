@@ -7,6 +7,8 @@ import io
 import json
 import lzma
 import shutil
+import tarfile
+import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,12 +20,13 @@ import pyarrow.parquet as pq
 import zstandard
 
 from nocturna.tasks.corpus import collector
+from nocturna.tasks.corpus.choosing import list_inputs
 from nocturna.tasks.corpus.copies import without_copies
 from nocturna.tasks.corpus.document_tables import DISPOSED
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.corpus.index import build_index, read_rejects
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.inputs import list_inputs, look_at
+from nocturna.tasks.corpus.inputs import look_at
 from nocturna.tasks.corpus.lot_writer import Known
 from nocturna.tasks.corpus.lots import index_file, texts_file
 from nocturna.tasks.corpus.staging import Shelf, Staged, stage
@@ -81,6 +84,24 @@ def compressed(data: bytes, ending: str) -> bytes:
     if ending == ".gz":
         return gzip.compress(data, 1)
     return zstandard.ZstdCompressor().compress(data) if ending == ".zst" else data
+
+
+def zipped(files, method=zipfile.ZIP_DEFLATED):
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", method) as packed:
+        for name, data in files:
+            packed.writestr(name, data)
+    return out.getvalue()
+
+
+def tarred(files, packing=""):
+    out = io.BytesIO()
+    with tarfile.open(fileobj=out, mode="w") as packed:
+        for name, data in files:
+            info = tarfile.TarInfo(name)
+            info.size = len(data)
+            packed.addfile(info, io.BytesIO(data))
+    return compressed(out.getvalue(), packing)
 
 
 def write(path: Path, data: bytes | str) -> Path:

@@ -80,7 +80,7 @@ def test_a_document_of_20_mb_is_too_long_or_read_whole(tmp_path, form):
 
 
 def test_a_file_over_the_limit_is_rejected(tmp_path, monkeypatch):
-    monkeypatch.setattr("nocturna.tasks.corpus.formats.whole_files.MAX_RECORD", 1_000_000)
+    monkeypatch.setattr("nocturna.tasks.corpus.whole_texts.MAX_RECORD", 1_000_000)
     write(tmp_path / "a.txt", "x" * 999_999)
     write(tmp_path / "b.txt", "x" * 1_000_001)
     documents, rejects = read_all(source(tmp_path, format="files"))

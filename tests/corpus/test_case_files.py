@@ -73,7 +73,6 @@ def test_a_file_of_the_corpus_s_own_format_without_the_column_is_never_left_out(
 @pytest.mark.parametrize(
     ("mark", "what"),
     [
-        ("_delta_log/00000000000000000000.json", "a Delta table"),
         ("metadata/v2.metadata.json", "an Iceberg table"),
         ("metadata/version-hint.text", "an Iceberg table"),
         (".hoodie/hoodie.properties", "a Hudi table"),
@@ -81,7 +80,7 @@ def test_a_file_of_the_corpus_s_own_format_without_the_column_is_never_left_out(
         ("delta_0000001_0000002/bucket_00000", "a Hive table with transactions"),
     ],
 )
-def test_delta_table_as_source_and_iceberg_folder(tmp_path, caplog, mark, what):
+def test_iceberg_folder_and_its_like(tmp_path, caplog, mark, what):
     table = tmp_path / "corpus" / "tabla"
     write(table / mark, "{}")
     write(table / "data" / "a.parquet", parquet(ROWS))
@@ -121,7 +120,7 @@ def test_hf_save_to_disk(tmp_path, caplog):
         if state:
             write(tmp_path / folder / "state.json", state)
     assert names(source(tmp_path)) == ["info/data-0.arrow", "train/data-0.arrow"]
-    assert "working files of the library `datasets`: info/cache-1f2e3d.arrow" in caplog.text
+    assert "working files of the library `datasets` (info/cache-1f2e3d.arrow" in caplog.text
     write(tmp_path / "train/state.json", '{"_data_files": [], "_indices_data_files": ["i.arrow"]}')
     with pytest.raises(UsageError, match="a selection of the rows"):
         inputs_of(source(tmp_path))

@@ -16,8 +16,8 @@ from nocturna.tasks.corpus.index import build_index
 from nocturna.tasks.corpus.staging import Shelf, stage
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
-from tests.corpus.corpora import ENCODERS, arrow, compressed, source, write
-from tests.corpus.test_spreadsheet import RECORDS, warc, xlsx
+from tests.corpus.corpora import ENCODERS, arrow, compressed, source, tarred, write, zipped
+from tests.corpus.test_spreadsheet import RECORDS, ods, warc, xlsx
 
 ROWS = [
     {"id": f"d{n}", "text": f"texto {n} ñ, \\"x\\"; y {n * 7}", "k": n if n % 3 else None}
@@ -26,8 +26,11 @@ ROWS = [
 MADE = {form: encode(ROWS) for form, encode in ENCODERS.items()}
 MADE |= {"arrows": arrow(ROWS, 5, stream=True), "wet": warc(RECORDS)}
 MADE["xlsx"] = xlsx(Uno=[list(ROWS[0]), *(list(row.values()) for row in ROWS)])
+MADE["ods"] = ods(Uno=[list(ROWS[0]), *(list(row.values()) for row in ROWS)])
 for ending in (".gz", ".zst", ".bz2", ".xz"):
     MADE[f"jsonl{ending}"] = compressed(MADE["jsonl"], ending)
+inside = [(f"m/c.{form}", MADE[form]) for form in ("jsonl", "csv", "parquet", "arrow")]
+MADE |= {"zip": zipped(inside), "tar": tarred(inside), "tar.gz": tarred(inside, ".gz")}
 NAMES = sorted(MADE)
 
 

@@ -4,6 +4,7 @@ import os
 import pytest
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.source import Source
 from tests.corpus.corpora import (
     compressed,
     inputs_of,
@@ -44,18 +45,17 @@ def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
         write(tmp_path / name, b"?")
     with caplog.at_level(logging.WARNING):
         assert names(source(tmp_path)) == ["datos.jsonl"]
-    said = " ".join(caplog.messages)
-    assert (
-        "left out 4 files, hidden: .git/y.jsonl, .oculto.jsonl, _SUCCESS, _staging/x.jsonl" in said
-    )
-    assert "LICENSE.txt, README.md, dataset_info.json, manifest.json" in said
-    assert (
-        "left out 3 files, of no format to read here: copia.jsonl.lz4, foto.png, notas.md" in said
-    )
+    assert caplog.messages == [
+        "left out 11 files: "
+        "4 hidden (.git/y.jsonl, .oculto.jsonl, _SUCCESS, _staging/x.jsonl); "
+        "4 not part of the corpus by their names "
+        "(LICENSE.txt, README.md, dataset_info.json, manifest.json); "
+        "3 of no format to read here (copia.jsonl.lz4, foto.png, notas.md)"
+    ]
 
 
 def test_a_folder_with_nothing_to_read_is_one_line(tmp_path):
-    with pytest.raises(UsageError, match=r"no file to read \(the folder is empty\)"):
+    with pytest.raises(UsageError, match=r"no file to read \(it is empty\)"):
         inputs_of(source(tmp_path))
     write(tmp_path / "foto.png", b"?")
     with pytest.raises(UsageError, match=r"no file to read \(foto\.png\); check the path or set"):
@@ -100,6 +100,53 @@ def test_a_glob_reads_what_it_matches(tmp_path):
         inputs_of(source(f"{tmp_path}/*.arrow"))
 
 
+def test_files_are_included_and_excluded_by_patterns(tmp_path, caplog):
+    for name in ("a.jsonl", "b.csv", "2024/a.jsonl", "2024/x/c.jsonl", "año.jsonl", "README.md"):
+        write(tmp_path / name, ONE if name.endswith("jsonl") else "text\nuno\n")
+    decomposed = "an\u0303o.jsonl"
+
+    def read(**patterns):
+        return names(source(tmp_path, **patterns))
+
+    assert read(include=("2024/",)) == ["2024/a.jsonl", "2024/x/c.jsonl"]
+    assert read(include=("2024/**/*.jsonl",)) == ["2024/a.jsonl", "2024/x/c.jsonl"]
+    assert read(include=("a.jsonl",)) == ["2024/a.jsonl", "a.jsonl"]
+    assert read(include=(decomposed, "*.csv")) == ["año.jsonl", "b.csv"]
+    caplog.clear()
+    assert read(include=("*.jsonl",), exclude=("2024/", "año*")) == ["a.jsonl"]
+    (line,) = caplog.messages
+    assert line.startswith("left out 5 files: 5 as `include` and `exclude` say (2024/a.jsonl, ")
+    with pytest.raises(UsageError, match=r"no file to read is left by `include`: \*\.parquet; che"):
+        read(include=("*.parquet",))
+    with pytest.raises(UsageError, match="no file to read is left by `exclude`"):
+        names(source(tmp_path / "a.jsonl", exclude=("a.*",)))
+
+
+def test_a_list_of_paths_is_read_in_one_order_with_each_file_once(tmp_path, caplog):
+    for number, name in enumerate(("x/d/a.jsonl", "y/d/a.jsonl", "y/d/_b.jsonl", "c.jsonl"), 1):
+        write(tmp_path / name, jsonl([{"id": f"{number}", "text": name}]))
+    parts = ("y/d", "x/d/*.jsonl", "c.jsonl", "y/d/a.jsonl", "y/d/_b.jsonl")
+    wanted = [
+        f"{tmp_path.parent.name}/{tmp_path.name}/c.jsonl",
+        "x/d/a.jsonl",
+        "y/d/_b.jsonl",
+        "y/d/a.jsonl",
+    ]
+    for order in (parts, parts[::-1]):
+        origin = source(tmp_path, id="id").model_copy(
+            update={"path": tuple(str(tmp_path / part) for part in order)}
+        )
+        caplog.clear()
+        assert names(origin) == wanted
+        assert [row["doc_id"] for row in read_all(origin)[0]] == ["4", "1", "3", "2"]
+        assert not [line for line in caplog.messages if "left out" in line]
+    one = [str(tmp_path / "x/d"), str(tmp_path / "x/d/a.jsonl")]
+    assert names(Source(path=one)) == ["a.jsonl"]
+    for lost in ("nada.jsonl", "x/*.csv"):
+        with pytest.raises(UsageError, match=r"nada\.jsonl: not found|\*\.csv: no file to read"):
+            names(Source(path=[*one, str(tmp_path / lost)]))
+
+
 def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
     write(tmp_path / "a[1].jsonl", ONE)
     write(tmp_path / "a1.jsonl", jsonl([{"text": "otro"}]))
@@ -112,7 +159,9 @@ def test_a_path_whose_name_looks_like_a_glob_is_itself(tmp_path):
         ("nada.jsonl", "not found; check the path"),
         ("foto.png", "the ending names no format; set `format`"),
         ("c.jsonl.lz4", r"\.lz4 is not read; store it plain"),
-        ("c.zip", r"\.zip is not read"),
+        ("c.zip", r"the archive cannot be read"),
+        ("c.tar", r"the archive cannot be read"),
+        ("c.rar", r"\.rar is not read"),
         ("mal.jsonl.gz", "named as gzip but does not hold gzip data"),
         ("c.parquet.gz", "parquet inside gzip cannot be read; decompress it first"),
     ],

@@ -1,5 +1,6 @@
 """Spreadsheets and web archives, written byte by byte."""
 
+import datetime as dt
 import io
 import zipfile
 from xml.sax.saxutils import escape
@@ -9,7 +10,16 @@ from warcio.warcwriter import WARCWriter
 
 from nocturna.tasks.corpus import unpacking
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import compressed, inputs_of, read_all, reasons, source, texts, write
+from tests.corpus.corpora import (
+    compressed,
+    inputs_of,
+    read_all,
+    reasons,
+    source,
+    texts,
+    write,
+    zipped,
+)
 
 _TYPES = (
     '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
@@ -110,6 +120,113 @@ def test_what_is_no_spreadsheet_is_one_line(tmp_path, monkeypatch):
     path = write(tmp_path / "d.xlsx", xlsx(Uno=[["text"], ["a" * 2_000_000]]))
     with pytest.raises(UsageError, match="unpack to rows of more than"):
         read_all(source(path))
+
+
+_ODS = "application/vnd.oasis.opendocument.spreadsheet"
+_SPACES = " ".join(
+    f'xmlns:{name}="urn:oasis:names:tc:opendocument:xmlns:{name}:1.0"'
+    for name in ("office", "table", "text")
+)
+
+
+def ods_cell(value):
+    shown = f"<text:p>{escape(str(value)).replace(chr(10), '</text:p><text:p>')}</text:p>"
+    match value:
+        case None:
+            return "<table:table-cell/>"
+        case bool():
+            kind, said = "boolean", f'office:boolean-value="{str(value).lower()}"'
+        case int() | float():
+            kind, said = "float", f'office:value="{value!r}"'
+        case dt.date():
+            kind, said = "date", f'office:date-value="{value.isoformat()}"'
+        case _:
+            kind, said = "string", ""
+    return f'<table:table-cell office:value-type="{kind}" {said}>{shown}</table:table-cell>'
+
+
+def ods(**sheets):
+    """A workbook of LibreOffice; each sheet is a list of rows, None an empty one."""
+    tables = "".join(
+        f'<table:table table:name="{name}">'
+        + "".join(
+            f"<table:table-row>{''.join(map(ods_cell, row or [None]))}</table:table-row>"
+            for row in rows
+        )
+        + '<table:table-row table:number-rows-repeated="1048000"><table:table-cell '
+        'table:number-columns-repeated="1024"/></table:table-row></table:table>'
+        for name, rows in sheets.items()
+    )
+    body = f"<office:body><office:spreadsheet>{tables}</office:spreadsheet></office:body>"
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED) as packed:
+        packed.writestr("mimetype", _ODS, zipfile.ZIP_STORED)
+        packed.writestr(
+            "META-INF/manifest.xml",
+            '<manifest:manifest xmlns:manifest="urn:oasis:names:tc:opendocument:xmlns:'
+            'manifest:1.0">'
+            f'<manifest:file-entry manifest:full-path="/" manifest:media-type="{_ODS}"/>'
+            "</manifest:manifest>",
+        )
+        packed.writestr(
+            "content.xml",
+            f'<?xml version="1.0"?><office:document-content {_SPACES}>{body}'
+            "</office:document-content>",
+        )
+    return out.getvalue()
+
+
+def test_a_sheet_of_libreoffice(tmp_path):
+    day = dt.date(2024, 5, 2)
+    dated = [HEADER, *([*row[:2], day, *row[3:]] for row in ROWS[2:] if row and len(row) == 4)]
+    path = write(tmp_path / "c.ods", ods(Portada=[], Datos=ROWS, Fechas=dated))
+    documents, rejects = read_all(source(path, text="texto", id="id", keep=("nota", "visto")))
+    assert [row["doc_id"] for row in documents] == ["1", "2", "x-3", "4"]
+    assert texts(documents) == ["uno", "línea\ny otra", None, None]
+    assert [row["error_code"] for row in documents] == [None, None, "null_text", "not_text"]
+    assert [row["source_row"] for row in documents] == [3, 5, 6, 7]
+    assert [row["nota"] for row in documents] == [2.5, 7.0, None, None]
+    assert [row["visto"] for row in documents] == [True, None, False, None]
+    assert [(row["reason"], row["source_row"]) for row in rejects] == [("wrong_field_count", 8)]
+    documents, _ = read_all(source(path, text="texto", sheet="Fechas", keep=("*",)))
+    assert [row["nota"] for row in documents] == ["2024-05-02"] * 4
+    with pytest.raises(UsageError, match="no sheet 'Tres'; the sheets are 'Portada', 'Datos', 'F"):
+        read_all(source(path, sheet="Tres"))
+
+
+def repacked(data, name, old, new):
+    """A workbook with another content of one of its files."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as before, zipfile.ZipFile(out, "w") as packed:
+        for one in before.namelist():
+            content = before.read(one).decode()
+            packed.writestr(one, content.replace(old, new) if one == name else content)
+    return out.getvalue()
+
+
+@pytest.mark.parametrize("place", ["c.{}", "m.zip"])
+def test_a_cell_far_from_the_others_ends_no_process(tmp_path, place):
+    sheet = xlsx(Uno=[["text"], ["x"]]), "xl/worksheets/1.xml"
+    row, repeat = "<table:table-row>", '<table:table-row table:number-rows-repeated="1000000">'
+    wide = '<table:table-cell office:value-type="string" table:number-columns-repeated="100" '
+    bombs = {
+        "xlsx": repacked(*sheet, 'r="A2"', 'r="XFD1048576"'),
+        "ods": repacked(
+            ods(Uno=[["text"], ["x"]]),
+            "content.xml",
+            f'{row}<table:table-cell office:value-type="string" ><text:p>x',
+            f"{repeat}{wide}><text:p>x",
+        ),
+    }
+    for form, data in bombs.items():
+        path = tmp_path / place.format(form)
+        write(path, zipped([(f"c.{form}", data)]) if place == "m.zip" else data)
+        said = {"xlsx": "a sheet of it takes more than 2 GiB", "ods": "cannot be read as a spread"}
+        with pytest.raises(UsageError, match=rf"c\.{form}.*: {said[form]}") as line:
+            read_all(source(path))
+        assert "\n" not in str(line.value)
+    good = write(tmp_path / "d.xlsx", sheet[0])
+    assert texts(read_all(source(good))[0]) == ["x"]
 
 
 def warc(records):

@@ -16,7 +16,9 @@ from tests.corpus.corpora import (
     read_all,
     read_indexed,
     source,
+    tarred,
     texts,
+    zipped,
 )
 from tests.web import SECRETS, web_server
 
@@ -32,6 +34,8 @@ def web():
             "c.csv": delimited(ROWS),
             "c.parquet": parquet(ROWS, 700),
             "datos": jsonl(ROWS),
+            "c.zip": zipped([("m/a.jsonl", jsonl(ROWS)), ("b.parquet", parquet(ROWS[:5]))]),
+            "c.tar.gz": tarred([("m/a.jsonl", jsonl(ROWS)), ("b.parquet", parquet(ROWS))], ".gz"),
         }
         yield served
 
@@ -43,6 +47,21 @@ def test_a_signed_file_is_fetched_once_and_read_as_any_other(web, tmp_path, name
     documents, rejects, summary = read_indexed(origin, tmp_path / "i", 400)
     assert texts(documents) == texts(ROWS)
     assert {row["source_uri"] for row in documents} == {web.shown(name)}
+    assert [status for _, status in web.answers if status == 200] == [200]
+    kept = f"{caplog.text}{origin!r}{documents}{rejects}{summary}"
+    assert not [secret for secret in SECRETS if secret in kept]
+
+
+@pytest.mark.parametrize("kind", ["zip", "tar.gz"])
+@pytest.mark.parametrize("member", [None, "m/a.jsonl", "m/*"])
+def test_so_is_a_signed_archive_and_what_is_in_it(web, tmp_path, kind, member, caplog):
+    caplog.set_level(logging.DEBUG)
+    address, scheme = web.address(f"c.{kind}"), kind.partition(".")[0]
+    origin = source(f"{scheme}://{member}::{address}" if member else address, keep=("id",))
+    documents, rejects, summary = read_indexed(origin, tmp_path / "i")
+    uris = {f"{scheme}://{name}::{web.shown(f'c.{kind}')}" for name in ("m/a.jsonl", "b.parquet")}
+    found = {row["source_uri"] for row in documents}
+    assert found == ({uri for uri in uris if "m/a" in uri} if member else uris)
     assert [status for _, status in web.answers if status == 200] == [200]
     kept = f"{caplog.text}{origin!r}{documents}{rejects}{summary}"
     assert not [secret for secret in SECRETS if secret in kept]

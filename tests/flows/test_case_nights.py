@@ -3,8 +3,9 @@
 import pandas as pd
 import pyarrow as pa
 import pytest
+from deltalake import write_deltalake
 
-from tests.corpus.corpora import jsonl, parquet, write
+from tests.corpus.corpora import jsonl, parquet, write, zipped
 
 pytestmark = pytest.mark.usefixtures("engine")
 OURS = ["text", "doc_id", "content_hash", "source_uri", "source_row", "error_code", "status"]
@@ -127,3 +128,70 @@ def test_two_corpora_one_name(score, tmp_path):
     assert done.code == 2 and len(done.err.strip().splitlines()) == 1
     assert "out/notas" in done.err and "ventas" in done.err and "--name" in done.err
     assert len(found) == 3
+
+
+def test_renamed_and_all_columns_night_after_night(score, tmp_path):
+    def put(name, *rows):
+        found = [{"id": i, "text": f"Nota {i}.", **more} for i, more in rows]
+        write(tmp_path / "notas" / name, jsonl(found))
+
+    keep = ["--keep", "fecha=dia,*"]
+    put("1.jsonl", ("a", {"fecha": "lunes", "n": 1}), ("b", {"fecha": "lunes", "n": 2, "raro": 0}))
+    done, found = score("notas", *keep)
+    assert done.code == 0, done.err
+    assert list(found.columns[found.columns.get_loc("dia") :][:3]) == ["dia", "n", "raro"]
+    done, found = score("notas", *keep)
+    assert (done.json["counts"]["carried"], done.json["counts"]["rewritten"]) == (2, 0)
+    put("1.jsonl", ("a", {"fecha": "martes", "n": 1.5}), ("b", {"fecha": "lunes", "n": 2}))
+    put("2.jsonl", ("c", {"fecha": "lunes", "n": 3, "nuevo": True}))
+    done, found = score("notas", *keep)
+    assert done.code == 0, done.err
+    assert done.json["counts"]["scored"] == 1
+    assert found.dia.to_dict() == {"a": "martes", "b": "lunes", "c": "lunes"}
+    assert found.n.to_dict() == {"a": 1.5, "b": 2.0, "c": 3.0}
+    assert found.raro.isna().all() and found.nuevo.to_list() == [None, None, True]
+    assert "no file has the columns 'raro' of last night" in done.err
+    done, _ = score("notas", "--keep", "fecha,*")
+    assert done.code == 2 and "columns would vanish: 'dia'" in done.err
+    done, _ = score("notas", "--keep", "fecha=n,*")
+    assert done.code == 2 and "would both be named 'n'" in done.err
+    done, _ = score("notas", "--keep", "fecha=Status")
+    assert done.code == 2 and "fecha=Status: every job has or may have" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_corpus_of_several_paths(nocturna, small_models, tmp_path):
+    model = ["--topic-model", small_models["encoder"], "--method", "embedding"]
+    asked = ["--id", "id", "--no-sentiment", *model, "--labels", "queja,elogio"]
+    for name in ("a/1.jsonl", "b/1.jsonl", "b/1.csv"):
+        rows = [{"id": name, "text": f"Nota de {name}."}]
+        write(tmp_path / name, jsonl(rows) if name.endswith("l") else f"id,text\n{name},x\n")
+    done = nocturna("score", "a", "b/1.jsonl", *asked)
+    assert (done.code, "needs a --name" in done.err) == (2, True)
+    done = nocturna("score", "a", "b/1.jsonl", *asked, "--name", "dos", "--json")
+    assert done.json["counts"]["scored"] == 2, done.err
+    done = nocturna("score", "a", "b", "--include", "*.jsonl", *asked, "--name", "dos", "--json")
+    assert (done.code, done.json["counts"]["carried"]) == (0, 2), done.err
+    done = nocturna("score", "a", "b", "--include", "*.tsv", *asked, "--name", "dos")
+    assert done.code == 2 and "no file to read is left by `include`: *.tsv" in done.err
+    assert len(done.err.splitlines()) == 1
+
+
+def test_a_table_and_an_archive_grow_by_a_night(score, tmp_path):
+    def put(ids):
+        rows = [(f"m/{i}.jsonl", jsonl([{"id": i, "text": f"Nota {i}."}])) for i in ids]
+        write(tmp_path / "notas.zip", zipped(rows))
+        table = pa.table({"id": list(ids), "text": [f"Nota {i}." for i in ids]})
+        write_deltalake(tmp_path / "tabla", table, mode="overwrite")
+
+    for ids, counts in (("abc", (3, 0)), ("bcd", (1, 2))):
+        put(ids)
+        for corpus in ("notas.zip", "tabla"):
+            gone = "drop" if corpus == "tabla" else "keep"
+            done, found = score(corpus, "--deletions", gone, "--allow-shrink")
+            assert done.code == 0, done.err
+            assert (done.json["counts"]["scored"], done.json["counts"]["carried"]) == counts
+            assert "".join(found.index) == ("abcd" if gone == "keep" and "d" in ids else ids)
+    assert found.source_uri["d"].startswith(f"{tmp_path}/tabla/part-")
+    rows = pd.read_parquet(tmp_path / "out" / "notas" / "results").set_index("doc_id")
+    assert rows.source_uri["d"] == f"zip://m/d.jsonl::{tmp_path}/notas.zip"

@@ -231,4 +231,4 @@ def test_a_job_says_its_source_as_it_may_be_shown(nocturna, tmp_path):
     done = nocturna("jobs", "web.yaml", "--json")
     assert done.json[0]["job"]["source"]["path"] == "https://h.org/a.jsonl"
     assert not [secret for secret in SECRETS if secret in done.out + done.err]
-    assert Job.model_validate({"name": "web", **values}).source.address.endswith("firma/99+34")
+    assert Job.model_validate({"name": "web", **values}).source.addresses[0].endswith("firma/99+34")

@@ -85,7 +85,7 @@ def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypat
             assert nocturna("score", "--job", job).code == 75
         write_corpus(tmp_path, 2000)
         kill_in_the_middle(job, tmp_path)
-        tell_aside(described_job(None, job, {}), NocturnaError("killed (signal 9)"))
+        tell_aside(described_job((), job, {}), NocturnaError("killed (signal 9)"))
         wait_for(lambda: len(heard.requests) == 6)
         write_corpus(tmp_path, 30)
         assert nocturna("score", "--job", job).code == 0

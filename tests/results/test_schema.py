@@ -156,7 +156,7 @@ def test_kept_our_names_in_any_combination(names, wanted):
 @pytest.mark.parametrize("names", [("Status", "status"), ("Autor", "autor")])
 def test_kept_columns_that_would_share_a_name_are_refused(names):
     keep = pa.schema([(name, pa.string()) for name in names])
-    with pytest.raises(UsageError, match=r"source\.keep: .*rename one in the source"):
+    with pytest.raises(UsageError, match=r"source\.keep: .*rename one of them"):
         kept_columns(Columns(keep=keep))
 
 

@@ -9,6 +9,10 @@ A format is a module, here or under an entry point of the group `nocturna.format
 - `has_rows(source, item)`: whether an input has a row.
 - `read(source, item, rows)`: hands every row of an input to a `Collector`, in order and once. A row
   that cannot be read is a reject with its reason, never an exception.
+- `OWN_IDS`, where each of its files is one document that is named by its path.
+- `ON_REQUEST`, where its files are read only if `source.format` names it.
+- `names(source, item)`, where `keep: "*"` is to work: the columns of an input, as far as its
+  beginning tells. What comes later a reader says itself, with `rows.widen(names)`.
 
 Each raises a UsageError of one line where an input cannot be read at all.
 """
@@ -64,5 +68,6 @@ def formats() -> dict[str, Format]:
 
 
 def endings() -> dict[str, str]:
-    """The format that each ending names, the dot included."""
-    return {ending: name for name, one in formats().items() for ending in one.NAMES[1:]}
+    """The format that each ending names by itself, the dot included."""
+    named = {n: one for n, one in formats().items() if not getattr(one, "ON_REQUEST", False)}
+    return {ending: name for name, one in named.items() for ending in one.NAMES[1:]}

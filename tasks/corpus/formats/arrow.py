@@ -6,6 +6,7 @@ from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.prover import flaw_of
+from nocturna.tasks.corpus.storage import local_path
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -23,10 +24,16 @@ def columns(source: Source, item: InputFile) -> Absent:
     return schema_columns(source, item)
 
 
+def names(source: Source, item: InputFile) -> list[str]:
+    from nocturna.tasks.corpus import columnar
+
+    return list(columnar.schema_of(source, item).names)
+
+
 def has_rows(source: Source, item: InputFile) -> bool:
     from nocturna.tasks.corpus import columnar
 
-    _prove(item)
+    _prove(source, item)
     return columnar.has_rows(source, item)
 
 
@@ -36,7 +43,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     read_rows(source, item, rows)
 
 
-def _prove(item: InputFile) -> None:
+def _prove(source: Source, item: InputFile) -> None:
     """Refuses a corrupt file before this process reads it.
 
     Raises:
@@ -44,7 +51,7 @@ def _prove(item: InputFile) -> None:
     """
     if is_remote(item.uri) or not item.size:
         return
-    if flaw := flaw_of(item.uri):
+    if flaw := flaw_of(local_path(source, item)):
         raise UsageError(
             f"{item.uri}: cannot be read as arrow ({flaw}); the file may be cut off or corrupt: "
             "write or copy it again"

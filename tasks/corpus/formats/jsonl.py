@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.json_rows import JsonRow, collect, columns_of, row_of_line
+from nocturna.tasks.corpus.json_rows import JsonRow, collect, columns_of, keys_of, row_of_line
 from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines
 from nocturna.tasks.corpus.sniffing import is_json_document
 from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
@@ -26,6 +26,10 @@ def other(source: Source, item: InputFile) -> str | None:
 
 def columns(source: Source, item: InputFile) -> Absent:
     return columns_of(source, item, _rows(source, item))
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    return keys_of(_rows(source, item))
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
 
 NAMES = ("parquet", ".parquet", ".pq")
-ABOUT = "a row; a column inside a struct by its path, `a.b`"
+ABOUT = (
+    "a row; a column inside a struct by its path, `a.b`, one of its folders by its name "
+    "(`day=2024-05-02/`)"
+)
 PACKED = False
 
 
@@ -18,6 +21,12 @@ def columns(source: Source, item: InputFile) -> Absent:
     from nocturna.tasks.corpus.columnar_rows import schema_columns
 
     return schema_columns(source, item)
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    from nocturna.tasks.corpus import columnar
+
+    return list(columnar.schema_of(source, item).names)
 
 
 def has_rows(source: Source, item: InputFile) -> bool:

@@ -3,12 +3,15 @@
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
+from functools import lru_cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.storage import open_raw, storage_errors
+from nocturna.tasks.corpus.prover import SHEET_BYTES, fits_in_memory
+from nocturna.tasks.corpus.storage import local_path, state_of, storage_errors
 from nocturna.tasks.corpus.unpacking import Unpacked
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
@@ -26,8 +29,13 @@ _Row = tuple[int, list[Any]]
 
 
 def columns(source: Source, item: InputFile) -> Absent:
-    names = next(_rows(source, item), (0, []))[1]
-    return require(source, item, names, set(names))
+    there = next(_rows(source, item), (0, []))[1]
+    return require(source, item, there, set(there))
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    header = next(_rows(source, item), (0, []))[1]
+    return [str(name) for name in header if isinstance(name, str)]
 
 
 def has_rows(source: Source, item: InputFile) -> bool:
@@ -62,9 +70,16 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
     """
     from python_calamine import CalamineError, CalamineWorkbook
 
-    with storage_errors(item.uri), open_raw(source, item) as raw:
+    path = local_path(source, item)
+    with storage_errors(item.uri), Path(path).open("rb") as raw:
         try:
             _check_size(item, raw)
+            if not _fits(path, source.sheet, state_of(path)):
+                raise UsageError(
+                    f"{item.uri}: a sheet of it takes more than {SHEET_BYTES >> 30} GiB of memory, "
+                    "perhaps for a cell far from the others; delete the rows and columns behind "
+                    "the last ones, or save it as CSV"
+                )
             book = CalamineWorkbook.from_filelike(raw)
             for sheet in _sheets(source, item, book.sheet_names):
                 found = False
@@ -83,6 +98,11 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
                 f"{item.uri}: cannot be read as a spreadsheet ({reason}); save it again, without "
                 "a password"
             ) from None
+
+
+@lru_cache(maxsize=64)
+def _fits(path: str, sheet: str | None, state: object) -> bool:
+    return fits_in_memory(path, sheet)
 
 
 def _sheets(source: Source, item: InputFile, names: list[str]) -> list[str]:

@@ -30,6 +30,10 @@ def columns(source: Source, item: InputFile) -> Absent:
     return Absent()
 
 
+def names(source: Source, item: InputFile) -> list[str]:
+    return []
+
+
 def has_rows(source: Source, item: InputFile) -> bool:
     lines = iter_lines(one_line_end(blocks(source, item)))
     return any(not is_blank(line) for line in lines)

@@ -30,6 +30,10 @@ def columns(source: Source, item: InputFile) -> Absent:
     return require(source, item, ("text", *_HEADERS), {"text", *_HEADERS})
 
 
+def names(source: Source, item: InputFile) -> list[str]:
+    return list(_HEADERS)
+
+
 def has_rows(source: Source, item: InputFile) -> bool:
     return item.size > 0 and any(
         kind in (*_DOCUMENTS, "response") for kind, *_ in _records(source, item)

@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import NAMESPACE_URL, uuid5
 
+from nocturna.tasks.addresses import member_of
 from nocturna.tasks.results.layout import Layout
 
 SPEC = "https://openlineage.io/spec"
@@ -157,6 +158,9 @@ def _output(layout: Layout, manifest: dict[str, Any]) -> dict[str, Any]:
 
 
 def _named(uri: str) -> dict[str, Any]:
+    if (member := member_of(uri)) is not None:
+        archive = _named(member[2])
+        return {**archive, "name": f"{archive['name']}/{member[1]}"}
     parts = urlsplit(uri)
     if parts.scheme in {"", "file"}:
         return {"namespace": "file", "name": parts.path}

@@ -15,6 +15,8 @@ from tests.results.examples import SCHEMA, manifest_of, publish_ids, run_of
 INPUTS = (
     InputUsed("/data/corpus.jsonl", 1234, "sha256:aa", 100),
     InputUsed("s3://bucket/notas/a.parquet", 99, "etag:bb", 7),
+    InputUsed("zip://m/a.csv::/data/c.zip", 9, "sha256:cc", 2),
+    InputUsed("tar://a.csv::s3://bucket/c.tar", 9, "sha256:dd", 2),
 )
 VERSIONS = {"nocturna": "0.1.0", "code": "0.1.0+abc", "python": "3.11"}
 
@@ -91,6 +93,8 @@ def test_inputs_and_outputs_are_named_and_counted(layout):
     assert [(i["namespace"], i["name"]) for i in last["inputs"]] == [
         ("file", "/data/corpus.jsonl"),
         ("s3://bucket", "notas/a.parquet"),
+        ("file", "/data/c.zip/m/a.csv"),
+        ("s3://bucket", "c.tar/a.csv"),
     ]
     assert last["inputs"][0]["inputFacets"]["inputStatistics"]["rowCount"] == 100
     assert last["inputs"][0]["facets"]["version"]["datasetVersion"] == "sha256:aa"

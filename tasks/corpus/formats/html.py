@@ -1,0 +1,54 @@
+"""Web pages: a document a file, the text that a reader sees, without markup, scripts and styles."""
+
+import re
+from typing import TYPE_CHECKING
+
+from nocturna.tasks.corpus.formats import Absent
+from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.whole_texts import no_columns, read_whole
+from nocturna.tasks.job.source import Source
+
+if TYPE_CHECKING:
+    from nocturna.tasks.corpus.collector import Collector
+
+NAMES = ("html", ".html", ".htm", ".xhtml")
+ABOUT = "a web page: the text that a reader sees, named by its path; only with `--format html`"
+PACKED = True
+OWN_IDS = ON_REQUEST = True
+
+_DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
+_UNSEEN = ["[hidden]", "template", "svg", "iframe", "object"]
+
+
+def columns(source: Source, item: InputFile) -> Absent:
+    return no_columns(source, item)
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    return []
+
+
+def has_rows(source: Source, item: InputFile) -> bool:
+    return True
+
+
+def read(source: Source, item: InputFile, rows: "Collector") -> None:
+    read_whole(source, item, rows, text_of_page, _declared)
+
+
+def text_of_page(page: str) -> str:
+    """The text of a web page: paragraphs and rows of tables on lines of their own.
+
+    >>> text_of_page("<title>No</title><p>Uno &amp; <b>dos</b><script>no()</script><p>Tres")
+    'Uno & dos\\n\\nTres'
+    """
+    from resiliparse.extract.html2text import extract_plain_text
+
+    text: str = extract_plain_text(page, list_bullets=False, alt_texts=False, skip_elements=_UNSEEN)
+    return text
+
+
+def _declared(data: bytes) -> str | None:
+    """The encoding that a page says it is in."""
+    found = _DECLARED.search(data, 0, 2048)
+    return found[1].decode() if found else None
