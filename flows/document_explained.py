@@ -8,24 +8,28 @@ from nocturna.answers import as_text
 from nocturna.console import person_console
 from nocturna.documents_shown import lines_of
 from nocturna.tasks.reading.explaining import Explained, ScoreOfOne
+from nocturna.tasks.reading.window_scores import WindowScore
 from nocturna.tasks.reading.words import Moved
 from nocturna.terminal_tables import plain
 
 MOST_LABELS = 12
 MOST_SPANS = 12
+_FEW_LABELS = 3
 _BAR = 24
 
 
-def print_explained(found: Explained, moved: Sequence[Moved] = ()) -> None:
+def print_explained(
+    found: Explained, moved: Sequence[Moved] = (), windows: Sequence[WindowScore] = ()
+) -> None:
     """Prints a document from where it is to what it was in other nights."""
     console = person_console()
-    for heading, lines in _sections(found, moved, console.width):
+    for heading, lines in _sections(found, moved, windows, console.width):
         for number, line in enumerate(lines):
             plain(console, f"{'' if number else heading:<12} {line}".rstrip())
 
 
 def _sections(
-    found: Explained, moved: Sequence[Moved], width: int
+    found: Explained, moved: Sequence[Moved], windows: Sequence[WindowScore], width: int
 ) -> Iterator[tuple[str, list[str]]]:
     facts = found.facts
     error = f": {facts['error_code']}, {facts['error_message']}" if facts.get("error_code") else ""
@@ -35,13 +39,15 @@ def _sections(
     yield "hash", [facts["content_hash"]]
     if facts.get("n_tokens") is not None:
         cut = ", truncated" if facts.get("truncated") else ""
-        windows = f"{facts['n_windows']:,} window{'s' if facts['n_windows'] != 1 else ''}"
-        read = f"{facts['n_tokens']:,} tokens in {windows}{cut}"
+        several = "s" if facts["n_windows"] != 1 else ""
+        read = f"{facts['n_tokens']:,} tokens in {facts['n_windows']:,} window{several}{cut}"
         yield "length", [f"{read}; language {facts.get('language') or 'not told'}"]
     for score in found.scores:
         yield score.name, _score(score)
     for entry in moved:
         yield f"{entry.score} by", _words(entry)
+    for name in dict.fromkeys(window.score for window in windows):
+        yield f"{name} in", [_window(one) for one in windows if one.score == name]
     yield "kept", [f"{name}: {as_text(value)}" for name, value in found.kept.items()]
     run = found.run
     yield "run", [f"{run['run_id']}, row written {run['scored_at']}, code {run['code_version']}"]
@@ -92,6 +98,12 @@ def _said(value: Any) -> str:
 
 def _labels(labels: dict[str, Any]) -> str:
     return ", ".join(f"{name} {as_text(value) or 'none'}" for name, value in labels.items())
+
+
+def _window(window: WindowScore) -> str:
+    most = sorted(window.labels.items(), key=lambda one: -one[1])[:_FEW_LABELS]
+    said = ", ".join(f"{label} {value:.3f}" for label, value in most)
+    return f"tokens {window.start + 1:,} to {window.end:,}: {said}"
 
 
 def _words(entry: Moved) -> list[str]:

@@ -20,10 +20,17 @@ def explain(
         bool,
         typer.Option("--words", help="Score the text without each word: which moved the scores?"),
     ] = False,
+    windows: Annotated[
+        bool,
+        typer.Option("--windows", help="Score the text again, and say what each window scored."),
+    ] = False,
     text: Annotated[
-        str | None, typer.Option(help="Text of the document, where it is not kept, for --words.")
+        str | None,
+        typer.Option(help="Text of the document, where it is not kept, for --words and --windows."),
     ] = None,
-    score: Annotated[str | None, typer.Option(help="Only this score, for --words.")] = None,
+    score: Annotated[
+        str | None, typer.Option(help="Only this score, for --words and --windows.")
+    ] = None,
     at: At = None,
     as_json: AsJson = False,
 ) -> None:
@@ -34,14 +41,17 @@ def explain(
     from nocturna.document_explained import print_explained
     from nocturna.tasks.reading.explaining import explain as find
     from nocturna.tasks.reading.views import job_folder
+    from nocturna.tasks.reading.window_scores import window_scores
     from nocturna.tasks.reading.words import moving_words
 
-    if not words and (text is not None or score is not None):
-        raise UsageError("--text and --score say whose words are left out; give --words too")
-    found = find(out, doc_id, at)
-    moved = moving_words(job_folder(out), found, text, score) if words else ()
+    if not (words or windows) and (text is not None or score is not None):
+        raise UsageError("--text and --score say what is scored again; give --words or --windows")
+    found, folder = find(out, doc_id, at), job_folder(out)
+    moved = moving_words(folder, found, text, score) if words else ()
+    parts = window_scores(folder, found, text, score) if windows else ()
     if as_json:
-        values = {**asdict(found), "words": [asdict(entry) for entry in moved]}
+        again = {"words": moved, "windows": parts}
+        values = asdict(found) | {name: [asdict(one) for one in of] for name, of in again.items()}
         print(json.dumps(values, ensure_ascii=False))
     else:
-        print_explained(found, moved)
+        print_explained(found, moved, parts)

@@ -1,5 +1,8 @@
 """Long documents: overlapping windows of tokens, and one score from the scores of the windows."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +20,14 @@ class Windows:
     Attributes:
         ids: token ids of each window, without special tokens.
         document: which document each window belongs to, shape (windows,), never decreasing.
+        starts: first token of each window in its document, from 0, shape (windows,).
         counts: windows of each document, shape (documents,).
         truncated: documents of which tokens were left unread, shape (documents,).
     """
 
     ids: list[Ids]
     document: NDArray[np.int64]
+    starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     truncated: NDArray[np.bool_]
 
@@ -46,7 +51,7 @@ def cut_windows(
         raise UsageError(
             "the hypothesis fills the model's window; use a shorter template or shorter labels"
         )
-    ids, owners = [], []
+    ids, owners, firsts = [], [], []
     counts = np.ones(len(encoded), dtype=np.int64)
     for number, (document, fits) in enumerate(zip(encoded, room.tolist(), strict=True)):
         overlap = min(long.overlap, fits // 2)
@@ -57,13 +62,31 @@ def cut_windows(
         counts[number] = len(starts)
         ids += [document[start : start + fits] for start in starts]
         owners += [number] * len(starts)
+        firsts += starts
     if long.policy == "windows":
         truncated = np.zeros(len(encoded), dtype=bool)
     else:
         truncated = np.array(
             [len(d) > fits for d, fits in zip(encoded, room, strict=True)], dtype=bool
         )
-    return Windows(ids, np.array(owners, dtype=np.int64), counts, truncated)
+    owner, first = np.array(owners, dtype=np.int64), np.array(firsts, dtype=np.int64)
+    return Windows(ids, owner, first, counts, truncated)
+
+
+_watched: ContextVar[list[tuple[Windows, NDArray[np.float32]]] | None] = ContextVar(
+    "nocturna_windows", default=None
+)
+
+
+@contextmanager
+def watching() -> Iterator[list[tuple[Windows, NDArray[np.float32]]]]:
+    """Notes the windows and their scores wherever they become scores of documents in the block."""
+    seen: list[tuple[Windows, NDArray[np.float32]]] = []
+    token = _watched.set(seen)
+    try:
+        yield seen
+    finally:
+        _watched.reset(token)
 
 
 def aggregate(scores: NDArray[np.float32], windows: Windows, how: str) -> NDArray[np.float32]:
@@ -77,6 +100,8 @@ def aggregate(scores: NDArray[np.float32], windows: Windows, how: str) -> NDArra
     Returns:
         Shape (documents, labels).
     """
+    if (watched := _watched.get()) is not None:
+        watched.append((windows, scores))
     if len(windows.counts) == len(windows.ids):
         return scores
     starts = np.concatenate([[0], np.cumsum(windows.counts)[:-1]])

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from tests.models import TEXTS, bert_classifier
 ROWS = [
     {
         "id": f"d{i}",
-        "text": f"{TEXTS[i % 8]} Número {i}.",
+        "text": f"{TEXTS[i % 8]} Número {i}." + " Y otra vez lo mismo." * (100 * (i == 59)),
         "candidatos": ["política", "deporte", "ocio"][: 1 + i % 3],
         "fecha": f"2026-{1 + i % 6:02}-{1 + i % 20:02}",
         "seccion": ("local", "mundo")[i % 2],
@@ -21,6 +22,9 @@ ROWS = [
     }
     for i in range(60)
 ]
+
+
+NAMES = ("sentiment", "topic", "party", "urgency")
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +109,31 @@ def test_another_text_and_a_failure_are_told(ask):
     assert len(lines) == 1
 
 
+def test_the_windows_of_a_document_make_up_its_scores(ask, folder):
+    published = rows(folder)
+    doc_id = published.n_windows.astype(float).idxmax()
+    row = published.loc[doc_id]
+    assert row.n_windows > 1
+    found = ask("explain", doc_id, "--windows", "--json").json
+    by_score = {name: [w for w in found["windows"] if w["score"] == name] for name in NAMES}
+    assert max(map(len, by_score.values())) == row.n_windows
+    for name, windows in by_score.items():
+        assert windows[0]["start"] == 0
+        labels = {entry["name"]: entry["labels"] for entry in found["scores"]}[name]
+        sizes = [window["end"] - window["start"] for window in windows]
+        if labels:
+            weighed = {
+                label: np.average([w["labels"][label] for w in windows], weights=sizes)
+                for label in labels
+            }
+            assert weighed == pytest.approx(labels, abs=1e-5)
+        else:
+            mean = np.average([w["labels"]["value"] for w in windows], weights=sizes)
+            assert mean == pytest.approx(row[name], abs=1e-5)
+    said = ask("explain", doc_id, "--windows", "--score", "topic").out
+    assert "topic in     tokens 1 to" in said and "política" in said
+
+
 def test_words_are_weighed_by_the_models_of_the_row(ask, folder):
     row, found = rows(folder).loc["d2"], ask("explain", "d2", "--words", "--json").json
     moved = {entry["score"]: entry for entry in found["words"]}
@@ -141,7 +170,7 @@ def test_the_effect_of_a_word_is_what_the_pipeline_says(ask, small_models):
     [
         (["nadie"], "no document 'nadie' in what is kept"),
         (["d2", "--at", "1", "--words", "--text", "otro"], "--text: is not the text of d2"),
-        (["d2", "--score", "topic"], "give --words too"),
+        (["d2", "--score", "topic"], "give --words or --windows"),
         (["d55", "--at", "1"], "snapshot 2 has it: --at 2"),
         (["vacio", "--words"], "its text is not kept"),
         (["d2", "--words", "--score", "nada"], "d2: it has no score nada"),
