@@ -27,7 +27,7 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 # that, and what tests and checks need
 .venv/developing: pyproject.toml constraints.txt | .venv/made
 	$(INSTALL) '.[dev]'
-	-@$(BIN)/python -m compileall -qq -j 0 .venv/lib # on all cores, which pip does on one
+	-@$(BIN)/python -m compileall -qq -j 0 -x py312_ .venv/lib # on all cores, which pip does on one
 	@touch .venv/installed $@
 
 install: .venv/installed ## create .venv and install Nocturna in it, without what developers need

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from nocturna.tasks.control import control
+from nocturna.tasks.control import Control, control
 from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.errors import STOPPED, Stopped, Transient
@@ -177,7 +177,7 @@ def _score(
         signals.advance,
         pieces,
         wanted.known,
-        _met(plan.run_id),
+        _met(control(), plan.run_id),
     )
     return _spread(plan, work, wanted, scores, aside), scores
 
@@ -188,8 +188,8 @@ def _running(plan: Plan, signals: Signals) -> Running:
 
 
 @lru_cache(maxsize=1)
-def _met(run_id: str) -> Met:
-    """The texts that the shards of a run share in this process."""
+def _met(run: Control, run_id: str) -> Met:
+    """The texts that the shards of one attempt at a run share in this process."""
     return Met()
 
 

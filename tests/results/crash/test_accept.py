@@ -48,7 +48,7 @@ def test_only_a_refused_run_can_be_accepted_and_only_with_a_reason(refused):
 def test_a_refused_run_whose_work_was_damaged_is_not_accepted(refused):
     layout, run_id = refused
     next(layout.work(run_id).glob("part-*.parquet")).unlink()
-    with pytest.raises(NocturnaError, match="1 of 4 shards are gone or damaged"):
+    with pytest.raises(NocturnaError, match=r"1 of 4 shards .* are gone or damaged"):
         accept_run(layout, run_id, "fine")
     assert not layout.results.exists()
 
