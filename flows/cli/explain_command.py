@@ -50,8 +50,8 @@ def explain(
     moved = moving_words(folder, found, text, score) if words else ()
     parts = window_scores(folder, found, text, score) if windows else ()
     if as_json:
-        again = {"words": moved, "windows": parts}
-        values = asdict(found) | {name: [asdict(one) for one in of] for name, of in again.items()}
+        again = {"words": list(map(asdict, moved)), "windows": list(map(asdict, parts))}
+        values = asdict(found) | again
         print(json.dumps(values, ensure_ascii=False))
     else:
         print_explained(found, moved, parts)
