@@ -29,6 +29,9 @@ _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
+_UNUSUAL = (msgspec.MsgspecError, UnicodeDecodeError, RecursionError)
+
+
 class NotUsual(Exception):
     """A line that the exact reader has to read."""
 
@@ -69,7 +72,7 @@ def _usual_reader(source: Source, has_id: bool, every: bool) -> Callable[[bytes]
             raise NotUsual
         try:
             row: Any = decode(line)
-        except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        except _UNUSUAL:
             raise NotUsual from None
         met = 0
         for place in everywhere:
@@ -100,7 +103,7 @@ def _keys_in(data: bytes) -> int:
         values = list(_array(data) if found is None else found.values())
         inner = [bytes(value) for value in values]
         return len(found or ()) + sum(_keys_in(one) for one in inner if one[:1] in (b"{", b"["))
-    except (msgspec.MsgspecError, RecursionError):
+    except _UNUSUAL:
         return -1
 
 
@@ -109,7 +112,10 @@ def _value(raw: Any) -> Any:
         return MISSING
     data = bytes(raw)
     if data[0] == 34:
-        return data[1:-1].decode() if b"\\" not in data else msgspec.json.decode(data)
+        try:
+            return data[1:-1].decode() if b"\\" not in data else msgspec.json.decode(data)
+        except _UNUSUAL:  # raw values are not looked into before
+            raise NotUsual from None
     if data[0] in _NUMBER:
         return Number(data.decode())
     if data in _WORDS:

@@ -176,3 +176,24 @@ def test_every_row_is_accounted_for_whatever_is_in_it(tmp_path):
         }
         rows = sorted(row["source_row"] for row in [*documents, *rejects])
         assert rows == [n for n in range(1, 313) if n not in (111, 112)]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b'{"id": "\x8f", "text": "uno", "k": "dos"}',
+        b'{"id": "b\\u00e9\xff", "text": "uno", "k": "dos"}',
+        b'{"id": "b", "text": "uno", "k": "\xc3"}',
+        b'{"id": "b", "text": "uno", "k": "\xc3\\u00e9"}',
+        b'{"id": "b", "text": "uno", "k": "\\x"}',
+        b'{"id": "\\ud8", "text": "uno", "k": "dos"}',
+        b'{"id": "b", "\xff": 1, "text": "uno", "k": "dos"}',
+        b'{"id": "b", "text": "uno", "k": {"\xff": 1}}',
+    ],
+)
+def test_bytes_that_are_no_text_anywhere_in_a_line_put_that_line_aside(tmp_path, line):
+    good = jsonl([{"id": f"g{n}", "text": "bien", "k": "x"} for n in range(20)])
+    path = write(tmp_path / "c.jsonl", good + line + b"\n" + good.replace(b'"g', b'"h'))
+    documents, rejects = read_all(source(path, id="id", keep=("k",)))
+    assert len(documents) == 40 and len(rejects) == 1
+    assert rejects[0]["source_row"] == 21 and rejects[0]["raw"] == line
