@@ -17,7 +17,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
 
 _BATCH_BYTES = 8 * 1024 * 1024
-_BATCH_ROWS, _FEW_ROWS = 1024, 128  # repeated long texts are small in a file, large in memory
+_MOST_ROWS = 128
 _BUFFER = 1 << 20
 _ARROW_FILE = b"ARROW1"
 
@@ -194,23 +194,17 @@ def _parquet(raw: Any, **options: Any) -> pq.ParquetFile:
 
 
 def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.RecordBatch]:
+    """Batches of few rows: repeated long texts are small in a file, large in memory.
+
+    What the file says of a single column is not asked for: of a corrupt one that ends the process.
+    """
     for number in range(file.num_row_groups):
         group = file.metadata.row_group(number)
         if not group.num_rows:
             continue
-        size = max(1, _bytes_of(group, set(columns)) // group.num_rows)
-        repeats = any(group.column(i).has_dictionary_page for i in range(group.num_columns))
-        rows = min(_FEW_ROWS if repeats else _BATCH_ROWS, max(1, _BATCH_BYTES // size))
+        size = max(1, group.total_byte_size // group.num_rows)
+        rows = min(_MOST_ROWS, max(1, _BATCH_BYTES // size))
         yield from file.iter_batches(rows, row_groups=[number], columns=columns)
-
-
-def _bytes_of(group: Any, columns: set[str]) -> int:
-    chunks = map(group.column, range(group.num_columns))
-    return sum(
-        chunk.total_uncompressed_size
-        for chunk in chunks
-        if chunk.path_in_schema in columns or chunk.path_in_schema.split(".")[0] in columns
-    )
 
 
 def _open_arrow(raw: Any) -> Any:
