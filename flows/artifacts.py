@@ -37,9 +37,13 @@ _MARKS = re.compile(r"([\\`*_{}\[\]<>()#+!|~&$-])")
 
 
 class _Engine:
-    """Calls to the engine, if this run has one, each in a thread of its own."""
+    """Calls to the engine, if this run has one, each in a thread of its own.
+
+    Which engine that is stands in the context of the run; whoever calls may be in another thread.
+    """
 
     def __init__(self) -> None:
+        self._context = copy_context()
         self._run = control()
         told = bool(FlowRunContext.get() or TaskRunContext.get())
         self._works = told and not self._run.deaf
@@ -49,7 +53,7 @@ class _Engine:
         if not self._works:
             return None
         found: list[Any] = []
-        context = copy_context()
+        context = self._context.copy()
 
         def make() -> None:
             try:

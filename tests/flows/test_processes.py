@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from nocturna import artifacts
 from tests.models import TEXTS
 
 pytestmark = pytest.mark.usefixtures("engine")
@@ -95,3 +97,26 @@ def test_a_process_that_dies_costs_what_it_had_in_hand(nocturna, models, corpus,
     assert not killer.is_alive()
     assert done.code == 0, done.err
     assert done.json["counts"]["scored"] == 400
+
+
+def test_progress_that_another_thread_tells_goes_to_the_engine_of_the_run(monkeypatch):
+    told = []
+
+    def update(*given: object) -> None:
+        told.append(PREFECT_API_URL.value())
+
+    monkeypatch.setattr(artifacts, "UPDATE_SECONDS", 0.0)
+    monkeypatch.setattr(artifacts.FlowRunContext, "get", object)
+    monkeypatch.setattr(artifacts, "create_progress_artifact", lambda *given, **named: "a bar")
+    monkeypatch.setattr(artifacts, "update_progress_artifact", update)
+    with (
+        temporary_settings({PREFECT_API_URL: "http://127.0.0.1:9/api"}),
+        artifacts.progress_bar(10) as (advance, _),
+    ):
+        passing = threading.Thread(target=advance, args=[4.0])
+        passing.start()
+        passing.join()
+        until = time.monotonic() + 10
+        while not told and time.monotonic() < until:
+            time.sleep(0.01)
+        assert told[0] == "http://127.0.0.1:9/api"
