@@ -1,7 +1,5 @@
 """Every example in docs/gold.md does what it says."""
 
-import shlex
-
 import pyarrow.parquet as pq
 import yaml
 
@@ -9,7 +7,7 @@ from nocturna.tasks.job.job import Job
 from nocturna.tasks.job.quality import Quality
 from tests.flows.command import runner
 from tests.reading.kept_texts import publish_texts, write_gold
-from tests.test_readme import ROOT, blocks
+from tests.test_readme import ROOT, blocks, run_as_written
 
 PAGE = (ROOT / "docs" / "gold.md").read_text(encoding="utf-8")
 
@@ -19,12 +17,7 @@ def test_the_examples_run_as_written(capsys, monkeypatch, tmp_path):
     write_gold(tmp_path / "gold.csv", pq.read_table(layout.results.resolve()))
     (tmp_path / "gold").mkdir()
     monkeypatch.chdir(tmp_path)
-    nocturna = runner(capsys, monkeypatch)
-    lines = [line for block in blocks("sh", PAGE) for line in block.splitlines() if line.strip()]
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        done = nocturna(*words[1:])
-        assert words[0] == "nocturna" and done.code == 0 and done.out.strip(), (line, done.err)
+    run_as_written(PAGE, runner(capsys, monkeypatch))
     made = ("errors.csv", "prensa-topic.xlsx", "gold/topic.csv", "gold/topic.sample.json")
     assert all((tmp_path / name).is_file() for name in made)
 

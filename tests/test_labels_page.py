@@ -1,12 +1,11 @@
 """Every example in docs/labels.md does what it says, and the Spanish page has the same ones."""
 
 import re
-import shlex
 
 import pandas as pd
 
 from tests.flows.command import runner
-from tests.test_readme import ROOT, blocks
+from tests.test_readme import ROOT, blocks, run_as_written
 
 PAGE = (ROOT / "docs" / "labels.md").read_text(encoding="utf-8")
 SPANISH = (ROOT / "docs" / "labels.es.md").read_text(encoding="utf-8")
@@ -15,12 +14,7 @@ SPANISH = (ROOT / "docs" / "labels.es.md").read_text(encoding="utf-8")
 def test_the_examples_run_as_written(capsys, monkeypatch, tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)
-    nocturna = runner(capsys, monkeypatch)
-    lines = [line for block in blocks("sh", PAGE) for line in block.splitlines() if line.strip()]
-    for line in lines:
-        words = shlex.split(line, comments=True)
-        done = nocturna(*words[1:])
-        assert words[0] == "nocturna" and done.code == 0 and done.out.strip(), (line, done.err)
+    lines = run_as_written(PAGE, runner(capsys, monkeypatch))
     assert len(lines) == 3 and len(pd.read_csv(tmp_path / "differ.csv")) > 0
 
 

@@ -4,12 +4,13 @@ import os
 import re
 import shlex
 import subprocess
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
-from tests.flows.command import runner
+from tests.flows.command import Ended, runner
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -26,6 +27,16 @@ def commands(first: str) -> list[list[str]]:
     lines = [line for block in blocks("sh") for line in block.splitlines() if line.strip()]
     split = [shlex.split(line, comments=True) for line in lines]
     return [words for words in split if words[0] == first]
+
+
+def run_as_written(page: str, nocturna: Callable[..., Ended]) -> list[str]:
+    """Runs every command that a page shows; each ends well and says something."""
+    lines = [line for block in blocks("sh", page) for line in block.splitlines() if line.strip()]
+    for line in lines:
+        words = shlex.split(line, comments=True)
+        done = nocturna(*words[1:])
+        assert words[0] == "nocturna" and done.code == 0 and done.out.strip(), (line, done.err)
+    return lines
 
 
 @pytest.fixture

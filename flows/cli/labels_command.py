@@ -11,6 +11,7 @@ from nocturna.cli.given import AsJson
 from nocturna.options import entries
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.job.listed import inline_mapping
 
 app = typer.Typer(
     add_completion=False,
@@ -105,12 +106,7 @@ def _labels(said: str) -> Any:
     """A list of labels, or labels with their wordings."""
     if not said.lstrip().startswith("{"):
         return entries("--labels", [said])
-    import yaml
-
-    try:
-        found = yaml.safe_load(said)
-    except yaml.YAMLError:
-        found = None
-    if not isinstance(found, dict):
+    found = inline_mapping(said)
+    if found is None:
         raise UsageError(f"--labels {said!r}: expected a list, or {{label: [wording, wording]}}")
     return found

@@ -1,11 +1,11 @@
 """Remote files of which the beginning is fetched once, however often it is looked at."""
 
-import io
 from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.raw_streams import SeekableStream
 
 HEAD = 1 << 20
 """Bytes of a file that are fetched at the first look and kept."""
@@ -15,20 +15,14 @@ _heads: OrderedDict[tuple[str, str, int], bytes] = OrderedDict()
 _lock = Lock()
 
 
-class HeadFirst(io.RawIOBase):
+class HeadFirst(SeekableStream):
     """A remote file; its beginning is asked for once, what follows only if it is read."""
 
     def __init__(self, fs: Any, path: str, item: InputFile) -> None:
-        self._fs, self._path, self._size = fs, path, item.size
+        super().__init__(item.size)
+        self._fs, self._path = fs, path
         self._head = _head_of(fs, path, item)
         self._rest: Any = None
-        self._at = 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
 
     def read(self, n: int = -1, /) -> bytes:
         if 0 <= self._at < len(self._head):
@@ -45,19 +39,6 @@ class HeadFirst(io.RawIOBase):
         data = self._rest.read(n)
         self._at += len(data)
         return bytes(data)
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
 
     def close(self) -> None:
         if self._rest is not None:

@@ -22,6 +22,7 @@ from nocturna.tasks.addresses import is_remote, member_of
 from nocturna.tasks.corpus.file_names import packed_as
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.raw_streams import RawStream, Section
 from nocturna.tasks.corpus.storage import mark_of, open_raw, size_of, state_of, storage_errors
 from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.corpus.unpacking import Unpacked
@@ -83,11 +84,11 @@ def open_member(source: Source, item: InputFile) -> Any:
         raise UsageError(f"{item.uri}: not found in the archive; check the path")
     with _clear_errors(item.uri):
         if isinstance(opened, _Tar):
-            return io.BufferedReader(_Section(opened.file, *member.place))
+            return io.BufferedReader(Section(opened.file, *member.place))
         stream = _Stream(item.uri, opened.zip.open(member.place))
     if formats()[item.format].PACKED:
         return stream
-    return io.BufferedReader(_Section(_spooled(source, item, state_of_archive(source, archive))))
+    return io.BufferedReader(Section(_spooled(source, item, state_of_archive(source, archive))))
 
 
 def let_go() -> None:
@@ -225,52 +226,15 @@ def _check_end(uri: str, file: IO[bytes], end: int, last: list[tarfile.TarInfo],
             )
 
 
-class _Section(io.RawIOBase):
-    """A part of a file that others read too, with a position of its own."""
-
-    def __init__(self, file: IO[bytes], start: int = 0, size: int | None = None) -> None:
-        self._file, self._start, self._at = file, start, 0
-        self._size = os.fstat(file.fileno()).st_size if size is None else size
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        wanted = max(0, min(len(buffer), self._size - self._at))
-        data = os.pread(self._file.fileno(), wanted, self._start + self._at)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
-
-
-class _Stream(io.RawIOBase):
+class _Stream(RawStream):
     """A member of a zip from its beginning to its end, what is wrong with it said in one line."""
 
     def __init__(self, uri: str, raw: IO[bytes]) -> None:
         self._uri, self._raw = uri, raw
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, n: int = -1, /) -> bytes:
         with _clear_errors(self._uri):
             return self._raw.read(n)
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def close(self) -> None:
         self._raw.close()

@@ -15,6 +15,7 @@ from nocturna.tasks.addresses import is_remote, member_of, redact, user_of
 from nocturna.tasks.corpus.fetched import fetched_file
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.raw_streams import RawStream
 from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.job.source import Source
@@ -86,24 +87,16 @@ class Digest:
         return f"sha256:{self._sha256.hexdigest()}"
 
 
-class _Watched(io.RawIOBase):
+class _Watched(RawStream):
     """A stream whose bytes a digest sees as they are read."""
 
     def __init__(self, raw: BinaryIO, digest: Digest) -> None:
         self._raw, self._digest = raw, digest
 
-    def readable(self) -> bool:
-        return True
-
     def read(self, n: int = -1, /) -> bytes:
         data = self._raw.read(n)
         self._digest.update(data)
         return data
-
-    def readinto(self, buffer: Any) -> int:
-        data = self.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def close(self) -> None:
         self._raw.close()

@@ -8,7 +8,6 @@ import errno
 import hashlib
 import io
 import logging
-import os
 import tempfile
 import threading
 import time
@@ -17,6 +16,7 @@ from dataclasses import dataclass
 from typing import IO, Any, BinaryIO
 
 from nocturna.tasks.addresses import redact, without_secrets
+from nocturna.tasks.corpus.raw_streams import Section
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 
 SECONDS = 60.0
@@ -70,7 +70,7 @@ class WebFiles:
         found = _last(address)
         if found is None or fingerprint not in ("", found.fingerprint):
             found = _fetch(address)
-        return io.BufferedReader(_Reader(found.file))
+        return io.BufferedReader(Section(found.file))
 
     def fingerprint(self, address: str) -> str:
         """The sha256 of the file as it was fetched last."""
@@ -101,34 +101,6 @@ _copies: dict[str, _Copy] = {}
 """The last one of each shown address: yesterday's signature leaves nothing behind."""
 _looked_at: dict[str, tuple[_Copy, float]] = {}
 _fetching = threading.Lock()
-
-
-class _Reader(io.RawIOBase):
-    """A reader with a position of its own, of a file that others read too."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file, self._at = file, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        data = os.pread(self._file.fileno(), len(buffer), self._at)
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        size = os.fstat(self._file.fileno()).st_size
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def tell(self) -> int:
-        return self._at
 
 
 def _last(address: str) -> _Copy | None:

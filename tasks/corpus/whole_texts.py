@@ -19,10 +19,20 @@ _LATIN = {"iso8859-1", "ascii"}
 """What pages say that are in cp1252, which holds all of it."""
 
 
-def no_columns(source: Source, item: InputFile) -> Absent:
+def columns(source: Source, item: InputFile) -> Absent:
     """Refuses columns, of which whole files have none."""
     require_none(source, item, "a file")
     return Absent()
+
+
+def names(source: Source, item: InputFile) -> list[str]:
+    """No columns."""
+    return []
+
+
+def has_rows(source: Source, item: InputFile) -> bool:
+    """A file is a document, also an empty one."""
+    return True
 
 
 def read_whole(

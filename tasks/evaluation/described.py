@@ -7,10 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job_file import read_job_values
+from nocturna.tasks.job.listed import inline_mapping
 from nocturna.tasks.job.scores import DEFAULT_SCORES
 
 DECIDING = ("language", "long_documents", "compute")
@@ -77,12 +76,8 @@ def variant(base: Mapping[str, Any], task: str, said: str) -> dict[str, Any]:
         (gold,) = source["keep"]
         other = read_job_values(Path(said))
         return values_of_job(other, source["path"], task, source["text"], gold, raw=False)
-    keys: Any = {"model": said}
-    if said.lstrip().startswith("{"):
-        try:
-            keys = yaml.safe_load(said)
-        except yaml.YAMLError:
-            keys = None
-        if not isinstance(keys, dict):
-            raise UsageError(f"--against {said!r}: expected keys of a score, as in {{model: NAME}}")
+    is_mapping = said.lstrip().startswith("{")
+    keys = inline_mapping(said) if is_mapping else {"model": said}
+    if keys is None:
+        raise UsageError(f"--against {said!r}: expected keys of a score, as in {{model: NAME}}")
     return {**base, "scores": {task: {**base["scores"][task], **keys}}}

@@ -218,3 +218,14 @@ def _shown(text: str) -> str:
 
 def _cut(text: str) -> str:
     return text if len(text) <= _MOST_SHOWN else f"{text[: _MOST_SHOWN - 1]}…"
+
+
+def inline_mapping(text: str) -> dict[str, Any] | None:
+    """A mapping typed in one line, as in `{template: "Trata de {}."}`; None where it is none."""
+    import yaml
+
+    try:
+        found = yaml.safe_load(text)
+    except yaml.YAMLError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -3,13 +3,14 @@
 import re
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.whole_texts import no_columns, read_whole
+from nocturna.tasks.corpus.whole_texts import columns, has_rows, names, read_whole
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
+
+__all__ = ["ABOUT", "NAMES", "OWN_IDS", "PACKED", "columns", "has_rows", "names", "read"]
 
 NAMES = ("html", ".html", ".htm", ".xhtml")
 ABOUT = "a web page: the text that a reader sees, named by its path; only with `--format html`"
@@ -18,18 +19,6 @@ OWN_IDS = ON_REQUEST = True
 
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
 _UNSEEN = ["[hidden]", "template", "svg", "iframe", "object"]
-
-
-def columns(source: Source, item: InputFile) -> Absent:
-    return no_columns(source, item)
-
-
-def names(source: Source, item: InputFile) -> list[str]:
-    return []
-
-
-def has_rows(source: Source, item: InputFile) -> bool:
-    return True
 
 
 def read(source: Source, item: InputFile, rows: "Collector") -> None:

@@ -3,14 +3,15 @@
 import re
 from typing import TYPE_CHECKING
 
-from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.formats.html import text_of_page
 from nocturna.tasks.corpus.input_files import InputFile
-from nocturna.tasks.corpus.whole_texts import no_columns, read_whole
+from nocturna.tasks.corpus.whole_texts import columns, has_rows, names, read_whole
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
+
+__all__ = ["ABOUT", "NAMES", "OWN_IDS", "PACKED", "columns", "has_rows", "names", "read"]
 
 NAMES = ("markdown", ".md", ".markdown")
 ABOUT = "a file: its text without markup, named by its path; only with `--format markdown`"
@@ -18,18 +19,6 @@ PACKED = True
 OWN_IDS = ON_REQUEST = True
 
 _FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n.*?\n\1[ \t]*(\n|\Z)", re.DOTALL)
-
-
-def columns(source: Source, item: InputFile) -> Absent:
-    return no_columns(source, item)
-
-
-def names(source: Source, item: InputFile) -> list[str]:
-    return []
-
-
-def has_rows(source: Source, item: InputFile) -> bool:
-    return True
 
 
 def read(source: Source, item: InputFile, rows: "Collector") -> None:
