@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from nocturna.claiming import all_scored, progress
 from nocturna.recorded import unrecorded
-from nocturna.score import threads_for
+from nocturna.score import shards_at_once
 from nocturna.tasks.control import go_on, stop_on_signals
 from nocturna.tasks.errors import RunLocked, UsageError
 from nocturna.tasks.job.job import Job
@@ -70,7 +70,7 @@ def score_share(job: Job, part: str) -> Share:
         run = (planned.layout, planned.run_id)
         own = range(number - 1, planned.shards, parts)
         with progress(planned):
-            found = unrecorded(score_shard, own, *run, threads=threads_for(job))
+            found = unrecorded(score_shard, own, *run, threads=shards_at_once(job))
         done = all_scored(found)
     return Share(
         folder=str(planned.layout.root),

@@ -13,6 +13,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar, copy_context
 from dataclasses import dataclass
+from inspect import signature
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -24,6 +25,7 @@ from prefect.exceptions import TerminationSignal
 from prefect.flow_engine import run_flow
 from prefect.logging.handlers import APILogHandler
 from prefect.states import Cancelled, Crashed, Failed
+from prefect.task_runners import ThreadPoolTaskRunner
 from prefect.tasks import exponential_backoff
 
 from nocturna.observer import Observer
@@ -236,6 +238,7 @@ def each(step: Step[..., T], items: Iterable[Any], *args: Any, threads: int) -> 
 
     Args:
         args: given to each of them, before the item.
+        threads: how many are done at once.
 
     Returns:
         the result of each, in order; its exception where one failed.
@@ -243,8 +246,12 @@ def each(step: Step[..., T], items: Iterable[Any], *args: Any, threads: int) -> 
     if is_recorded():
         items = list(items)
         _count(len(items))
-        futures = _task_of(step).map(*(unmapped(value) for value in args), items)
-        return [future.result(raise_on_failure=False) for future in futures]
+        names = signature(step.function).parameters
+        given = dict(zip(names, [*map(unmapped, args), items], strict=True))
+        side_by_side: ThreadPoolTaskRunner[Any] = ThreadPoolTaskRunner(max_workers=threads)
+        with side_by_side:
+            futures = side_by_side.map(_task_of(step), given)
+            return [future.result(raise_on_failure=False) for future in futures]
 
     return unrecorded(step, items, *args, threads=threads)
 

@@ -1,10 +1,8 @@
 """The main flow: score a corpus and publish the results."""
 
 import time
-from typing import Any
 
 from prefect import flow
-from prefect.task_runners import ThreadPoolTaskRunner
 
 from nocturna.artifacts import report
 from nocturna.claiming import all_scored, claimed, progress
@@ -13,7 +11,6 @@ from nocturna.recorded import ahead, body, do, each, is_recorded, observed
 from nocturna.report_left import with_report
 from nocturna.run_name import job_and_date
 from nocturna.tasks.control import stop_on_signals
-from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import plan_corpus
 from nocturna.tasks.publish import mirror_results, publish_results
@@ -24,15 +21,8 @@ from nocturna.tasks.stage import stage_corpus
 from nocturna.tasks.summarise import summarise_documents
 from nocturna.telling import note_silence
 
-FEWEST = max(4, usable_cores())
-"""Threads for tasks; a runner that scores more shards at once gets as many."""
 
-
-@flow(
-    name="score-corpus",
-    flow_run_name=job_and_date,
-    task_runner=ThreadPoolTaskRunner(max_workers=FEWEST),  # type: ignore[arg-type]
-)
+@flow(name="score-corpus", flow_run_name=job_and_date)
 @body
 def score_corpus(job: Job) -> Summary:
     """Stages a corpus, plans, summarises if asked, scores every shard, publishes and reports.
@@ -47,7 +37,7 @@ def score_corpus(job: Job) -> Summary:
         run = (plan.layout, plan.run_id)
         with progress(plan):
             summaries = do(summarise_documents, *run) if plan.summaries else None
-            scored = each(score_shard, range(plan.shards), *run, threads=threads_for(job))
+            scored = each(score_shard, range(plan.shards), *run, threads=shards_at_once(job))
             shards = all_scored(scored)
         spent = time.monotonic() - start
         summary = do(publish_results, *run, shards, summaries, spent)
@@ -60,9 +50,9 @@ def score_corpus(job: Job) -> Summary:
         return summary
 
 
-def threads_for(job: Job) -> int:
-    """Threads that ask the job's runner for work and wait for it."""
-    return max(FEWEST, runner_of(job.compute).at_once(job.compute))
+def shards_at_once(job: Job) -> int:
+    """How many shards the job's runner scores at the same time."""
+    return runner_of(job.compute).at_once(job.compute)
 
 
 def score_observed(job: Job, observer: Observer) -> Summary:
@@ -82,9 +72,7 @@ def score_observed(job: Job, observer: Observer) -> Summary:
                 then=lambda plan: load_models(plan.layout, plan.run_id),
             )
         try:
-            threads: Any = ThreadPoolTaskRunner(max_workers=threads_for(job))
-            wide = score_corpus.with_options(task_runner=threads)
-            summary: Summary = observed(wide, observer, job=job)
+            summary: Summary = observed(score_corpus, observer, job=job)
         finally:
             note_silence(job, claim.run_id, observer)
     return summary

@@ -31,7 +31,7 @@ from nocturna.telling import tell_aside
 from nocturna.terminal import say
 
 
-@flow(name="nightly", flow_run_name=job_and_date, task_runner=score_corpus.task_runner)
+@flow(name="nightly", flow_run_name=job_and_date)
 @body
 def nightly(job: Job) -> Summary | Any:
     """Scores a corpus, unless an earlier run of the job is still going: then it is refused."""

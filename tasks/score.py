@@ -4,9 +4,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cache, lru_cache
+from functools import lru_cache
 from pathlib import Path
-from threading import BoundedSemaphore, Lock
 from typing import Any
 
 import numpy as np
@@ -41,7 +40,6 @@ from nocturna.tasks.run.runners import Signals, runner_of
 from nocturna.tasks.step import step
 
 _WORD, _FEW_PASSES = "uno", 50
-_asking = Lock()
 
 
 @step("score", run_name="shard-{shard}")
@@ -51,19 +49,18 @@ def score_shard(layout: Layout, run_id: str, shard: int) -> ScoredShard:
     compute = plan.job.compute
     try:
         runner = runner_of(compute)
-        with _slot(runner.at_once(compute)):
-            run_it = (compute, score_alone, layout, run_id, shard)
-            return despite_deaths(
-                work=lambda: runner.run(*run_it),
-                work_alone=lambda: runner.run_alone(*run_it),
-                try_some=lambda *some: runner.run_alone(
-                    compute, score_some, layout, run_id, shard, *some
-                ),
-                layout=layout,
-                run_id=run_id,
-                shard=shard,
-                rows=plan.shards[shard],
-            )
+        whole = (compute, score_alone, layout, run_id, shard)
+        return despite_deaths(
+            work=lambda: runner.run(*whole),
+            work_alone=lambda: runner.run_alone(*whole),
+            try_some=lambda *some: runner.run_alone(
+                compute, score_some, layout, run_id, shard, *some
+            ),
+            layout=layout,
+            run_id=run_id,
+            shard=shard,
+            rows=plan.shards[shard],
+        )
     except (Transient, ConnectionError, TimeoutError):
         raise
     except Exception:
@@ -243,14 +240,3 @@ class _Clock:
         start = time.monotonic()
         yield
         self.seconds[stage] = self.seconds.get(stage, 0.0) + time.monotonic() - start
-
-
-@cache
-def _semaphore(shards: int) -> BoundedSemaphore:
-    return BoundedSemaphore(shards)
-
-
-def _slot(shards: int) -> BoundedSemaphore:
-    """The one semaphore of so many shards, also where all ask for it first at once."""
-    with _asking:
-        return _semaphore(shards)

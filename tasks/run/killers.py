@@ -2,12 +2,13 @@
 
 import logging
 from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TypeVar
 
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.stored import as_record, read_values
+from nocturna.tasks.results.stored import as_record, read_record
 from nocturna.tasks.run.runners import Died
 
 T = TypeVar("T")
@@ -17,7 +18,13 @@ MOST = 10
 
 KILLER = "ends_the_process"
 WHY_KILLER = "scored by itself, it ended the process that scored it"
+
 _log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Aside:
+    positions: tuple[int, ...] = ()
 
 
 def despite_deaths(
@@ -66,16 +73,14 @@ def despite_deaths(
 
 def aside_of(layout: Layout, run_id: str, shard: int) -> list[int]:
     """Positions of the documents of a shard that are put aside."""
-    found = read_values(_record(layout, run_id, shard))
-    return list(found.value["positions"]) if found and found.value else []
+    found = read_record(_record(layout, run_id, shard), _Aside)
+    return list(found.value.positions) if found and found.value else []
 
 
 def _put_aside(layout: Layout, run_id: str, shard: int, position: int) -> None:
-    positions = [*aside_of(layout, run_id, shard), position]
+    aside = _Aside((*aside_of(layout, run_id, shard), position))
     with files.clear_errors(layout.root):
-        files.write_whole(
-            _record(layout, run_id, shard), as_record({"positions": sorted(positions)})
-        )
+        files.write_whole(_record(layout, run_id, shard), as_record(asdict(aside)))
 
 
 def _record(layout: Layout, run_id: str, shard: int) -> Path:

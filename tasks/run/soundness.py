@@ -23,6 +23,7 @@ from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.job import Job, Source
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.sinks import asked_for
+from nocturna.tasks.run.runners import runner_of
 
 LOOKED_AT = 16
 """Inputs whose columns are looked at; every further one is checked when it is read."""
@@ -67,7 +68,7 @@ def check_served(job: Job) -> str | None:
 
 
 def check_settings(job: Job, *, rehearsal: bool = False) -> None:
-    """Checks what a job says of this machine: output folder, sinks, device, backend, summaries.
+    """Checks what a job says of this machine: folder, sinks, device, backend, runner, summaries.
 
     Raises:
         UsageError: naming the key.
@@ -78,6 +79,7 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
         sink.check(job.output, layout)
     precision = job.compute.precision  # whatever is chosen for it, fp32 can be
     running(job.compute, "fp32" if precision == AUTO else precision)
+    runner_of(job.compute)
     if job.summaries.enabled and not rehearsal:
         from nocturna.tasks.enrichment.providers import key_from_environment
         from nocturna.tasks.enrichment.readiness import check_settings as check_summaries

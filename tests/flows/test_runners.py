@@ -77,6 +77,14 @@ def test_a_document_that_ends_its_process_is_found_and_the_night_goes_on(tmp_pat
     assert "document 7 of it" in done.err and "Traceback" not in done.err
 
 
+def test_a_runner_that_is_not_there_is_one_line(nocturna, tmp_path):
+    (tmp_path / "c.jsonl").write_text('{"text": "uno"}', encoding="utf-8")
+    for more in ([], ["--dry-run"]):
+        done = nocturna("score", tmp_path / "c.jsonl", "--runner", "nave", *more)
+        assert done.code == 2 and done.err.strip().count("\n") == 0
+        assert "compute.runner: no 'nave' here; there are processes, ray, threads" in done.err
+
+
 def test_a_cluster_gives_the_rows_that_threads_give(nocturna, models, tmp_path):
     texts = [json.dumps({"id": str(i), "text": f"{i} {text}"}) for i, text in enumerate(TEXTS)]
     (tmp_path / "prensa.jsonl").write_text("\n".join(texts), encoding="utf-8")

@@ -8,6 +8,7 @@ import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
@@ -74,6 +75,22 @@ def _ray() -> Any:
 
 @cache
 def _connected() -> Any:
+    """Connects in a thread that never ends: what Ray starts dies with the thread that did it."""
+    found: Future[Any] = Future()
+
+    def stay() -> None:
+        try:
+            found.set_result(_connect())
+        except BaseException as error:
+            found.set_exception(error)
+        else:
+            threading.Event().wait()
+
+    threading.Thread(target=stay, daemon=True).start()
+    return found.result()
+
+
+def _connect() -> Any:
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
         import ray
