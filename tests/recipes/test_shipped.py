@@ -114,6 +114,6 @@ def test_sentiment_figures_of_the_card() -> None:
         ("UMSAB tweets Spanish val", "tweets-spanish.val"),
         ("TASS-2020 dev", "tass2020.dev"),
     ):
-        found = evaluate_file(str(DATA / f"sentiment/{file}.jsonl.gz"), "sentiment")
+        found, _, _ = evaluate_file(str(DATA / f"sentiment/{file}.jsonl.gz"), "sentiment")
         figure = card_figure(SENTIMENT, data_set)
         assert found.evaluation.macro_f1 == pytest.approx(figure, abs=TOLERANCE)
