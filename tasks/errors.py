@@ -41,5 +41,9 @@ class Stopped(NocturnaError):
     exit_code = 143
 
 
+class OutOfMemory(NocturnaError, MemoryError):
+    """A document needs more memory than there is, or than its process may have."""
+
+
 class Transient(NocturnaError):
     """A failure that may pass by itself (storage, network): the engine tries again."""

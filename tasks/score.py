@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
@@ -33,7 +33,7 @@ from nocturna.tasks.results.shard_records import ScoredShard
 from nocturna.tasks.run.documents import Documents, ToScore, read_documents, to_score
 from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, running_of
 from nocturna.tasks.run.kept_summaries import with_summaries
-from nocturna.tasks.run.killers import KILLER, WHY_KILLER, aside_of, despite_deaths
+from nocturna.tasks.run.killers import REASONS, aside_of, despite_deaths
 from nocturna.tasks.run.met import Met
 from nocturna.tasks.run.pieces import score_in_pieces
 from nocturna.tasks.run.runners import Signals, runner_of
@@ -121,7 +121,8 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         timings={name: round(seconds, 3) for name, seconds in clock.seconds.items()},
     )
     save_shard(layout, run_id, done)
-    files.remove_folder(pieces)
+    with suppress(OSError):  # another attempt, which was given up, may still write there
+        files.remove_folder(pieces)
     del table, scores, found, documents, work
     give_memory_back()
     return done
@@ -164,9 +165,9 @@ def load_models(layout: Layout, run_id: str) -> None:
 
 
 def _score(
-    plan: Plan, work: Documents, signals: Signals, pieces: Path, aside: list[int]
+    plan: Plan, work: Documents, signals: Signals, pieces: Path, aside: dict[int, str]
 ) -> tuple[ShardScores, Scores]:
-    wanted = to_score(plan, work, aside)
+    wanted = to_score(plan, work, list(aside))
     scores = score_in_pieces(
         plan.inference,
         wanted.texts,
@@ -191,13 +192,13 @@ def _met(run: Control, run_id: str) -> Met:
 
 
 def _spread(
-    plan: Plan, work: Documents, wanted: ToScore, scores: Scores, aside: list[int]
+    plan: Plan, work: Documents, wanted: ToScore, scores: Scores, aside: dict[int, str]
 ) -> ShardScores:
     """What is known of the readable documents, as rows of all documents; the others get none."""
     documents, positions = work.documents, wanted.positions
     reasons = zip(positions.tolist(), scores.unreadable.tolist(), strict=True)
     errors = {at: ("unreadable_text", reason) for at, reason in reasons if reason}
-    errors |= dict.fromkeys(aside, (KILLER, WHY_KILLER))
+    errors |= {at: (code, REASONS[code]) for at, code in aside.items()}
 
     def wide(values: NDArray[Any], empty: float | None) -> NDArray[Any]:
         rows = np.full((documents.num_rows, *values.shape[1:]), empty, dtype=values.dtype)

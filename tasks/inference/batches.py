@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nocturna.tasks.errors import STOPPED, NocturnaError, Stopped
+from nocturna.tasks.errors import STOPPED, OutOfMemory, Stopped
 from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.running import Running
 
@@ -107,7 +107,7 @@ def run_batches(
 
     Raises:
         Stopped: `run.stop` said so; no batch was left half done.
-        NocturnaError: not even a single sequence fits into memory.
+        OutOfMemory: not even a single sequence fits into memory.
     """
     budget = min(run.batch_tokens, network.most_tokens or run.batch_tokens)
     rows: NDArray[np.float32] | None = None
@@ -121,7 +121,7 @@ def run_batches(
             outputs = _forward(network, [sequence(int(i)) for i in group])
         except MemoryError:
             if len(group) == 1:
-                raise NocturnaError(
+                raise OutOfMemory(
                     f"out of memory on a single sequence of {lengths[group[0]]} tokens; use a "
                     "smaller model, a device with more memory, or long_documents.policy: truncate"
                 ) from None

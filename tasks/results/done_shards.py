@@ -14,9 +14,14 @@ from nocturna.tasks.results.stored import as_record, read_record
 
 
 def save_shard(layout: Layout, run_id: str, done: ScoredShard) -> None:
-    """Records that a shard is done. Written last: a shard without its record is done again."""
+    """Records that a shard is done. Written last: a shard without its record is done again.
+
+    Where two have done it, as after a node that was given up came back, one record counts; the part
+    that it names is there, and whole, whichever it is.
+    """
+    record = as_record(asdict(done))
     with files.clear_errors(layout.root):
-        files.write_whole(_record(layout, run_id, done.shard), as_record(asdict(done)))
+        files.write_whole(_record(layout, run_id, done.shard), record, shared=True)
 
 
 def load_shard(

@@ -12,6 +12,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from uuid import uuid4
 
 from nocturna.tasks.errors import NocturnaError, Transient
 
@@ -145,10 +146,14 @@ def link_or_copy(source: Path, target: Path) -> None:
         fsync(target)
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file so that readers find the old content or the new, never a part of it."""
+def write_whole(path: Path, data: bytes, shared: bool = False) -> None:
+    """Writes a file so that readers find the old content or the new, never a part of it.
+
+    Args:
+        shared: whether others may be writing it too, of whom the last one counts.
+    """
     make_folder(path.parent)
-    temporary = new_file(temporary_of(path))
+    temporary = new_file(own_temporary_of(path) if shared else temporary_of(path))
     temporary.write_bytes(data)
     put_whole(temporary, path)
 
@@ -191,6 +196,11 @@ def new_file(path: Path, private: bool = False) -> Path:
 def temporary_of(path: Path) -> Path:
     """Where a file is written before it gets its name; no reader's glob matches it."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def own_temporary_of(path: Path) -> Path:
+    """The same where another process, or another machine, may be writing the file too."""
+    return path.with_name(f".{path.name}.{uuid4().hex[:8]}.tmp")
 
 
 @contextmanager

@@ -65,7 +65,7 @@ def write_streamed(
     with files.clear_errors(folder):
         files.make_folder(folder, private=True)
         stem = f"part-{short_run_id(run_id)}-{shard:05d}"
-        temporary = files.temporary_of(folder / stem)
+        temporary = files.own_temporary_of(folder / stem)
         files.new_file(temporary, private="text" in schema.names)
         write_tables(tables, schema, temporary)
         files.fsync(temporary)

@@ -130,7 +130,7 @@ def _keep(place: Path, scores: Scores) -> None:
     data = io.BytesIO()
     np.savez(data, **arrays)
     with files.clear_errors(place.parent):
-        files.write_whole(place, data.getvalue())
+        files.write_whole(place, data.getvalue(), shared=True)
 
 
 def _kept(folder: Path, plan: InferencePlan, work: _Work) -> Iterator[Scores]:

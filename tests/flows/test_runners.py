@@ -15,38 +15,53 @@ from tests.flows.spent import Spent, command
 from tests.flows.test_extending import blocks, install
 from tests.models import TEXTS
 
-RUNNERS = ["processes", pytest.param("ray", marks=pytest.mark.slow)]
 KILLER = "d17"
 """The document that ends whatever scores it."""
+GULP = 4 << 30
+"""Bytes that a text takes which takes more than the machine allows."""
+DEEDS = f"""\
+    said = " ".join(texts.strings)
+    time.sleep(0.2 * said.count("lento"))
+    if "veneno" in said or os.environ.get("NOCTURNA_LENGTH_DIES"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "hartazgo" in said:
+        now = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+        resource.setrlimit(resource.RLIMIT_AS, (now + (1 << 30), resource.RLIM_INFINITY))
+        try:
+            np.zeros(4 << 30, np.uint8)
+        finally:
+            resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    if "gula" in said:
+        held = np.ones({GULP}, np.uint8)
+        time.sleep(60)
+"""
 
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory) -> Path:
-    """A package with the guide's kind of score, which here dies of some texts."""
-    code = blocks("python")[0].replace(
-        "    values =", "    if any('veneno' in text for text in texts.strings):\n"
-        "        os.kill(os.getpid(), signal.SIGKILL)\n    values ="
-    )  # fmt: skip
+    """A package with the guide's kind of score, which some texts kill, fill or slow down here."""
+    code = blocks("python")[0].replace("    values =", f"{DEEDS}    values =")
     folder = tmp_path_factory.mktemp("site")
     points = {"nocturna.heads": {"length": "nocturna_length"}}
-    install(folder, {"nocturna_length": f"import os\nimport signal\nimport time\n{code}"}, points)
+    imports = "import os\nimport resource\nimport signal\nimport time\n"
+    install(folder, {"nocturna_length": imports + code}, points)
     return folder
 
 
-def job_of(folder: Path, word: str, **compute: object) -> None:
-    """Forty documents, d0 to d39, in shards of ten; one of them holds the word twice."""
+def job_of(
+    folder: Path, word: str, everywhere: bool = False, shard_size: int = 10, **compute: object
+) -> None:
+    """Forty documents, d0 to d39, in shards of ten; one of them, or each, holds the word."""
     job = {
         "name": "prensa",
         "source": {"path": "c.jsonl", "id": "id"},
         "scores": {"size": {"kind": "length", "unit": 10}},
-        "shard_size": 10,
+        "shard_size": shard_size,
         "compute": {"device": "cpu", "workers": 2, **compute},
     }
     (folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
-    lines = [
-        json.dumps({"id": f"d{i}", "text": f"{word if f'd{i}' == KILLER else 'texto'} {i}"})
-        for i in range(40)
-    ]
+    words = [word if everywhere or f"d{i}" == KILLER else "texto" for i in range(40)]
+    lines = [json.dumps({"id": f"d{i}", "text": f"{word} {i}"}) for i, word in enumerate(words)]
     (folder / "c.jsonl").write_text("\n".join(lines), encoding="utf-8")
 
 
@@ -61,20 +76,65 @@ def rows(folder: Path) -> pd.DataFrame:
     return found.drop(columns=["run_id", "scored_at"]).sort_index()
 
 
-@pytest.mark.parametrize("runner", RUNNERS)
-def test_a_document_that_ends_its_process_is_found_and_the_night_goes_on(tmp_path, site, runner):
-    job_of(tmp_path, "veneno", runner=runner)
+@pytest.mark.parametrize(
+    ("runner", "word", "code", "said"),
+    [
+        ("processes", "veneno", "ends_the_process", "ended the process"),
+        ("threads", "hartazgo", "out_of_memory", "needs more memory"),
+        pytest.param(
+            "processes", "hartazgo", "out_of_memory", "needs more memory", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "ray", "veneno", "ends_the_process", "ended the process", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            "ray", "hartazgo", "out_of_memory", "needs more memory", marks=pytest.mark.slow
+        ),
+    ],
+)
+def test_a_document_that_kills_or_does_not_fit_is_found_and_the_night_goes_on(
+    tmp_path, site, runner, word, code, said
+):
+    job_of(tmp_path, word, runner=runner)
     done = score(tmp_path, site)
+    only_the_killer_failed(tmp_path, done)
+    (bad,) = rows(tmp_path).query("status == 'failed'").itertuples()
+    assert bad.error_code == code and said in bad.error_message
+
+
+def only_the_killer_failed(folder: Path, done: Spent) -> None:
     assert done.code == 0, done.err
     counts = json.loads(done.out)["counts"]
     assert (counts["scored"], counts["failed"]) == (39, 1)
-    found = rows(tmp_path)
-    bad = found[found.status == "failed"]
-    assert bad.index.tolist() == [KILLER]
-    assert bad.error_code.tolist() == ["ends_the_process"]
-    assert "ended the process" in bad.error_message.iloc[0]
+    found = rows(folder)
+    assert found.index[found.status == "failed"].tolist() == [KILLER]
     assert found["size"].notna().sum() == 39
     assert "document 7 of it" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_a_document_that_the_monitor_of_ray_kills_for_its_memory_is_found(tmp_path, site):
+    memory = dict(
+        line.split()[:2] for line in Path("/proc/meminfo").read_text(encoding="utf-8").splitlines()
+    )
+    there, free = (int(memory[name]) << 10 for name in ("MemTotal:", "MemAvailable:"))
+    if free < 2 * GULP:
+        pytest.skip("needs 8 GB of free memory")
+    limit = (there - free + GULP / 2) / there
+    job_of(tmp_path, "gula", runner="ray")
+    done = score(tmp_path, site, RAY_memory_usage_threshold=f"{limit:.3f}")
+    only_the_killer_failed(tmp_path, done)
+
+
+@pytest.mark.slow
+def test_a_fault_that_every_document_dies_of_is_no_fault_of_theirs(tmp_path, site):
+    """What ended the processes is said, and forgotten: the same command scores them all."""
+    job_of(tmp_path, "texto", runner="processes")
+    done = score(tmp_path, site, NOCTURNA_LENGTH_DIES="1")
+    assert done.code == 1 and "a scoring process died" in done.err.splitlines()[-1]
+    again = score(tmp_path, site)
+    assert again.code == 0 and "going on with run" in again.err, again.err
+    assert json.loads(again.out)["counts"]["scored"] == 40
 
 
 def test_a_runner_that_is_not_there_is_one_line(nocturna, tmp_path):
@@ -111,9 +171,7 @@ def test_a_node_that_dies_costs_the_shards_that_it_had_in_hand(tmp_path, site, m
 
     monkeypatch.setenv("PYTHONPATH", str(site))
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-    job_of(tmp_path, "texto", runner="ray", workers=None)
-    slow = (tmp_path / "c.jsonl").read_text(encoding="utf-8").replace("texto", "lento")
-    (tmp_path / "c.jsonl").write_text(slow, encoding="utf-8")
+    job_of(tmp_path, "lento", everywhere=True, runner="ray", workers=None)
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
     try:
         other = cluster.add_node(num_cpus=1)
@@ -138,9 +196,7 @@ def test_a_node_that_dies_costs_the_shards_that_it_had_in_hand(tmp_path, site, m
 
 @pytest.mark.slow
 def test_a_command_that_is_killed_leaves_nothing_running_and_goes_on(tmp_path, site):
-    job_of(tmp_path, "texto", runner="ray")
-    slow = (tmp_path / "c.jsonl").read_text(encoding="utf-8").replace("texto", "lento")
-    (tmp_path / "c.jsonl").write_text(slow, encoding="utf-8")
+    job_of(tmp_path, "lento", everywhere=True, runner="ray")
     own = {"PYTHONPATH": str(site), "PREFECT_HOME": str(tmp_path / "home")}
     program = Path(sys.executable).with_name("nocturna")
     with (tmp_path / "said.txt").open("wb") as said:

@@ -7,24 +7,34 @@ task takes a core, or a GPU where models run on one, and its process keeps the m
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future
-from contextlib import contextmanager, suppress
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import uuid4
+from weakref import WeakKeyDictionary
 
 from nocturna.tasks.control import Control, control
-from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.errors import STOPPED, NocturnaError, Stopped, UsageError
 from nocturna.tasks.inference.device import pick_device
 from nocturna.tasks.job.job import Compute
-from nocturna.tasks.run.runners import Died, Signals
+from nocturna.tasks.run.runners import Died
+from nocturna.tasks.run.runners._ray_board import SILENT, Watch, gone, telling
+from nocturna.tasks.run.runners._ray_cluster import ray_there
 
 T = TypeVar("T")
 
 APART = True
-_HEARTBEAT = 0.5
-_connecting, _starting = threading.Lock(), threading.Lock()
+_LOOK = 5.0
+"""Seconds between looks at what a task that goes on says; there may be a thousand of them."""
+_UNBEGUN = 5 * SILENT
+"""Seconds after which a task that did not begin is handed out anew, to a node that is heard."""
+_IDLE = 30 * SILENT
+"""Seconds without a sign of any task after which a run ends."""
+
+_log = logging.getLogger(__name__)
 
 
 def at_once(compute: Compute) -> int:
@@ -36,133 +46,124 @@ def at_once(compute: Compute) -> int:
     if compute.workers:
         return compute.workers
     kind = _kind(compute)
-    there = int(_ray().cluster_resources().get(kind, 0))
+    there = int(ray_there().cluster_resources().get(kind, 0))
     if not there:
         raise UsageError(f"compute.runner: the Ray cluster has no {kind}; start a node with one")
     return there
 
 
 def run(compute: Compute, work: Callable[..., T], *args: Any) -> T:
-    """Does work in a task of Ray, which waits there for a free core or GPU."""
-    ray = _ray()
-    board = _board(control())
-    wanted = {"num_gpus": 1} if _kind(compute) == "GPU" else {"num_cpus": 1}
-    task = ray.remote(max_calls=0, max_retries=0, **wanted)(_do)
+    """Does work in a task of Ray, which waits there for a free core or GPU.
+
+    Raises:
+        Died: its worker or its node is gone, or has said nothing for too long.
+        Stopped: on request; a task that waits does not begin.
+        NocturnaError: there is no cluster any more, or nothing in it begins.
+    """
+    if control().stopping():
+        raise Stopped(STOPPED)
+    ray, watch = ray_there(), _watch(control())
+    task = _task(_kind(compute))
+    deaths = (
+        ray.exceptions.WorkerCrashedError,
+        ray.exceptions.NodeDiedError,
+        ray.exceptions.OutOfMemoryError,
+    )
     try:
-        return ray.get(task.remote(board, str(Path.cwd()), work, args))
+        done = None
+        while done is None:
+            done = _waited_for(watch, task, (str(Path.cwd()), work, args))
+            where = watch.liveliest()
+            if where:
+                task = task.options(scheduling_strategy=_near(where))
+        return ray.get(done)
     except ray.exceptions.RayTaskError as error:
         raise error.cause from None
+    except deaths as error:
+        raise _died(str(error)) from None
     except ray.exceptions.RayError as error:
-        line = str(error).strip().splitlines()[0]
-        raise Died(
-            f"a worker of the Ray cluster is gone ({line}); run the same command again: it goes "
-            "on where it stopped"
-        ) from None
+        raise gone(_first_line(error)) from None
 
 
 run_alone = run
+
+
+def _waited_for(watch: Watch, task: Any, given: tuple[Any, ...]) -> Any:
+    """The reference to what a task returned, once it has; None if it never began.
+
+    Raises:
+        Died: its node says nothing any more.
+        Stopped: on request, before it began.
+        NocturnaError: there is no cluster any more, or nothing in it begins.
+    """
+    ray, name, start = ray_there(), uuid4().hex, time.monotonic()
+    watch.expect(name)
+    given_up = True
+    started = task.remote(watch.board, name, *given)
+    try:
+        while not ray.wait([started], timeout=_LOOK, fetch_local=False)[0]:
+            if control().stopping() and not watch.begun(name):
+                raise Stopped(STOPPED)
+            watch.check()
+            node = watch.silent(name)
+            if node:
+                said = f"node {node.split()[0]} has said nothing for {SILENT:.0f} seconds"
+                _log.warning("%s: what it had in hand is scored elsewhere", said)
+                raise _died(said)
+            now = time.monotonic()
+            if now - max(start, watch.heard) > _IDLE:
+                raise gone(f"no task of this run has begun for {_IDLE / 60:.0f} minutes")
+            if now - start > _UNBEGUN and not watch.begun(name):
+                return None
+        given_up = False
+        return started
+    finally:
+        with suppress(ray.exceptions.RayError):
+            watch.over(name, given_up)
+            if given_up:
+                ray.cancel(started, force=True)
+
+
+def _died(why: str) -> Died:
+    return Died(
+        f"a worker of the Ray cluster is gone ({_first_line(why)}); run the same command again: it "
+        "goes on where it stopped"
+    )
+
+
+def _first_line(said: object) -> str:
+    return str(said).strip().splitlines()[0][:300]
+
+
+@cache
+def _task(kind: str) -> Any:
+    """What is handed out: a task that takes a core, or a GPU."""
+    takes = {"num_gpus": 1} if kind == "GPU" else {"num_cpus": 1}
+    return ray_there().remote(max_calls=0, max_retries=0, **takes)(_do)
+
+
+def _near(node: str) -> Any:
+    affinity = ray_there().util.scheduling_strategies.NodeAffinitySchedulingStrategy
+    return affinity(node.split()[1], soft=True)
 
 
 def _kind(compute: Compute) -> str:
     return "CPU" if pick_device(compute.device) == "cpu" else "GPU"
 
 
-def _ray() -> Any:
-    """Ray, connected to its cluster."""
-    with _connecting:
-        return _connected()
+_watching = threading.Lock()
+_watches: "WeakKeyDictionary[Control, Watch]" = WeakKeyDictionary()
 
 
-@cache
-def _connected() -> Any:
-    """Connects in a thread that never ends: what Ray starts dies with the thread that did it."""
-    found: Future[Any] = Future()
-
-    def stay() -> None:
-        try:
-            found.set_result(_connect())
-        except BaseException as error:
-            found.set_exception(error)
-        else:
-            threading.Event().wait()
-
-    threading.Thread(target=stay, daemon=True).start()
-    return found.result()
+def _watch(run: Control) -> Watch:
+    """The watch over the tasks of a run."""
+    with _watching:
+        if run not in _watches:
+            _watches[run] = Watch(run)
+        return _watches[run]
 
 
-def _connect() -> Any:
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    try:
-        import ray
-        from ray._private import worker
-    except ImportError:
-        raise UsageError(
-            "compute.runner: Ray is not installed; install nocturna[ray], or name another runner"
-        ) from None
-    worker._worker_logs_enabled = False  # or deaths of workers are told on stdout, amid ours
-    own: dict[str, Any] = {} if os.environ.get("RAY_ADDRESS") else {"include_dashboard": False}
-    try:
-        ray.init(log_to_driver=False, logging_level=logging.ERROR, ignore_reinit_error=True, **own)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        where = os.environ.get("RAY_ADDRESS", "this machine")
-        raise UsageError(f"compute.runner: no Ray cluster at {where}: {error}") from None
-    return ray
-
-
-class Board:
-    """Where workers say what is done and read whether to stop; it lives beside who asks them."""
-
-    def __init__(self) -> None:
-        self._done, self._stop = 0.0, False
-
-    def told(self, documents: float) -> bool:
-        """Notes documents that are done; whether to stop."""
-        self._done += documents
-        return self._stop
-
-    def taken(self, stop: bool) -> float:
-        """Documents that are done since it was last asked."""
-        done, self._done, self._stop = self._done, 0.0, self._stop or stop
-        return done
-
-
-_boards: dict[int, Any] = {}
-
-
-def _board(run: Control) -> Any:
-    """The board of a run."""
-    with _starting:
-        if id(run) not in _boards:
-            ray = _ray()
-            here = ray.util.scheduling_strategies.NodeAffinitySchedulingStrategy(
-                ray.get_runtime_context().get_node_id(), soft=True
-            )
-            board = ray.remote(num_cpus=0, scheduling_strategy=here)(Board).remote()
-            _boards[id(run)] = board
-            over = threading.Event()
-            passing = threading.Thread(target=_pass_on, args=[ray, board, run, over], daemon=True)
-            passing.start()
-
-            def end() -> None:
-                over.set()
-                passing.join(2 * _HEARTBEAT)
-                _boards.pop(id(run), None)
-                with suppress(ray.exceptions.RayError):
-                    ray.kill(board)
-
-            run.ending.callback(end)
-        return _boards[id(run)]
-
-
-def _pass_on(ray: Any, board: Any, run: Control, over: threading.Event) -> None:
-    last = False
-    while not last:
-        last = over.wait(_HEARTBEAT)
-        with suppress(ray.exceptions.RayError):
-            run.advance(ray.get(board.taken.remote(run.stopping()), timeout=10))
-
-
-def _do(board: Any, folder: str, work: Callable[..., T], args: tuple[Any, ...]) -> T:
+def _do(board: Any, name: str, folder: str, work: Callable[..., T], args: tuple[Any, ...]) -> T:
     """Does the work in a worker of the cluster; relative paths are relative to `folder`."""
     try:
         os.chdir(folder)
@@ -174,32 +175,5 @@ def _do(board: Any, folder: str, work: Callable[..., T], args: tuple[Any, ...]) 
             f"{folder}: node {node} of the Ray cluster does not see it ({error.strerror}); share "
             "it with every node under the same path"
         ) from None
-    with _telling(board) as signals:
+    with telling(board, name) as signals:
         return work(*args, signals)
-
-
-@contextmanager
-def _telling(board: Any) -> Iterator[Signals]:
-    import ray
-
-    done: list[float] = []
-    stop, over = threading.Event(), threading.Event()
-
-    def tell() -> None:
-        documents = sum(done.pop() for _ in range(len(done)))
-        with suppress(ray.exceptions.RayError):
-            if ray.get(board.told.remote(documents), timeout=10):
-                stop.set()
-
-    def keep_telling() -> None:
-        while not over.wait(_HEARTBEAT):
-            tell()
-
-    telling = threading.Thread(target=keep_telling, daemon=True)
-    telling.start()
-    try:
-        yield Signals(stop.is_set, done.append, threads=1)
-    finally:
-        over.set()
-        telling.join()
-        tell()
