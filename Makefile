@@ -55,10 +55,11 @@ bench: .venv/developing ## measure inference, whole commands, corpora, shortlist
 	$(BIN)/python -m tests.benchmarks.shortlist
 	$(BIN)/python -m tests.benchmarks.nights
 
-scale: .venv/developing ## measure nights of 100,000 and 1,000,000 rows, each runner, and simulate many workers
+scale: .venv/developing ## measure nights of 10^5 and 10^6 rows, each runner; simulate many workers, and 10^9 rows
 	$(BIN)/python -m tests.benchmarks.whole_nights
 	$(BIN)/python -m tests.benchmarks.runners
 	$(BIN)/python -m tests.benchmarks.schedule
+	$(BIN)/python -m tests.benchmarks.large
 
 crash-report: .venv/developing ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report
