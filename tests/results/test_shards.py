@@ -1,8 +1,11 @@
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
+from nocturna.tasks.results import files
 from nocturna.tasks.results.done_shards import load_shard, save_shard
+from nocturna.tasks.results.parts import is_whole
 from nocturna.tasks.results.schema import results_schema
 from nocturna.tasks.results.shard_records import (
     Counts,
@@ -86,3 +89,32 @@ def test_counts_and_timings_add_up(done):
     )
     assert counts.told == 16
     assert total_timings([done, other]) == {"score": 0.4, "write": 1.0}
+
+
+@pytest.mark.parametrize("when", range(1, 7))
+def test_a_shard_that_two_finish_at_once_is_whole_whoever_is_first(layout, monkeypatch, when):
+    """As after a node came back that was given up: the second one gets in between, anywhere."""
+
+    def finish(version: int) -> ScoredShard:
+        part = part_of(layout, RUN, 0, documents(["a", "b"], version))
+        shard = ScoredShard(0, part, 2, 0, 0, tokens=20, seconds=0.5)
+        save_shard(layout, RUN, shard)
+        return shard
+
+    ours, calls = {name: getattr(files, name) for name in ("fsync", "rename", "new_file")}, []
+
+    def interrupted(name: str, *args: object, **named: object) -> object:
+        calls.append(name)
+        if len(calls) == when:
+            second.append(finish(1))
+        return ours[name](*args, **named)
+
+    second: list[ScoredShard] = []
+    for name in ours:
+        monkeypatch.setattr(files, name, partial(interrupted, name))
+    first = finish(0)
+    monkeypatch.undo()
+    assert second and first.part.sha256 != second[0].part.sha256
+    assert load(layout) in (first, second[0])
+    assert is_whole(first.part) and is_whole(second[0].part)
+    assert not list(layout.work(RUN).glob(".*.tmp"))
