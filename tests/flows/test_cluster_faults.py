@@ -83,9 +83,9 @@ def cluster(site, monkeypatch) -> Iterator[Callable[..., object]]:
     monkeypatch.setenv("RAY_raylet_start_wait_time_s", "120")
     started: list[Cluster] = []
 
-    def start(**head: object) -> Cluster:
+    def start(node: dict[str, int] | None = None, **head: object) -> Cluster:
         started.append(Cluster(initialize_head=True, head_node_args={"num_cpus": 1, **head}))
-        started[-1].add_node(num_cpus=1)
+        started[-1].add_node(**(node or {"num_cpus": 1}))
         started[-1].wait_for_nodes()
         return started[-1]
 

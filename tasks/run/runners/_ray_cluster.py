@@ -32,8 +32,9 @@ def head_answers(seconds: float) -> bool:
     from ray._private import worker
     from ray.exceptions import RayError
 
+    connected: Any = worker.global_worker
     try:
-        worker.global_worker.gcs_client.internal_kv_exists(b"", b"nocturna", timeout=seconds)
+        connected.gcs_client.internal_kv_exists(b"", b"nocturna", timeout=seconds)
     except RayError:
         return False
     return True
