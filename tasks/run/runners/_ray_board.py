@@ -15,6 +15,8 @@ SILENT = 60.0
 """Seconds for which a task may say nothing before it is given up; Ray gives a node as long."""
 
 _HEARTBEAT, _ANSWER = 0.5, 10.0
+_HEAD = 45.0
+"""Seconds without an answer of the head; after 60 Ray would abort the command."""
 
 
 class Board:
@@ -65,6 +67,7 @@ class Watch:
         self._read = self._answered = self.heard
         self._tasks: dict[str, tuple[float, str]] = {}
         self._wanted: set[str] = set()
+        self._spoken = False
         self._over = threading.Event()
         self._passing = threading.Thread(target=self._pass_on, args=[ray, run], daemon=True)
         self._passing.start()
@@ -102,10 +105,11 @@ class Watch:
             NocturnaError: there is none.
         """
         now = time.monotonic()
-        if now - self._answered > SILENT / 2:
-            raise gone(f"its head has not answered for {SILENT / 2:.0f} seconds")
-        if now - self._read > 2 * SILENT:
-            raise gone(f"this machine's node has not answered for {2 * SILENT:.0f} seconds")
+        if now - self._answered > _HEAD:
+            raise gone(f"its head has not answered for {_HEAD:.0f} seconds")
+        patience = 2 * SILENT if self._spoken else 10 * SILENT  # a busy machine starts slowly
+        if now - self._read > patience:
+            raise gone(f"this machine's node has not answered for {patience:.0f} seconds")
 
     def _pass_on(self, ray: Any, run: Control) -> None:
         last = False
@@ -114,7 +118,7 @@ class Watch:
             with suppress(ray.exceptions.RayError):
                 taken = self.board.taken.remote(run.stopping())
                 done, tasks = ray.get(taken, timeout=_ANSWER)
-                self._read = time.monotonic()
+                self._read, self._spoken = time.monotonic(), True
                 for task in self._wanted & tasks.keys():
                     ago, node = tasks[task]
                     self._tasks[task] = (self._read - ago, node)
