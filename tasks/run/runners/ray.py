@@ -70,9 +70,9 @@ def run(compute: Compute, work: Callable[..., T], *args: Any) -> T:
         ray.exceptions.OutOfMemoryError,
     )
     try:
-        done = None
+        done, asked = None, time.monotonic()
         while done is None:
-            done = _waited_for(watch, task, (str(Path.cwd()), work, args))
+            done = _waited_for(watch, asked, task, (str(Path.cwd()), work, args))
             where = watch.liveliest()
             if where:
                 task = task.options(scheduling_strategy=_near(where))
@@ -88,8 +88,11 @@ def run(compute: Compute, work: Callable[..., T], *args: Any) -> T:
 run_alone = run
 
 
-def _waited_for(watch: Watch, task: Any, given: tuple[Any, ...]) -> Any:
+def _waited_for(watch: Watch, asked: float, task: Any, given: tuple[Any, ...]) -> Any:
     """The reference to what a task returned, once it has; None if it never began.
+
+    Args:
+        asked: when the work was handed out first.
 
     Raises:
         Died: its node says nothing any more.
@@ -111,7 +114,7 @@ def _waited_for(watch: Watch, task: Any, given: tuple[Any, ...]) -> Any:
                 _log.warning("%s: what it had in hand is scored elsewhere", said)
                 raise _died(said)
             now = time.monotonic()
-            if now - max(start, watch.heard) > _IDLE:
+            if now - max(asked, watch.heard) > _IDLE:
                 raise gone(f"no task of this run has begun for {_IDLE / 60:.0f} minutes")
             if now - start > _UNBEGUN and not watch.begun(name):
                 return None
