@@ -138,3 +138,58 @@ def test_the_command_of_the_container_serves(tmp_path, small_models):
     finally:
         serving.kill()
     assert nothing_left(tmp_path / "engine")
+
+
+@pytest.mark.slow
+def test_what_the_container_is_built_by_makes_a_command_that_runs(tmp_path):
+    """The commands of the Dockerfile, in a copy of what git has and an environment of their own."""
+    docker = (ROOT / "Dockerfile").read_text(encoding="utf-8").replace("\\\n", " ")
+    (image,) = re.findall(r"^FROM python:(\S+)-slim", docker, re.MULTILINE)
+    (steps,) = re.findall(r"^RUN (.*)", docker, re.MULTILINE)
+    pip, user, folder = (shlex.split(step) for step in steps.split("&&"))
+    assert re.search(r"^COPY \. \.$", docker, re.MULTILINE)
+    place = tmp_path / "opt"
+    left_out = (ROOT / ".dockerignore").read_text(encoding="utf-8").split()
+    tracked = run(["git", "ls-files", "-z"], ROOT).split("\0")
+    for name in (name for name in tracked if name and name.split("/")[0] not in left_out):
+        (place / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(ROOT / name, place / name)
+    run([sys.executable, "-m", "venv", str(tmp_path / "venv")], tmp_path)
+    own = str(tmp_path / "venv" / "bin")
+    assert pip[0] == "python" and f"{sys.version_info[0]}.{sys.version_info[1]}" >= image
+    pip.remove("--no-cache-dir")  # the same wheels, without fetching them anew
+    run([f"{own}/python", *pip[1:]], place)
+    assert run([f"{own}/nocturna", "--version"], tmp_path).strip()
+    corpus = place / "data" / "samples" / "notas.csv"
+    home = {"HOME": str(tmp_path), "PREFECT_HOME": str(tmp_path / "home")}
+    score = ["score", str(corpus), "--text", "texto", "--id", "codigo", "--labels", "ley,arte"]
+    run([f"{own}/nocturna", *score, "--limit", "20"], tmp_path, **home)
+    assert len(pd.read_parquet(tmp_path / "out" / "notas-sample" / "results")) == 20
+
+    if os.getuid() or shutil.which("useradd") is None:
+        pytest.skip("needs root, and useradd, for the user of the container")
+    (tmp_path / "etc").mkdir()
+    for name in ("passwd", "group", "shadow", "gshadow"):
+        (tmp_path / "etc" / name).touch()
+    run([user[0], "--prefix", str(tmp_path), *user[1:]], tmp_path)
+    name, _, number, *_ = (tmp_path / "etc" / "passwd").read_text().split(":")
+    assert (name, number) == ("nocturna", "1000") and f"USER {name}\n" in docker
+    at = tmp_path / folder[-1].lstrip("/")
+    at.parent.mkdir(exist_ok=True)
+    run([number if word == name else word for word in folder[:-1]] + [str(at)], tmp_path)
+    assert at.stat().st_uid == int(number)
+    assert f"WORKDIR {folder[-1]}\n" in docker and f"VOLUME {folder[-1]}\n" in docker
+
+
+def run(command: list[str], folder: Path, **more: str) -> str:
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env={k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | more,
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    return done.stdout
