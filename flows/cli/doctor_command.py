@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ app = new_app()
 
 @app.command()
 def doctor(
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     hub: Annotated[
         bool, typer.Option("--hub", help="Ask the Hub whether it can be reached.")
     ] = False,
@@ -28,9 +27,10 @@ def doctor(
     """
     from nocturna.checkup import WRONG, check_machine
     from nocturna.console import person_console
+    from nocturna.tasks.results.layout import home_of
     from nocturna.terminal_tables import plain
 
-    found = check_machine(out, hub)
+    found = check_machine(home_of(out), hub)
     if as_json:
         print(json.dumps({"findings": [asdict(one) for one in found]}, ensure_ascii=False))
     else:

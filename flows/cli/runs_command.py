@@ -33,7 +33,7 @@ JobName = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this 
 
 
 @app.command("list")
-def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson = False) -> None:
+def list_command(job: JobName = None, out: OutDir = "out", as_json: AsJson = False) -> None:
     """List the runs; what `nocturna runs` does without another word.
 
     Example: nocturna runs list prensa
@@ -52,7 +52,7 @@ def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson
 @app.command("show")
 def show_command(
     run: Annotated[str, typer.Argument(help="A run's id, or a part of it that no other has.")],
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of one run, and how to go on.
@@ -73,7 +73,7 @@ def show_command(
 @app.command("clean")
 def clean_command(
     job: JobName = None,
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,18 +82,31 @@ def clean_command(
     Example: nocturna runs clean prensa --dry-run
     """
     from nocturna.cleaning import clean_cache, clean_up, print_cleaned
+    from nocturna.tasks.results.layout import home_of
 
-    found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
-    found += [] if job else [clean_cache(out, dry_run)]
+    found = [clean_up(layout, dry_run) for layout in _layouts(out, job, to_write=not dry_run)]
+    found += [] if job else [clean_cache(home_of(out), dry_run)]
     if as_json:
         print(json.dumps([asdict(entry) for entry in found], ensure_ascii=False, default=str))
     else:
         print_cleaned(found, dry_run)
 
 
-def _layouts(out: Path, job: str | None) -> list[Any]:
-    from nocturna.tasks.results.layout import layout_of
+def _layouts(place: str, job: str | None, to_write: bool = False) -> list[Any]:
+    """The output folders of jobs.
 
+    Args:
+        to_write: whether they are going to be changed, and not only read.
+    """
+    from nocturna.tasks.results.layout import is_store, layout_of
+
+    if is_store(place):
+        from nocturna.tasks.results.fetched_results import fetch_results, jobs_in
+
+        names = [job] if job else jobs_in(place)
+        uris = [f"{place.rstrip('/')}/{name}" for name in names]
+        return [layout_of(place, n) for n in names] if to_write else [*map(fetch_results, uris)]
+    out = Path(place)
     if not out.is_dir():
         raise UsageError(f"--out {out}: no such folder; runs are listed from an output folder")
     if job and not (out / job / "runs").is_dir():
@@ -102,7 +115,7 @@ def _layouts(out: Path, job: str | None) -> list[Any]:
     return [layout_of(out, name) for name in names]
 
 
-def _find(out: Path, run: str) -> tuple[Any, str]:
+def _find(out: str, run: str) -> tuple[Any, str]:
     """The output folder and the id of the one run that is meant."""
     from nocturna.tasks.results.manifest import list_runs
 
