@@ -173,10 +173,10 @@ def _forget(layout: Layout, index: Index, there: Mapping[str, Listed]) -> None:
             files.remove_folder(folder)
     for name in index.records:
         path = layout.root / name
-        if name.startswith("runs/") and name not in there:
-            if files.is_file(path):
-                files.unlink(path)
-            files.remove_empty(path.parent)
+        if name not in there and files.is_file(path):
+            files.unlink(path)
+            if name.startswith("runs/"):
+                files.remove_empty(path.parent)
 
 
 def _is_fence(name: str, data: bytes) -> bool:

@@ -100,10 +100,15 @@ def _shares(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def reading_lines(layout: Layout) -> dict[str, str]:
-    """One line of Python each that reads the results with pandas and with DuckDB."""
+    """One line of Python each that reads the results, by library."""
     if layout.uri:
         rows = f"nocturna.read_results({layout.uri!r}"
-        return {"pandas": f"{rows})", "polars": f"{rows}, as_='polars')"}
+        arrow = f"{rows}, as_='arrow')"
+        return {
+            "pandas": f"{rows})",
+            "polars": f"{rows}, as_='polars')",
+            "duckdb": f"duckdb.from_arrow({arrow})",
+        }
     results = layout.results
     glob = str(results / "*.parquet").replace("'", "''")
     sql = f"FROM '{glob}'"
