@@ -52,6 +52,11 @@ class Layout:
         return self.uri or str(self.root)
 
     @property
+    def out(self) -> str:
+        """The `output.dir` that it is in."""
+        return self.place.rpartition("/")[0]
+
+    @property
     def job_name(self) -> str:
         return self.root.name
 

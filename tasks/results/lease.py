@@ -10,7 +10,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -55,13 +55,16 @@ class HeldLease:
 
     Attributes:
         taken_over: whether the holder before did not let it go and may still be alive.
+        lost: whether it is another's by now.
+        when_lost: called once, in another thread, when that shows.
     """
 
     def __init__(self, store: ObjectStore, lease: Lease, version: Version, over: bool) -> None:
         self.taken_over = over
         self._store, self._lease, self._version = store, lease, version
         self._lock = threading.Lock()
-        self._lost = False
+        self.lost = False
+        self.when_lost: Callable[[], None] = lambda: None
 
     @property
     def token(self) -> int:
@@ -92,7 +95,7 @@ class HeldLease:
 
     def _write(self, lease: Lease) -> bool:
         with self._lock:
-            if self._lost:
+            if self.lost:
                 return False
             self._lease = replace(lease, run_id=self._lease.run_id, beat=self._lease.beat + 1)
             data = as_record(asdict(self._lease))
@@ -100,9 +103,9 @@ class HeldLease:
             if written is None:  # perhaps this very write, whose answer was lost
                 found = self._store.get(NAME)
                 written = found[1] if found and found[0] == data else None
-            self._lost = written is None
+            self.lost = written is None
             self._version = written or self._version
-            return not self._lost
+            return not self.lost
 
 
 @contextmanager
@@ -137,8 +140,8 @@ def _keep(held: HeldLease, ended: threading.Event, every: float) -> None:
         try:
             held.check()
         except NocturnaError as error:
-            if held._lost:
-                _log.warning("%s", error)
+            if held.lost:
+                held.when_lost()
                 return
             _log.info("the lease could not be renewed: %s", error)
 

@@ -6,7 +6,7 @@ Delta tables is the same underneath.
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -145,7 +145,8 @@ class ObjectStore:
 
         with _one_line(self.uri):
             for name in names:
-                obstore.delete(self._client, name)
+                with suppress(FileNotFoundError):
+                    obstore.delete(self._client, name)
 
     def now(self) -> datetime:
         """The present by the store's own clock, so that no two machines need to agree on theirs."""

@@ -23,14 +23,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from nocturna.tasks.errors import NocturnaError
-from nocturna.tasks.results.layout import Layout, bare_name
+from nocturna.tasks.results.layout import Layout, bare_name, number_of
 from nocturna.tasks.results.lease import HeldLease, hold_lease
 from nocturna.tasks.results.log_entries import (
     Snapshot,
     committed,
     find_snapshot,
     is_kept,
-    logged_numbers,
 )
 from nocturna.tasks.results.object_store import ObjectStore
 from nocturna.tasks.results.replica import (
@@ -114,6 +113,22 @@ def token_of(layout: Layout) -> int | None:
     return _sessions[layout.root].held.token if layout.uri else None
 
 
+def when_lost(layout: Layout, stop: Callable[[], None]) -> None:
+    """Has a function called when the lease of a job's store turns out to be another's by now."""
+    if layout.uri:
+        _sessions[layout.root].held.when_lost = stop
+
+
+def refuse_lost(layout: Layout) -> None:
+    """Refuses to go on with a job whose lease is another's by now.
+
+    Raises:
+        NocturnaError: it is.
+    """
+    if layout.uri and _sessions[layout.root].held.lost:
+        _sessions[layout.root].held.check()
+
+
 def put_snapshot(layout: Layout, snapshot: Snapshot, folder: Path, entry: Path) -> None:
     """Publishes a snapshot in the store: its parts and records first, then its log entry.
 
@@ -192,10 +207,10 @@ def _leave(layout: Layout, session: _Session) -> None:
 
 def _drop_parts(layout: Layout, session: _Session) -> None:
     """Deletes the parts that no snapshot that is kept names."""
-    store = store_of(layout)
-    numbers = logged_numbers(layout)
-    if any(find_snapshot(layout, number) is None for number in numbers):
-        return  # an entry of a newer version may name any of them
+    store, index = store_of(layout), read_index(layout)
+    entries = [name.removeprefix(LOG) for name in index.records if name.startswith(LOG)]
+    if any(find_snapshot(layout, number_of(name) or 0) is None for name in entries):
+        return  # an entry that cannot be read may name any of them
     every = committed(layout)
     live = {
         bare_name(part.name)
@@ -204,7 +219,6 @@ def _drop_parts(layout: Layout, session: _Session) -> None:
         or (snapshot.number not in session.dismissed and is_kept(layout, snapshot))
         for part in snapshot.parts
     }
-    index = read_index(layout)
     spare = [name for name in index.parts if name not in live]
     if not spare:
         return

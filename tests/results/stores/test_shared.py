@@ -214,6 +214,25 @@ def test_a_part_that_the_store_lost_is_said_to_readers_and_scored_again_by_a_nig
     assert ids_in(s3) == "abc"
 
 
+def test_a_part_that_was_damaged_on_this_machine_is_fetched_again(s3, on):
+    first = night(s3, 1, "ab")
+    first.parts[0].path.write_bytes(b"damaged")
+    night(s3, 2, "c", 0)
+    assert ids_in(s3) == "abc"
+
+
+def test_an_entry_that_cannot_be_read_keeps_every_part(s3, on, monkeypatch):
+    night(s3, 1, "a")
+    night(s3, 2, "b")
+    store = ObjectStore(f"{s3}/{JOB}")
+    store.put(f"{LOG}00000001.json", b"{broken")
+    later = datetime.now(UTC) + timedelta(hours=25)
+    monkeypatch.setattr(ObjectStore, "now", lambda self: later)
+    night(s3, 3, "c")
+    assert len(stored(s3, PARTS)) == 3
+    assert ids_in(s3) == "c"
+
+
 def test_a_store_that_was_emptied_is_begun_anew(s3, on):
     night(s3, 1, "ab")
     night(s3, 2, "c", 0)
