@@ -12,6 +12,7 @@ from tests.results.crash.store_trials import (
     prepare,
     store_points,
 )
+from tests.results.crash.storm import storm
 from tests.results.crash.trials import SHARD, Server, serving
 from tests.s3 import BUCKET, s3_server
 
@@ -42,6 +43,13 @@ def must_be_clean(trial: StoreTrial) -> None:
 def test_a_kill_where_it_matters_most_loses_nothing(server, case, tmp_path):
     for number, (kill_at, when) in enumerate(decisive(case)):
         must_be_clean(crash(server, case, tmp_path / str(number), kill_at, when, number == 1))
+
+
+@pytest.mark.slow
+def test_random_kills_under_two_machines_and_three_readers(server, tmp_path):
+    found = storm(tmp_path, kills=4, out=f"s3://{BUCKET}/storm")
+    assert found.clean, found
+    assert found.kills >= 4 and found.reads > 0
 
 
 @pytest.mark.slow
