@@ -189,7 +189,7 @@ def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
         "note": snapshot.note,
         "back_to": snapshot.back_to,
         "identity": asdict(snapshot.identity) if snapshot.identity else None,
-        "token": snapshot.token,
+        **({"token": snapshot.token} if snapshot.token else {}),
         "parts": [
             {
                 "name": p.name,

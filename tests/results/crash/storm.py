@@ -17,8 +17,10 @@ import nocturna
 from nocturna.tasks.results.layout import is_store, layout_of
 from nocturna.tasks.results.lease import VARIABLE
 from nocturna.tasks.results.log_entries import last_number
+from nocturna.tasks.results.object_store import ObjectStore
+from nocturna.tasks.results.replica import FENCE, LOG
 from tests.results.crash.reading import KINDS
-from tests.results.crash.store_trials import SECONDS, last_in
+from tests.results.crash.store_trials import SECONDS
 from tests.results.crash.trials import Attempt, serving
 
 DOCUMENTS = 12
@@ -153,8 +155,12 @@ def _is_shut_out(attempt: Attempt) -> bool:
 
 
 def _last(place: str) -> int:
-    """The number of the newest snapshot, fences among them."""
-    return last_in(place) if is_store(place) else last_number(layout_of(place, "prensa"))
+    """How many snapshots were published; numbers that a fence took are none."""
+    if not is_store(place):
+        return last_number(layout_of(place, "prensa"))
+    store = ObjectStore(f"{place}/prensa")
+    entries = [store.get(name) for name in store.listed(LOG)]
+    return sum(FENCE not in json.loads(entry[0]) for entry in entries if entry)
 
 
 def _compete(runs: list[Callable[..., Attempt]], corpus: Path, lengths: list[float]) -> list:

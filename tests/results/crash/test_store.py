@@ -55,7 +55,7 @@ def test_random_kills_under_two_machines_and_three_readers(server, tmp_path):
 @pytest.mark.slow
 @pytest.mark.parametrize("elsewhere", [False, True], ids=["here", "elsewhere"])
 def test_a_kill_at_any_operation_on_the_store_loses_nothing(server, case, tmp_path, elsewhere):
-    points = store_points(case)
+    points = store_points(case)[:: 3 if elsewhere else 1]  # another machine waits for the lease
     for number, (kill_at, when) in enumerate(points):
         folder = tmp_path / f"{'there' if elsewhere else 'here'}-{number}"
         must_be_clean(crash(server, case, folder, kill_at, when, elsewhere))
