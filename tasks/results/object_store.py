@@ -26,6 +26,7 @@ _PIECE = 8 << 20
 _CLOCK = "clock"
 _CLOUDS = ("AWS_", "GOOGLE_", "AZURE_")
 _YES = ("true", "1")
+_CLIENT = ("obstore", "pyo3_runtime")
 _RETRIES: Any = {"max_retries": 3, "retry_timeout": timedelta(seconds=30)}
 
 Version = dict[str, str]
@@ -198,8 +199,12 @@ def _one_line(uri: str) -> Iterator[None]:
         yield
     except NocturnaError:
         raise
-    except Exception as error:
-        ours = type(error).__module__.partition(".")[0] == "obstore"
+    except BaseException as error:  # of a credential that makes no sense it panics, which is none
+        ours = type(error).__module__.partition(".")[0] in _CLIENT
         if not ours and not isinstance(error, FileNotFoundError):
             raise
+        if type(error).__name__ == "PanicException":
+            raise UsageError(
+                f"{uri}: what the environment says of it has no sense: {error}"
+            ) from None
         raise explained(uri, str(error)) from None

@@ -51,6 +51,14 @@ def test_the_store_tells_the_time_and_its_folders(uri):
     ("variables", "uri", "said"),
     [
         ({"AWS_ALLOW_HTTP": ""}, "s3://cubo/x", "plain HTTP needs AWS_ALLOW_HTTP=true"),
+        (
+            {
+                "GOOGLE_SERVICE_ACCOUNT_KEY": '{"gcs_base_url": "", "disable_oauth": true, '
+                '"client_email": "", "private_key": "", "private_key_id": ""}'
+            },
+            "gs://cubo/x",
+            "what the environment says of it has no sense: ",
+        ),
         ({}, "az://cubo/x", "needs AZURE_STORAGE_ACCOUNT_NAME in the environment"),
     ],
 )
