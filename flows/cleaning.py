@@ -10,7 +10,6 @@ from pydantic import ValidationError
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.job.retention import Retention
-from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout, layout_of, new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.manifest import list_runs
@@ -58,7 +57,7 @@ def clean_up(layout: Layout, dry_run: bool) -> Cleaned:
 
 def clean_cache(out: Path, dry_run: bool) -> Cleaned:
     """Takes away what no job of an output folder wants to keep in the cache any longer."""
-    policies = [_policy(layout_of(out, p.name)) for p in files.listed(out) if (p / "runs").is_dir()]
+    policies = [_policy(layout_of(out, runs.parent.name)) for runs in out.glob("*/runs")]
     days = max((policy.cache_days for policy in policies), default=Retention().cache_days)
     cache = cache_folder()
     found = unused(cache, days)

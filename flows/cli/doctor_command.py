@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import asdict
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -27,10 +28,10 @@ def doctor(
     """
     from nocturna.checkup import WRONG, check_machine
     from nocturna.console import person_console
-    from nocturna.tasks.results.layout import home_of
+    from nocturna.tasks.results.layout import home_of, is_store
     from nocturna.terminal_tables import plain
 
-    found = check_machine(home_of(out), hub)
+    found = check_machine(home_of(out) if is_store(out) else Path(out), hub)
     if as_json:
         print(json.dumps({"findings": [asdict(one) for one in found]}, ensure_ascii=False))
     else:
