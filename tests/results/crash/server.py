@@ -117,7 +117,9 @@ def _night(order: dict[str, Any]) -> None:
     except Exception as error:
         report["error"] = f"{type(error).__name__}: {error}"
     report["modules"] = sorted(sys.modules)
-    Path(order["report"]).write_text(json.dumps(report), encoding="utf-8")
+    building = Path(order["report"]).with_suffix(".building")  # a kill may come here too
+    building.write_text(json.dumps(report), encoding="utf-8")
+    building.replace(order["report"])
     os._exit(1 if report["error"] else 0)
 
 
