@@ -105,7 +105,7 @@ def read_results(
     """The published rows of a job, one a document, as they are now or were then.
 
     Args:
-        out: output folder of the job, e.g. `out/prensa`.
+        out: output folder of the job, e.g. `out/prensa` or `s3://cubo/out/prensa`.
         columns: those that are wanted; all of them where none are named.
         at: an earlier snapshot, as long as retention keeps it: its number, the id of the run that
             published it, or a date: the last one published by the end of that day, UTC.
@@ -132,7 +132,7 @@ def read_runs(out: str | Path, *, as_: str = "pandas") -> Any:
     Counts and times have columns of their own; models, inputs and settings are JSON.
 
     Args:
-        out: output folder of the job, e.g. `out/prensa`.
+        out: output folder of the job, e.g. `out/prensa` or `s3://cubo/out/prensa`.
         as_: `pandas`, `polars` or `arrow`.
 
     Raises:

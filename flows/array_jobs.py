@@ -59,6 +59,11 @@ def score_share(job: Job, part: str) -> Share:
         Stopped: on request; the same command goes on.
     """
     number, parts = _numbers(part)
+    if job_layout(job).uri:
+        raise UsageError(
+            "--part: shares are put together in a folder that all machines see; give one with "
+            "--out, or leave --part out"
+        )
     if job.summaries.enabled:
         raise UsageError(
             "--part: summaries have one budget and one cache, so that they cannot be shared out; "

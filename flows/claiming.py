@@ -16,6 +16,7 @@ from nocturna.tasks.results.layout import new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.recovery import recover
 from nocturna.tasks.results.shard_records import ScoredShard
+from nocturna.tasks.results.shared import refuse_lost, when_lost
 from nocturna.tasks.run.describe import note_unrecorded
 from nocturna.tasks.run.frozen import job_layout
 from nocturna.telling import Watched, noted, told
@@ -65,15 +66,19 @@ def claimed(job: Job) -> Iterator[Claim]:
     with (
         told(job, run_id) as run,
         hold_lock(layout, run_id) as hold_as,
-        stop_on_signals(),
+        stop_on_signals() as control,
         noted(run),
     ):
+        when_lost(layout, control.request_stop)
         recover(layout)
         claim = Claim(run, hold_as)
         outside = _held.set(claim)
         try:
             go_on()
             yield claim
+        except Stopped:
+            refuse_lost(layout)
+            raise
         finally:
             _held.reset(outside)
             note_unrecorded(layout, run.run_id, why_unrecorded())

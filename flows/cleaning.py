@@ -57,7 +57,7 @@ def clean_up(layout: Layout, dry_run: bool) -> Cleaned:
 
 def clean_cache(out: Path, dry_run: bool) -> Cleaned:
     """Takes away what no job of an output folder wants to keep in the cache any longer."""
-    policies = [_policy(layout_of(out, p.name)) for p in out.iterdir() if (p / "runs").is_dir()]
+    policies = [_policy(layout_of(out, runs.parent.name)) for runs in out.glob("*/runs")]
     days = max((policy.cache_days for policy in policies), default=Retention().cache_days)
     cache = cache_folder()
     found = unused(cache, days)

@@ -24,7 +24,7 @@ from nocturna.tasks.visible import visible
 
 
 def published_file(
-    path: str, task: str, text: str, gold: str, names: Mapping[str, str], out: Path, seed: int
+    path: str, task: str, text: str, gold: str, names: Mapping[str, str], out: str, seed: int
 ) -> tuple[Evaluated, Judged, tuple[Judged, ...]]:
     """What is published of the labelled rows of a file, and how good that is; as `evaluate_file`.
 
@@ -52,7 +52,7 @@ def published_file(
     return found, there.rows, ()
 
 
-def corpus_of(out: Path, task: str) -> Corpus:
+def corpus_of(out: str, task: str) -> Corpus:
     """Published documents by their label, and how they were scored."""
     view = view_of(out)
     check_score(view, task)

@@ -15,5 +15,5 @@ def with_report(layout: Layout, summary: Summary) -> Summary:
         return replace(summary, report=str(leave_report(layout, summary.run_id)))
     except Exception as error:
         why = (str(error).strip() or type(error).__name__).splitlines()[0]
-        say(f"nocturna: {layout.root}: no report of this night, which is published: {why}")
+        say(f"nocturna: {layout.place}: no report of this night, which is published: {why}")
         return summary

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from types import FrameType
 from typing import Any
 
@@ -25,6 +24,7 @@ from nocturna.stamp import read_stamp
 from nocturna.tasks.errors import NocturnaError, RunLocked
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
+from nocturna.tasks.results.layout import home_of
 from nocturna.tasks.results.report import Summary
 from nocturna.tasks.run.frozen import job_layout
 from nocturna.telling import tell_aside
@@ -61,7 +61,7 @@ def serve_jobs(jobs: Sequence[Job], schedule: Schedule, rules: Rules, api: str |
         NocturnaError: the schedule cannot be kept.
     """
     names = [job.name for job in jobs]
-    folder = Path(jobs[0].output.dir).expanduser().absolute() / ".serve"
+    folder = home_of(jobs[0].output.dir) / ".serve"
     with files.clear_errors(folder):
         journal = Journal(folder / f"{names[0]}.log")
     now = datetime.now(UTC)

@@ -143,7 +143,7 @@ def _tell_success(run: Watched) -> None:
 
 
 def _tell(run: Watched, event: Event, outcome: str, cause: str | None) -> None:
-    out = shlex.quote(str(run.layout.root.parent))
+    out = shlex.quote(run.layout.out)
     ending = Ending(
         event=event,
         job=run.job.name,

@@ -1,7 +1,7 @@
 """A small stand-in for Google Cloud Storage on this machine: the part of its XML API that is used.
 
-Objects live in memory. As in the real service, `x-goog-if-generation-match: 0` puts an object only
-if there is none of that name.
+Objects live in memory. As in the real service, each write gives an object a new generation, and
+`x-goog-if-generation-match` puts one only if it is of that generation, 0 for none.
 """
 
 import hashlib
@@ -9,8 +9,10 @@ import json
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -27,8 +29,18 @@ class Store(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Request)
         self.objects: dict[str, bytes] = {}
+        self.written: dict[str, tuple[int, float]] = {}
         self.uploads: dict[str, dict[int, bytes]] = {}
         self.lock = threading.Lock()
+
+    def put(self, name: str, data: bytes) -> None:
+        """Stores an object under its next generation, and when."""
+        self.objects[name] = data
+        self.written[name] = (self.generation(name) + 1, time.time())
+
+    def generation(self, name: str) -> int:
+        """That of an object that is there or was; a new one goes on counting."""
+        return self.written.get(name, (0, 0.0))[0]
 
 
 class Request(BaseHTTPRequestHandler):
@@ -46,13 +58,13 @@ class Request(BaseHTTPRequestHandler):
             return
         wanted = self.headers.get("Range")
         if wanted is None:
-            self._answer(200, data)
+            self._answer(200, data, self._about(name))
             return
         first, _, last = wanted.removeprefix("bytes=").partition("-")
         start = int(first) if first else len(data) - int(last)
         stop = min(int(last) + 1, len(data)) if first and last else len(data)
         extra = {"Content-Range": f"bytes {start}-{stop - 1}/{len(data)}"}
-        self._answer(206, data[start:stop], extra)
+        self._answer(206, data[start:stop], extra | self._about(name))
 
     do_HEAD = do_GET
 
@@ -62,12 +74,12 @@ class Request(BaseHTTPRequestHandler):
         with self.server.lock:
             if "uploadId" in asked:
                 self.server.uploads[asked["uploadId"]][int(asked["partNumber"])] = data
-            elif self.headers.get("x-goog-if-generation-match") == "0" and self._there(name):
-                self._answer(412, _error("PreconditionFailed", "It is there already."))
+            elif not self._may_put(name):
+                self._answer(412, _error("PreconditionFailed", "It is of another generation."))
                 return
             else:
-                self.server.objects[name] = data
-        self._answer(200, b"", {"ETag": _etag(data)})
+                self.server.put(name, data)
+        self._answer(200, b"", {"ETag": _etag(data), **self._about(name)})
 
     def do_POST(self) -> None:
         name, asked = self._asked()
@@ -80,7 +92,7 @@ class Request(BaseHTTPRequestHandler):
                 self._answer(200, _xml("InitiateMultipartUploadResult", about))
                 return
             parts = self.server.uploads[asked["uploadId"]]
-            self.server.objects[name] = b"".join(parts[number] for number in sorted(parts))
+            self.server.put(name, b"".join(parts[number] for number in sorted(parts)))
         etag = f"<ETag>{_etag(self.server.objects[name])}</ETag>"
         self._answer(200, _xml("CompleteMultipartUploadResult", etag))
 
@@ -99,8 +111,18 @@ class Request(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length", 0)))
 
-    def _there(self, name: str) -> bool:
-        return name in self.server.objects
+    def _may_put(self, name: str) -> bool:
+        wanted = self.headers.get("x-goog-if-generation-match")
+        there = self.server.generation(name) if name in self.server.objects else 0
+        return wanted is None or int(wanted) == there
+
+    def _about(self, name: str) -> dict[str, str]:
+        """The headers that say which state of an object it is."""
+        generation, written = self.server.written.get(name, (1, 0.0))
+        return {
+            "x-goog-generation": str(generation),
+            "Last-Modified": formatdate(written, usegmt=True),
+        }
 
     def _list(self, bucket: str, asked: dict[str, str]) -> None:
         prefix, after = asked.get("prefix", ""), asked.get("start-after", "")
@@ -115,7 +137,7 @@ class Request(BaseHTTPRequestHandler):
                 continue
             found.append(
                 f"<Contents><Key>{escape(name)}</Key><Size>{len(data)}</Size>"
-                f"<LastModified>2026-11-24T00:00:00.000Z</LastModified>"
+                f"<LastModified>{_time(self.server.written[full][1])}</LastModified>"
                 f"<ETag>{_etag(data)}</ETag></Contents>"
             )
         self._answer(200, _xml("ListBucketResult", "".join([*found, *sorted(folders)])))
@@ -124,7 +146,7 @@ class Request(BaseHTTPRequestHandler):
         self.send_response(status)
         headers = {"Content-Length": str(len(data)), "Last-Modified": formatdate(usegmt=True)}
         if status < 300:
-            headers |= {"ETag": _etag(data), "x-goog-generation": "1"}
+            headers |= {"ETag": _etag(data)}
         for name, value in (headers | (extra or {})).items():
             self.send_header(name, value)
         self.end_headers()
@@ -151,6 +173,10 @@ def gcs_server() -> Iterator[dict[str, str]]:
 
 def _etag(data: bytes) -> str:
     return f'"{hashlib.md5(data).hexdigest()}"'
+
+
+def _time(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
 
 
 def _xml(name: str, content: str) -> bytes:

@@ -14,7 +14,7 @@ app = new_app()
 
 @app.command()
 def doctor(
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     hub: Annotated[
         bool, typer.Option("--hub", help="Ask the Hub whether it can be reached.")
     ] = False,
@@ -28,9 +28,10 @@ def doctor(
     """
     from nocturna.checkup import WRONG, check_machine
     from nocturna.console import person_console
+    from nocturna.tasks.results.layout import home_of, is_store
     from nocturna.terminal_tables import plain
 
-    found = check_machine(out, hub)
+    found = check_machine(home_of(out) if is_store(out) else Path(out), hub)
     if as_json:
         print(json.dumps({"findings": [asdict(one) for one in found]}, ensure_ascii=False))
     else:

@@ -49,11 +49,11 @@ def evaluate(
         typer.Option(help="Job file whose score `--task` is, in place of model and labels."),
     ] = None,
     published: Annotated[
-        Path | None,
+        str | None,
         typer.Option(
             metavar="OUT",
-            help="Output folder of a job, whose shares are corrected; without model, labels and "
-            "job, its published scores are what is evaluated.",
+            help="Output folder or URI of a job, whose shares are corrected; without model, labels "
+            "and job, its published scores are what is evaluated.",
         ),
     ] = None,
     against: Annotated[

@@ -13,19 +13,23 @@ if TYPE_CHECKING:
     from nocturna.tasks.job.job import Job
     from nocturna.tasks.results.report import Summary
 
-OutDir = Annotated[Path, typer.Option("--out", help="Folder of the output folders.")]
+OutDir = Annotated[str, typer.Option("--out", help="Folder or URI of the output folders.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead.")]
 
 
-def _there(out: Path) -> Path:
+def _there(out: str) -> str:
     """Says at once, before anything heavy is imported, that there is no such folder."""
-    if not out.is_dir():
+    if "://" not in out and not Path(out).is_dir():
         raise UsageError(f"{out}: nothing is published here; name the output folder of a job")
     return out
 
 
 Out = Annotated[
-    Path, typer.Argument(callback=_there, help="Output folder of a job, e.g. out/prensa.")
+    str,
+    typer.Argument(
+        callback=_there,
+        help="Output folder of a job, e.g. out/prensa or s3://cubo/out/prensa.",
+    ),
 ]
 At = Annotated[
     str | None,

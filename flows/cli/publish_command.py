@@ -27,7 +27,7 @@ def publish(
         str | None,
         typer.Option(help="Why a run that was refused is published; kept with the run."),
     ] = None,
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     as_json: AsJson = False,
 ) -> None:
     """Publish a run that was scored in parts; with --accept one that a quality gate refused.
@@ -53,19 +53,18 @@ def publish(
     show_summary(summary, as_json)
 
 
-def _found(run: str, out: Path) -> "tuple[Layout, str]":
+def _found(run: str, out: str) -> "tuple[Layout, str]":
     """The output folder of a run, and its id."""
-    from nocturna.tasks.results.layout import layout_of
+    from nocturna.tasks.results.layout import home_of, is_store, layout_of, out_and_job
     from nocturna.tasks.results.manifest import resumable_runs
 
-    if (Path(run) / "runs").is_dir():
-        home = Path(run).absolute()
-        layout = layout_of(home.parent, home.name)
+    if is_store(run) or (Path(run) / "runs").is_dir():
+        layout = layout_of(*out_and_job(run))
         waiting = resumable_runs(layout)
         if not waiting:
             raise UsageError(f"{run}: no run here waits for anything; `nocturna runs` lists them")
         return layout, waiting[0].run_id
-    layouts = [layout_of(out, folder.name) for folder in sorted(out.glob("*/"))]
+    layouts = [layout_of(out, folder.name) for folder in sorted(home_of(out).glob("[!.]*/"))]
     there = next((found for found in layouts if found.manifest(run).exists()), None)
     if there is None:
         raise UsageError(f"--out {out}: no run {run!r} here; `nocturna runs` lists them")

@@ -2,7 +2,6 @@
 
 import json
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,7 +14,10 @@ app = new_app()
 
 @app.command()
 def rollback(
-    job: Annotated[Path, typer.Argument(help="The job's output folder, such as out/prensa.")],
+    job: Annotated[
+        str,
+        typer.Argument(help="The job's output folder, such as out/prensa or s3://cubo/out/prensa."),
+    ],
     to: Annotated[
         int | None,
         typer.Option(min=0, help="Snapshot to show; 0: nothing. By default the one before."),
@@ -29,18 +31,21 @@ def rollback(
 
     Example: nocturna rollback out/prensa --to 41
     """
-    from nocturna.tasks.results.layout import layout_of, new_run_id
+    from nocturna.tasks.results.fetched_results import fetch_earlier
+    from nocturna.tasks.results.layout import layout_of, new_run_id, out_and_job
     from nocturna.tasks.results.lock import hold_lock
+    from nocturna.tasks.results.log_entries import committed
     from nocturna.tasks.results.recovery import recover
     from nocturna.tasks.results.rollback import earlier_snapshots, roll_back
     from nocturna.terminal import say_warnings
 
-    layout = layout_of(job.parent, job.name)
-    if not (layout.snapshots.is_dir() or layout.log.is_dir()):
+    layout = layout_of(*out_and_job(job))
+    if not layout.uri and not (layout.snapshots.is_dir() or layout.log.is_dir()):
         raise UsageError(f"{job}: no output folder of a job; name one, such as out/prensa")
     say_warnings()
     with hold_lock(layout, new_run_id()):
         recover(layout)
+        fetch_earlier(layout, committed(layout))
         if only_list:
             found = earlier_snapshots(layout)
             lines = [f"{s.number}  {s.published_at[:16]}  {s.rows:,} rows" for s in found]

@@ -33,15 +33,14 @@ JobName = Annotated[str | None, typer.Argument(metavar="[JOB]", help="Only this 
 
 
 @app.command("list")
-def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson = False) -> None:
+def list_command(job: JobName = None, out: OutDir = "out", as_json: AsJson = False) -> None:
     """List the runs; what `nocturna runs` does without another word.
 
     Example: nocturna runs list prensa
     """
     from nocturna.runs_list import in_order, print_runs
-    from nocturna.tasks.results.manifest import list_runs
 
-    found = in_order([run for layout in _layouts(out, job) for run in list_runs(layout)])
+    found = in_order([run for _, run in _runs(out, job)])
     if as_json:
         values = [{**asdict(entry.run), "since_published": entry.over} for entry in found]
         print(json.dumps(values, ensure_ascii=False, default=str))
@@ -52,7 +51,7 @@ def list_command(job: JobName = None, out: OutDir = Path("out"), as_json: AsJson
 @app.command("show")
 def show_command(
     run: Annotated[str, typer.Argument(help="A run's id, or a part of it that no other has.")],
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     as_json: AsJson = False,
 ) -> None:
     """Tell the whole story of one run, and how to go on.
@@ -73,7 +72,7 @@ def show_command(
 @app.command("clean")
 def clean_command(
     job: JobName = None,
-    out: OutDir = Path("out"),
+    out: OutDir = "out",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -82,18 +81,31 @@ def clean_command(
     Example: nocturna runs clean prensa --dry-run
     """
     from nocturna.cleaning import clean_cache, clean_up, print_cleaned
+    from nocturna.tasks.results.layout import home_of
 
-    found = [clean_up(layout, dry_run) for layout in _layouts(out, job)]
-    found += [] if job else [clean_cache(out, dry_run)]
+    found = [clean_up(layout, dry_run) for layout in _layouts(out, job, to_write=True)]
+    found += [] if job else [clean_cache(home_of(out), dry_run)]
     if as_json:
         print(json.dumps([asdict(entry) for entry in found], ensure_ascii=False, default=str))
     else:
         print_cleaned(found, dry_run)
 
 
-def _layouts(out: Path, job: str | None) -> list[Any]:
-    from nocturna.tasks.results.layout import layout_of
+def _layouts(place: str, job: str | None, to_write: bool = False) -> list[Any]:
+    """The output folders of jobs.
 
+    Args:
+        to_write: whether they are going to be changed, and not only read: of a store, those of
+            this machine alone.
+    """
+    from nocturna.tasks.results.layout import is_store, layout_of
+
+    if is_store(place):
+        from nocturna.tasks.results.fetched_results import fetch_results, jobs_in
+
+        own = [layout_of(place, name) for name in ([job] if job else jobs_in(place))]
+        return own if to_write else [fetch_results(str(layout.uri)) for layout in own] + own
+    out = Path(place)
     if not out.is_dir():
         raise UsageError(f"--out {out}: no such folder; runs are listed from an output folder")
     if job and not (out / job / "runs").is_dir():
@@ -102,16 +114,25 @@ def _layouts(out: Path, job: str | None) -> list[Any]:
     return [layout_of(out, name) for name in names]
 
 
-def _find(out: Path, run: str) -> tuple[Any, str]:
-    """The output folder and the id of the one run that is meant."""
-    from nocturna.tasks.results.manifest import list_runs
+def _runs(out: str, job: str | None = None) -> list[tuple[Any, Any]]:
+    """The runs of jobs, each once, with the output folder that says most of it.
 
-    found = [
-        (layout, entry.run_id)
-        for layout in _layouts(out, None)
-        for entry in list_runs(layout)
-        if run in entry.run_id
-    ]
+    A run that goes on, or was killed, is known to the machine that it is on; what has ended, to
+    the store.
+    """
+    from nocturna.tasks.results.manifest import RUNNING, list_runs
+
+    found: dict[str, tuple[Any, Any]] = {}
+    for layout in _layouts(out, job):
+        for run in list_runs(layout):
+            if run.run_id not in found or run.status == RUNNING:
+                found[run.run_id] = (layout, run)
+    return list(found.values())
+
+
+def _find(out: str, run: str) -> tuple[Any, str]:
+    """The output folder and the id of the one run that is meant."""
+    found = [(layout, entry.run_id) for layout, entry in _runs(out) if run in entry.run_id]
     exact = [(layout, run_id) for layout, run_id in found if run_id == run]
     if len(exact or found) > 1:
         ids = ", ".join(run_id for _, run_id in found[:3])

@@ -79,7 +79,9 @@ def score(
 
 def _note_night(job: Job, error: NocturnaError) -> None:
     """Lists and tells a night of a job file that ended before it began, where there are others."""
-    if job.notify or (Path(job.output.dir).expanduser() / job.name / "runs").is_dir():
+    from nocturna.tasks.results.layout import layout_of
+
+    if job.notify or layout_of(job.output.dir, job.name).runs.is_dir():
         from nocturna.telling import tell_unbegun
 
         tell_unbegun(job, error)

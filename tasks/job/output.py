@@ -2,11 +2,13 @@
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.job.base import Section, option
+from nocturna.tasks.job.base import Section, option, refuse_secrets
 from nocturna.tasks.results.sinks import output_options
+
+STORES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 
 
 class Own(Section):
@@ -14,7 +16,8 @@ class Own(Section):
 
     dir: str = Field(
         "out",
-        description="Folder that holds one output folder a job.",
+        description="Folder that holds one output folder a job, or URI of one: s3://, gs:// or "
+        "abfss://.",
         json_schema_extra=option("--out"),
     )
     keep_text: bool = Field(
@@ -37,6 +40,15 @@ class Own(Section):
         description="Rows that are carried over from a night with other columns: fill what they "
         "lack with nulls, or refuse to publish.",
     )
+
+    @field_validator("dir")
+    @classmethod
+    def _is_place(cls, place: str) -> str | None:
+        scheme, found, _ = place.partition("://")
+        if found and scheme not in STORES:
+            known = ", ".join(f"{name}://" for name in STORES)
+            raise ValueError(f"{scheme}:// is no place for results; give a folder or {known}")
+        return refuse_secrets(place)
 
 
 def _sinks() -> Any:

@@ -131,11 +131,11 @@ def _not_there(view: View, doc_id: str) -> str:
             view_of(view.layout.root, snapshot.number), doc_id
         ):
             return (
-                f"{view.layout.root}: no document {doc_id!r} in snapshot {view.number}; "
+                f"{view.layout.place}: no document {doc_id!r} in snapshot {view.number}; "
                 f"snapshot {snapshot.number} has it: --at {snapshot.number}"
             )
     return (
-        f"{view.layout.root}: no document {doc_id!r} in what is kept; `nocturna show` lists ids, "
+        f"{view.layout.place}: no document {doc_id!r} in what is kept; `nocturna show` lists ids, "
         "and `nocturna query` what is in quarantine"
     )
 

@@ -65,7 +65,7 @@ def draw(
                 "documents are needed to know anything of each"
             )
         if not strata:
-            raise UsageError(f"{view.layout.root}: no document has the score {chosen.name!r}")
+            raise UsageError(f"{view.layout.place}: no document has the score {chosen.name!r}")
         bands = max(stratum.band for stratum in strata)
         sizes = allocate([stratum.documents for stratum in strata], n)
         strata = [
@@ -189,13 +189,13 @@ def _source_texts(view: View, hashes: set[str]) -> Mapping[str, str]:
     except (ValidationError, NocturnaError) as error:
         why = error if isinstance(error, NocturnaError) else "the record of its run is not kept"
         raise UsageError(
-            f"{view.layout.root}: the texts are not kept and cannot be read from the source "
+            f"{view.layout.place}: the texts are not kept and cannot be read from the source "
             f"({why}); {way_out}"
         ) from None
     lost = len(hashes - found.keys())
     if lost:
         raise UsageError(
-            f"{view.layout.root}: {lost:,} of {len(hashes):,} documents are not in the source any "
+            f"{view.layout.place}: {lost:,} of {len(hashes):,} documents are not in the source any "
             f"more as they were scored; run the job again, or {way_out}"
         )
     return found

@@ -64,7 +64,7 @@ def of_score(layout: Layout, score: str | None) -> pa.Table:
     """
     table = history_table(layout)
     if not table.num_rows:
-        raise UsageError(f"{layout.root}: no night is on record here; `nocturna runs` lists runs")
+        raise UsageError(f"{layout.place}: no night is on record here; `nocturna runs` lists runs")
     names = table["score"].unique().to_pylist()
     if score is not None and score not in names:
         raise UsageError(f"--score {score}: no such score; there are {', '.join(names)}")

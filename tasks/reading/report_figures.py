@@ -79,7 +79,7 @@ def _manifest(view: View) -> Manifest:
     found = next((m for m in list_runs(view.layout) if m.run_id == view.run_id), None)
     if found is None:
         raise UsageError(
-            f"{view.layout.root}: the record of the run that published snapshot {view.number} is "
+            f"{view.layout.place}: the record of the run that published snapshot {view.number} is "
             "not kept, so there is no report of it; `nocturna runs` lists the runs"
         )
     return found

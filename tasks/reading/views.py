@@ -9,7 +9,8 @@ import pyarrow as pa
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.results import files
-from nocturna.tasks.results.layout import Layout, layout_of, number_of
+from nocturna.tasks.results.fetched_results import fetch_kept, fetch_results
+from nocturna.tasks.results.layout import Layout, is_store, layout_of, number_of, out_and_job
 from nocturna.tasks.results.log_entries import Snapshot, committed, find_snapshot, is_kept
 from nocturna.tasks.results.parts import schema_of
 
@@ -47,13 +48,13 @@ class View:
 
 
 def job_folder(out: str | Path) -> Layout:
-    """The output folder of a job.
+    """The output folder of a job; of one in an object store, what is fetched of it.
 
     Raises:
         UsageError: there is no such folder, or nothing of a job in it.
+        NocturnaError: the store refuses, or does not answer.
     """
-    folder = Path(out).expanduser().absolute()
-    layout = layout_of(folder.parent, folder.name)
+    layout = fetch_results(str(out)) if is_store(out) else layout_of(*out_and_job(out))
     if not (layout.results.exists() or layout.log.is_dir() or layout.runs.is_dir()):
         raise UsageError(f"{out}: nothing is published here; name the output folder of a job")
     return layout
@@ -65,7 +66,7 @@ def view_of(out: str | Path, at: At = None) -> View:
     It stays readable for at least 24 hours, whatever is published meanwhile.
 
     Args:
-        out: output folder of a job, e.g. `out/prensa`.
+        out: output folder of a job, e.g. `out/prensa` or `s3://cubo/out/prensa`.
         at: number of a snapshot, id of the run that published it, or a date or time in UTC: the
             last one published by the end of that day, or by that time.
 
@@ -87,13 +88,18 @@ def view_before(view: View) -> View:
     earlier = [s for s in kept_snapshots(view.layout) if s.number < (view.number or 0)]
     if not earlier:
         raise UsageError(
-            f"{view.layout.root}: no earlier snapshot is kept; this is the first night"
+            f"{view.layout.place}: no earlier snapshot is kept; this is the first night"
         )
     return _kept(view.layout, earlier[-1], earlier[-1].number)
 
 
 def kept_snapshots(layout: Layout) -> list[Snapshot]:
     """The snapshots whose rows can still be read, oldest first."""
+    fetch_kept(layout)
+    return _those_kept(layout)
+
+
+def _those_kept(layout: Layout) -> list[Snapshot]:
     return [s for s in committed(layout) if s.parts and is_kept(layout, s)]
 
 
@@ -112,7 +118,8 @@ def _now(layout: Layout, out: str | Path) -> View:
 
 def _kept(layout: Layout, snapshot: Snapshot, at: At) -> View:
     if not snapshot.parts:
-        raise UsageError(f"{layout.root}: nothing was published at {at}: it was all rolled back")
+        raise UsageError(f"{layout.place}: nothing was published at {at}: it was all rolled back")
+    fetch_kept(layout, snapshot)
     parts = tuple(part.path for part in snapshot.parts)
     if not all(map(files.is_file, parts)):
         raise UsageError(f"{_said(layout, snapshot)} is not kept any more; {_what_is(layout)}")
@@ -130,7 +137,7 @@ def _found(layout: Layout, at: At) -> Snapshot:
         found = _of_run(every, text)
     if not found:
         raise UsageError(
-            f"{layout.root}: no snapshot {text!r} (a number, a run id or a date); "
+            f"{layout.place}: no snapshot {text!r} (a number, a run id or a date); "
             f"{_what_is(layout)}"
         )
     return found[-1]
@@ -168,11 +175,11 @@ def _time(published_at: str) -> datetime:
 
 
 def _said(layout: Layout, snapshot: Snapshot) -> str:
-    return f"{layout.root}: snapshot {snapshot.number} of {snapshot.published_at[:16]}"
+    return f"{layout.place}: snapshot {snapshot.number} of {snapshot.published_at[:16]}"
 
 
 def _what_is(layout: Layout) -> str:
-    kept = kept_snapshots(layout)
+    kept = _those_kept(layout)
     if not kept:
         return "none is kept"
     listed = ", ".join(f"{s.number} ({s.published_at[:16]})" for s in reversed(kept[-_SHOWN:]))

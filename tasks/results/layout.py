@@ -13,8 +13,12 @@ out/<job>/
   staged/                            what the inputs of the corpus hold, without texts, so that
                                      an input that is the same need not be read again
   .lock                              held by the one run that writes
+
+Where `output.dir` is a URI, this folder is on each machine that runs the job, in the user's cache,
+and what is published is in the store too; `shared.py` says how.
 """
 
+import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -22,6 +26,7 @@ from pathlib import Path
 from secrets import token_hex
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.settings import cache_folder
 
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
@@ -31,9 +36,25 @@ _SNAPSHOT_ENDING = re.compile(r"(?<=-[0-9a-f]{8})(-\d{8})?\.parquet$")
 
 @dataclass(frozen=True)
 class Layout:
-    """The output folder of one job; nothing here touches the disk."""
+    """The output folder of one job; nothing here touches the disk.
+
+    Attributes:
+        root: the folder on this machine.
+        uri: where the job's results are in an object store, if they are published in one.
+    """
 
     root: Path
+    uri: str | None = None
+
+    @property
+    def place(self) -> str:
+        """Where the results are, as a person names it."""
+        return self.uri or str(self.root)
+
+    @property
+    def out(self) -> str:
+        """The `output.dir` that it is in."""
+        return self.place.rpartition("/")[0]
 
     @property
     def job_name(self) -> str:
@@ -112,8 +133,44 @@ class Layout:
 
 
 def layout_of(out_dir: str | Path, job_name: str) -> Layout:
-    """The output folder of a job: `<out_dir>/<job_name>`, as an absolute path."""
-    return Layout(Path(out_dir).expanduser().absolute() / job_name)
+    """The output folder of a job: `<out_dir>/<job_name>`, as an absolute path.
+
+    Args:
+        out_dir: folder, or URI in an object store.
+    """
+    uri = f"{str(out_dir).rstrip('/')}/{job_name}" if is_store(out_dir) else None
+    return Layout(home_of(out_dir) / job_name, uri)
+
+
+def out_and_job(place: str | Path) -> tuple[str, str]:
+    """The `output.dir` and the name of the job whose output folder or URI is named.
+
+    >>> out_and_job("s3://cubo/out/prensa/")
+    ('s3://cubo/out', 'prensa')
+
+    Raises:
+        UsageError: a URI that names no folder in a bucket.
+    """
+    if not is_store(place):
+        folder = Path(place).expanduser().absolute()
+        return str(folder.parent), folder.name
+    out, _, job = str(place).rstrip("/").rpartition("/")
+    if out.endswith("/") or not job:
+        raise UsageError(f"{place}: name the output folder of a job, such as s3://cubo/out/prensa")
+    return out, job
+
+
+def home_of(out_dir: str | Path) -> Path:
+    """The folder on this machine that holds the output folders of an `output.dir`."""
+    if not is_store(out_dir):
+        return Path(out_dir).expanduser().absolute()
+    name = hashlib.sha256(str(out_dir).rstrip("/").encode()).hexdigest()[:16]
+    return cache_folder().absolute() / "stores" / name
+
+
+def is_store(place: str | Path) -> bool:
+    """Whether results are in an object store there, and not in a folder."""
+    return "://" in str(place)
 
 
 def new_run_id(now: datetime | None = None) -> str:

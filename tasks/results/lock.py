@@ -1,4 +1,8 @@
-"""One writer at a time, by a lock that the system frees when its holder dies."""
+"""One writer at a time, by a lock that the system frees when its holder dies.
+
+Where results are in an object store, the lock is of the folder on this machine, and its holder
+holds the store's lease too.
+"""
 
 import fcntl
 import os
@@ -13,6 +17,7 @@ from nocturna.tasks.errors import RunLocked
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import Bad, set_aside
 from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.shared import sharing
 from nocturna.tasks.results.stored import as_record, made_of, parsed
 
 
@@ -34,7 +39,7 @@ def hold_lock(layout: Layout, run_id: str) -> Iterator[Callable[[str], None]]:
 
     Raises:
         RunLocked: if another run holds it; the message says which one and since when.
-        NocturnaError: if the folder cannot be written.
+        NocturnaError: if the folder cannot be written, or the store does not answer.
     """
     with files.clear_errors(layout.root):
         files.make_folder(layout.root)
@@ -43,13 +48,19 @@ def hold_lock(layout: Layout, run_id: str) -> Iterator[Callable[[str], None]]:
         handle = os.open(layout.lock, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     try:
         if not _taken(handle):
-            raise RunLocked(f"{layout.root}: {_held_by(_read(handle))}")
+            raise RunLocked(f"{layout.place}: {_held_by(_read(handle))}")
         now = datetime.now(UTC).isoformat(timespec="seconds")
         holder = Holder(os.getpid(), socket.gethostname(), run_id, now)
         with files.clear_errors(layout.root):
             _write(handle, holder)
+
+        def hold_as(other: str) -> None:
+            _write(handle, replace(holder, run_id=other))
+            lease_as(other)
+
         try:
-            yield lambda other: _write(handle, replace(holder, run_id=other))
+            with sharing(layout, run_id) as lease_as:
+                yield hold_as
         finally:
             os.ftruncate(handle, 0)
     finally:

@@ -6,8 +6,9 @@ from typing import Any
 
 from nocturna.tasks.results import files
 from nocturna.tasks.results.identity import Identity, identity_from
-from nocturna.tasks.results.layout import Layout, number_of
+from nocturna.tasks.results.layout import Layout, bare_name, number_of
 from nocturna.tasks.results.shard_records import PartFile
+from nocturna.tasks.results.store_index import PARTS, parts_in_store
 from nocturna.tasks.results.stored import Stored, as_record, read_record
 
 
@@ -24,6 +25,7 @@ class Snapshot:
         back_to: number of the earlier snapshot that it shows again, if it was a rollback; 0 where
             nothing is published since.
         identity: what it was made from; None where its entry does not say.
+        token: of the lease under which it was published, in an object store.
     """
 
     number: int
@@ -33,6 +35,7 @@ class Snapshot:
     note: str | None = None
     back_to: int | None = None
     identity: Identity | None = None
+    token: int | None = None
 
     @property
     def rows(self) -> int:
@@ -53,8 +56,17 @@ def current_snapshot(layout: Layout) -> Snapshot | None:
 
 
 def is_kept(layout: Layout, snapshot: Snapshot) -> bool:
-    """Whether the folder of a snapshot is there; one of no parts needs none."""
-    return not snapshot.parts or files.is_folder(layout.snapshot(snapshot.number))
+    """Whether the parts of a snapshot are there, or in the store; one of no parts needs none."""
+    here = not snapshot.parts or files.is_folder(layout.snapshot(snapshot.number))
+    return here or is_stored(layout, snapshot)
+
+
+def is_stored(layout: Layout, snapshot: Snapshot) -> bool:
+    """Whether the parts of a snapshot are all in the job's store, if it has one."""
+    if layout.uri is None:
+        return False
+    stored = parts_in_store(layout)
+    return all(stored.get(bare_name(part.name)) == part.bytes for part in snapshot.parts)
 
 
 def committed_snapshot(layout: Layout, run_id: str) -> Snapshot | None:
@@ -135,7 +147,14 @@ def _stored(layout: Layout, number: int, path: Path) -> Stored[Snapshot] | None:
     parts = tuple(PartFile(folder / p.name, p.rows, p.bytes, p.sha256) for p in entry.parts)
     identity = identity_from(entry.identity)
     snapshot = Snapshot(
-        number, entry.run_id, entry.published_at, parts, entry.note, entry.back_to, identity
+        number,
+        entry.run_id,
+        entry.published_at,
+        parts,
+        entry.note,
+        entry.back_to,
+        identity,
+        entry.token,
     )
     return Stored(snapshot, found.problem, found.newer)
 
@@ -158,6 +177,7 @@ class _Entry:
     note: str | None = None
     back_to: int | None = None
     identity: Any = None
+    token: int | None = None
 
 
 def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
@@ -169,8 +189,15 @@ def _entry_values(snapshot: Snapshot) -> dict[str, Any]:
         "note": snapshot.note,
         "back_to": snapshot.back_to,
         "identity": asdict(snapshot.identity) if snapshot.identity else None,
+        **({"token": snapshot.token} if snapshot.token else {}),
         "parts": [
-            {"name": p.name, "rows": p.rows, "bytes": p.bytes, "sha256": p.sha256}
+            {
+                "name": p.name,
+                "rows": p.rows,
+                "bytes": p.bytes,
+                "sha256": p.sha256,
+                **({"path": f"{PARTS}{bare_name(p.name)}"} if snapshot.token else {}),
+            }
             for p in snapshot.parts
         ],
     }

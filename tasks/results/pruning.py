@@ -18,6 +18,7 @@ from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.log_entries import committed, current_snapshot, is_kept
 from nocturna.tasks.results.manifest import PUBLISHED, SKIPPED, Manifest, list_runs
 from nocturna.tasks.results.recovery import discard_work, remove_snapshot
+from nocturna.tasks.results.shared import dismiss
 from nocturna.tasks.results.sinks import followers
 from nocturna.tasks.results.sql import connect, literal
 
@@ -156,6 +157,7 @@ def _old_entries(layout: Layout, leaving: list[int], gone: list[str]) -> Iterato
 
 
 def _remove(layout: Layout, item: Surplus) -> None:
+    dismiss(layout, item.kind, item.name)
     if item.kind == "snapshot":
         remove_snapshot(layout, int(item.name))
     elif item.kind == "work":

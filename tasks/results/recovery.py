@@ -161,6 +161,8 @@ def _strange(folder: Path, number: int) -> list[Path]:
 def remove_snapshot(layout: Layout, number: int) -> None:
     """Removes the parts of a snapshot, so that none of them is left without the others."""
     folder = layout.snapshot(number)
+    if not files.is_folder(folder):
+        return  # in a store, and never fetched here
     leaving = folder.with_suffix(".tmp")
     _keep_strange(layout, _strange(folder, number))
     files.rename(folder, leaving)

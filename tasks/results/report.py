@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.results.layout import Layout
@@ -85,8 +84,8 @@ def summarise(
         new_shares=_shares(metrics) if carried and metrics["ok"] else {},
         errors=whole.get("errors", {}),
         asked={name: n for name, score in manifest.scores.items() if (n := score.get("asked"))},
-        results=str(layout.results),
-        reading=reading_lines(layout.results),
+        results=layout.uri or str(layout.results),
+        reading=reading_lines(layout),
         quarantine=str(layout.quarantine(manifest.run_id)) if quarantined else None,
         reason=manifest.reason,
         timings=manifest.timings,
@@ -100,8 +99,17 @@ def _shares(metrics: dict[str, Any]) -> dict[str, dict[str, float]]:
     return {name: f["shares"] for name, f in scores.items() if f.get("shares") and f["documents"]}
 
 
-def reading_lines(results: Path) -> dict[str, str]:
-    """One line of Python each that reads the results with pandas and with DuckDB."""
+def reading_lines(layout: Layout) -> dict[str, str]:
+    """One line of Python each that reads the results, by library."""
+    if layout.uri:
+        rows = f"nocturna.read_results({layout.uri!r}"
+        arrow = f"{rows}, as_='arrow')"
+        return {
+            "pandas": f"{rows})",
+            "polars": f"{rows}, as_='polars')",
+            "duckdb": f"duckdb.from_arrow({arrow})",
+        }
+    results = layout.results
     glob = str(results / "*.parquet").replace("'", "''")
     sql = f"FROM '{glob}'"
     return {

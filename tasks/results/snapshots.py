@@ -4,7 +4,8 @@ The order is what makes it safe: the parts are complete and durable, and the log
 under a temporary name, before the snapshot folder gets its own; the link moves after that. The
 folder's name is the commit point: a snapshot that has it is published, even if the process dies at
 once; one that has not never was. The log says which run published it, and can be lost: `recover`
-writes it anew from the folder.
+writes it anew from the folder. Where results are in an object store, the entry there is the commit
+point, just before that of the folder (see `shared.py`).
 """
 
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from nocturna.tasks.results.log_entries import (
 from nocturna.tasks.results.parts import is_sound, is_whole, schema_of, write_part
 from nocturna.tasks.results.schema import same_columns
 from nocturna.tasks.results.shard_records import PartFile
+from nocturna.tasks.results.shared import next_number, put_snapshot, token_of
 
 __all__ = ["Snapshot", "commit", "committed_snapshot", "current_snapshot", "flip", "publish"]
 
@@ -80,7 +82,7 @@ def commit(
 
     Without parts, nothing is published from then on: `results` is gone, as before the first run.
     """
-    number = last_number(layout) + 1
+    number = next_number(layout) if layout.uri else last_number(layout) + 1
     snapshot = Snapshot(
         number=number,
         run_id=run_id,
@@ -89,9 +91,12 @@ def commit(
         note=note,
         back_to=back_to,
         identity=identity,
+        token=token_of(layout),
     )
     building = _build_folder(layout, number, parts)
     waiting = prepare_entry(layout, snapshot)
+    if layout.uri:
+        put_snapshot(layout, snapshot, building, waiting)
     try:
         files.rename(building, layout.snapshot(number))
     except OSError as error:

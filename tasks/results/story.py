@@ -94,7 +94,7 @@ def _ways_on(
     if run.status == REFUSED and failed and not any(check.hard for check in failed):
         ways.append(
             f"look at the rows in {layout.work(run.run_id)}, then publish them all the same: "
-            f"nocturna publish {run.run_id} --accept REASON --out {layout.root.parent}"
+            f"nocturna publish {run.run_id} --accept REASON --out {layout.out}"
         )
     if run.status == REFUSED:
         ways.append("or mend the source, or raise the limit, and run the same command again")

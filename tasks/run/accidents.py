@@ -94,7 +94,7 @@ def refuse_accidents(
     if refused:
         what = "; ".join(a.what for a in refused)
         ways = "; ".join(dict.fromkeys(a.advice for a in refused))
-        raise UsageError(f"{layout.root}: {what}; {ways}")
+        raise UsageError(f"{layout.place}: {what}; {ways}")
     return found
 
 

@@ -12,7 +12,7 @@ from nocturna.tasks.enrichment.summary_records import SUMMARY_SCHEMA
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
-from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.layout import Layout, home_of
 from nocturna.tasks.run.documents import Documents
 from nocturna.tasks.run.frozen import SUMMARY
 
@@ -34,7 +34,7 @@ class Summarised:
 
 def state_folder(job: Job) -> Path:
     """Where answers that were paid for are kept, for all jobs with one output folder."""
-    return Path(job.output.dir).expanduser().absolute() / ".summaries"
+    return home_of(job.output.dir) / ".summaries"
 
 
 def key_of(job: Job) -> KeyProvider:

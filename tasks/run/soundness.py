@@ -22,6 +22,7 @@ from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.job.job import Job, Source
 from nocturna.tasks.results.layout import Layout, layout_of
+from nocturna.tasks.results.object_store import check_client
 from nocturna.tasks.results.sinks import asked_for
 from nocturna.tasks.run.runners import runner_of
 
@@ -74,6 +75,8 @@ def check_settings(job: Job, *, rehearsal: bool = False) -> None:
         UsageError: naming the key.
     """
     layout = layout_of(job.output.dir, job.name)
+    if layout.uri:
+        check_client()
     _check_folder(layout)
     for sink in asked_for(job.output).values():
         sink.check(job.output, layout)

@@ -30,7 +30,7 @@ def test_the_two_lines_read_the_results(tmp_path):
 
 
 def test_the_lines_are_plain_to_read(layout):
-    lines = reading_lines(layout.results)
+    lines = reading_lines(layout)
     assert lines["pandas"] == f"pd.read_parquet('{layout.results}')"
     assert lines["duckdb"] == f"duckdb.sql(\"FROM '{layout.results}/*.parquet'\")"
 

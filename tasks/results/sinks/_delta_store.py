@@ -5,7 +5,6 @@ environment, and no further driver.
 """
 
 import os
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -19,15 +18,10 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.parts import is_whole
 from nocturna.tasks.results.shard_records import PartFile
+from nocturna.tasks.results.store_errors import explained, last_line
 
 OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"}
 """A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""
-
-_COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")
-_STATUS = re.compile(r"\b([45]\d\d) [A-Z]")
-_PASSING = {"408", "429"}
-_NO_CREDENTIALS = ("loading credentials", "token request", "AccessKeyId", "SecretAccessKey")
-_NO_HTTP = "URL scheme is not allowed"
 
 
 def table_uri(table: str) -> str:
@@ -122,36 +116,8 @@ def store_errors(uri: str) -> Iterator[None]:
         yield
     except OSError as error:
         if local_path(uri) is None:
-            raise _explained(uri, str(error)) from None
-        reason = error.strerror or _last_line(error)
+            raise explained(uri, str(error)) from None
+        reason = error.strerror or last_line(error)
         raise NocturnaError(f"{shown(uri)}: the table cannot be written: {reason}") from None
     except DeltaError as error:
-        raise NocturnaError(
-            f"{shown(uri)}: the table cannot be used: {_last_line(error)}"
-        ) from None
-
-
-def _explained(where: str, text: str) -> NocturnaError:
-    status = _STATUS.search(text)
-    code, message = _element(text, "Code"), _element(text, "Message")
-    reason = f"{code}: {message}" if code and message else _last_line(text)
-    if _NO_HTTP in text:
-        return UsageError(f"{where}: plain HTTP needs AWS_ALLOW_HTTP=true in the environment")
-    if any(words in text for words in _NO_CREDENTIALS):
-        reason = f"no credentials that it takes ({reason})"
-    elif status is None or status[1] >= "500" or status[1] in _PASSING:
-        return Transient(f"{where}: the store does not answer: {reason}")
-    return NocturnaError(
-        f"{where}: the store refuses: {reason}; check that the bucket exists and that the "
-        "environment holds the credentials for it"
-    )
-
-
-def _element(text: str, name: str) -> str | None:
-    found = re.search(rf"<{name}>([^<]*)</{name}>", text)
-    return found[1].strip().rstrip(".") if found else None
-
-
-def _last_line(error: object) -> str:
-    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines()]
-    return next((line.rstrip(".") for line in reversed(lines) if line), "no reason given")
+        raise NocturnaError(f"{shown(uri)}: the table cannot be used: {last_line(error)}") from None

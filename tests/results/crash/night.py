@@ -22,7 +22,7 @@ from nocturna.tasks.run import pieces
 TOPICS = ("política", "ciencia")
 
 
-def job_of(out: Path, corpus: Path, shard_size: int = 4) -> Job:
+def job_of(out: Path | str, corpus: Path, shard_size: int = 4) -> Job:
     return Job(
         name="prensa",
         source=Source(path=str(corpus), id="id"),

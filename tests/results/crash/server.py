@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import tempfile
+import threading
 import time
 from importlib import import_module
 from pathlib import Path
@@ -20,9 +21,14 @@ from nocturna.tasks.inference.planned import plan_inference
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.results import files
+from nocturna.tasks.results.lease import NAME
+from nocturna.tasks.results.object_store import ObjectStore
 from tests.results.crash.night import count_texts, job_of, models, run_night, write_corpus
 
-OPERATIONS = ("fsync", "rename", "link", "symlink", "unlink")
+OPERATIONS = {
+    files: ("fsync", "rename", "link", "symlink", "unlink"),
+    ObjectStore: ("put", "put_new", "put_over", "put_file", "delete"),
+}
 
 
 def main() -> None:
@@ -100,35 +106,41 @@ def _night(order: dict[str, Any]) -> None:
         with Path(order["scored"]).open("a", encoding="utf-8") as scored:
             scored.write(f"{texts}\n")
 
+    os.environ |= order.get("environment") or {}
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     count_texts(note)
     report: dict[str, Any] = {"operations": [], "run_id": None, "error": None}
     _watch(report["operations"], order.get("kill_at"), order.get("when"))
     try:
-        job = job_of(Path(order["out"]), Path(order["corpus"]))
+        job = job_of(order["out"], Path(order["corpus"]))
         report["run_id"] = run_night(job)
     except Exception as error:
         report["error"] = f"{type(error).__name__}: {error}"
     report["modules"] = sorted(sys.modules)
-    Path(order["report"]).write_text(json.dumps(report), encoding="utf-8")
+    building = Path(order["report"]).with_suffix(".building")  # a kill may come here too
+    building.write_text(json.dumps(report), encoding="utf-8")
+    building.replace(order["report"])
     os._exit(1 if report["error"] else 0)
 
 
 def _watch(seen: list[str], kill_at: int | None, when: str | None) -> None:
-    """Counts file operations from 0 and kills the process before or after the one asked for."""
-    for name in OPERATIONS:
-        real = getattr(files, name)
+    """Counts operations on files and objects from 0 and kills the process before or after one."""
+    for home, name in ((home, name) for home, names in OPERATIONS.items() for name in names):
+        real = getattr(home, name)
 
-        def watched(*paths: Any, name: str = name, real: Any = real) -> None:
+        def watched(*given: Any, home: Any = home, name: str = name, real: Any = real) -> Any:
+            if threading.current_thread().name == NAME:
+                return real(*given)  # the lease beats when it will
             number = len(seen)
-            seen.append(f"{name} {paths[-1]}")
+            seen.append(f"{name} {given[1 if home is ObjectStore else -1]}")
             if number == kill_at and when == "before":
                 os.kill(os.getpid(), signal.SIGKILL)
-            real(*paths)
+            answer = real(*given)
             if number == kill_at and when == "after":
                 os.kill(os.getpid(), signal.SIGKILL)
+            return answer
 
-        setattr(files, name, watched)
+        setattr(home, name, watched)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import pandas as pd
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.log_entries import current_snapshot, logged_numbers
 from tests.results.crash.night import models, write_corpus
-from tests.results.readers import READERS
+from tests.results.readers import READERS, Rows
 
 SHARD = 4
 """Documents a shard: what a kill may cost."""
@@ -91,20 +91,21 @@ class Server:
 
     def run(
         self,
-        out: Path,
+        out: Path | str,
         corpus: Path,
         kill_at: int | None = None,
         when: str = "",
         kill_after: float | None = None,
+        **environment: str,
     ) -> Attempt:
-        """Runs a night, killed if so asked: `before` or `after` its `kill_at`-th file operation,
-        or after so many seconds.
+        """Runs a night, killed if so asked: `before` or `after` its `kill_at`-th operation on a
+        file or an object, or after so many seconds.
         """
         report, scored = self._folder / "report.json", self._folder / "scored.txt"
         report.unlink(missing_ok=True)
         scored.write_text("")
         order = {"out": str(out), "corpus": str(corpus), "kill_at": kill_at, "when": when}
-        order["kill_after"] = kill_after
+        order |= {"kill_after": kill_after, "environment": environment}
         order |= {"report": str(report), "scored": str(scored)}
         assert self._process.stdin and self._process.stdout
         print(json.dumps(order), file=self._process.stdin, flush=True)
@@ -210,6 +211,11 @@ def _whole(layout: Layout, read: Any, case: Case) -> bool:
         seen = read(layout.results)
     except Exception:
         return False
+    return is_one_night(seen, case)
+
+
+def is_one_night(seen: Rows, case: Any) -> bool:
+    """Whether what a reader saw is the last snapshot or the new one, whole."""
     nights = set(case.before["run_id"])
     new = set(seen.values()) - nights
     views = [_view(case.before, nights), _view(case.oracle, nights)]
