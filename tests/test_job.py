@@ -48,7 +48,6 @@ def topic(**options) -> dict:
             ["scores.topic.template", "exactly one {}"],
         ),
         (topic(labels=["a", "b"], kind="nli", model="bundled"), ["scores.topic", "an NLI model"]),
-        (topic(labels=["a"], multi_label=True), ["scores.topic", "multi_label"]),
         (topic(labels=["a", "b"], shortlist=1), ["scores.topic", "shortlist", "kind: nli"]),
         (
             topic(labels=["a"], model="m", kind="embedding", shortlist=1),

@@ -15,7 +15,7 @@ BUNDLED = "bundled"
 BUNDLED_FOLDER = Path(__file__).parents[2] / "data" / "models"
 BUNDLED_MODELS = {
     "sentiment": BUNDLED_FOLDER / "sentiment-es-en",
-    "encoder": BUNDLED_FOLDER / "encoder-es-en",
+    "encoder": BUNDLED_FOLDER / "encoder-es-en-pt-fr",
 }
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoken", "tekken.json")

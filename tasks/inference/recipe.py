@@ -53,6 +53,9 @@ class Recipe:
         projections: what follows the pooling, in order.
         window: most tokens the encoder was made for; None where the folder does not say.
         temperature: softmax temperature for cosine similarities.
+        alone: the cosine at which a label is as likely right as wrong, and the spread of the
+            sigmoid around it; None where the folder does not say.
+        templates: sentences with {} for a label, by language, that the encoder compares best with.
         lower: whether texts are put in lower case.
         prompt: what is read before every text.
         prompts: names of the prompts that the folder has and does not use unless asked.
@@ -63,6 +66,8 @@ class Recipe:
     projections: tuple[Projection, ...]
     window: int | None
     temperature: float
+    alone: tuple[float, float] | None
+    templates: dict[str, str]
     lower: bool
     prompt: str
     prompts: tuple[str, ...]
@@ -118,10 +123,17 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
         ),
         window=settings.get("max_seq_length"),
         temperature=float(general.get("similarity_temperature", DEFAULT_TEMPERATURE)),
+        alone=_alone(general),
+        templates=dict(general.get("similarity_templates") or {}),
         lower=bool(settings.get("do_lower_case", False)),
         prompt=prompt,
         prompts=others,
     )
+
+
+def _alone(general: dict[str, Any]) -> tuple[float, float] | None:
+    told = (general.get("similarity_midpoint"), general.get("similarity_spread"))
+    return None if None in told else (float(told[0]), float(told[1]))  # type: ignore[arg-type]
 
 
 def _transformer_settings(home: Path, ref: ModelRef) -> dict[str, Any]:

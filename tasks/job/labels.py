@@ -134,9 +134,9 @@ class LabelOptions(ModelOptions):
     )
     template: Annotated[str | tuple[str, ...] | None, AfterValidator(_templates)] = Field(
         None,
-        description="Hypothesis with {} for the label; without a value, the label itself or, for "
-        "an NLI model, by the job's language. In a job file also several, whose scores are "
-        "averaged.",
+        description="Hypothesis with {} for the label; without a value, by the job's language for "
+        "an NLI model and where an encoder has one of its own, else the label itself. In a job "
+        "file also several, whose scores are averaged.",
         json_schema_extra=option("--template", score="topic"),
     )
 

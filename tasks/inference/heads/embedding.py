@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.models import BUNDLED, Resolve
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
@@ -27,7 +28,11 @@ class Options(LabelOptions):
     temperature: float | None = Field(
         None, gt=0, description="Softmax temperature; the model's own if none."
     )
-
+    multi_label: bool = Field(
+        False,
+        description="Score each label by itself, by an encoder whose folder says from which "
+        "cosine on a label is likelier right than wrong, as the bundled one's does.",
+    )
     prompt: str | None = Field(
         None,
         description="What the encoder is given before every text: the name of one of its own "
@@ -40,11 +45,6 @@ class Options(LabelOptions):
     @model_validator(mode="before")
     @classmethod
     def _is_no_nli(cls, values: Any) -> Any:
-        if isinstance(values, dict) and values.get("multi_label"):
-            raise ValueError(
-                "multi_label needs an NLI model, named with `model` (kind: nli): similarities are "
-                "no probabilities"
-            )
         if isinstance(values, dict) and values.get("shortlist") is not None:
             raise ValueError(
                 "shortlist needs an NLI model, named with `model` (kind: nli): an encoder reads a "
@@ -54,7 +54,10 @@ class Options(LabelOptions):
 
     @model_validator(mode="after")
     def _is_a_choice(self) -> Self:
-        several(self.names)
+        if not self.multi_label:
+            several(self.names)
+        elif self.temperature is not None:
+            raise ValueError("temperature is for scores that are shares of one whole; leave it out")
         return self
 
 
@@ -67,7 +70,8 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
     """Pins the encoder and reads its own recipe.
 
     Raises:
-        UsageError: the model does not exist or is made of parts that are not known.
+        UsageError: the model does not exist, is made of parts that are not known, or does not say
+            what a cosine is worth by itself.
         Transient: the Hub does not answer.
     """
     model = resolve(options.model, options.revision, "encoder")
@@ -75,16 +79,28 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
     prompts = {key: prompt for key, prompt in said.items() if prompt is not None}
     for prompt in prompts.values():
         read_recipe(model, prompt)
+    recipe = read_recipe(model)
+    worth: dict[str, Any] = {"temperature": options.temperature or recipe.temperature}
+    if options.multi_label:
+        if recipe.alone is None:
+            raise UsageError(
+                f"scores.{name}.multi_label: model {model.name} does not say from which cosine on "
+                "a label is likelier right than wrong (similarity_midpoint and similarity_spread "
+                "in config_sentence_transformers.json); use the bundled one or an NLI model (kind: "
+                "nli)"
+            )
+        worth = dict(zip(("midpoint", "spread"), recipe.alone, strict=True))
     return ScorePlan(
         name=name,
         kind=options.kind,
         models={"model": model},
         labels=options.names,
         settings={
-            **options.sentences("{}"),
-            "temperature": options.temperature or read_recipe(model).temperature,
+            **options.sentences(recipe.templates.get(language, "{}")),
+            **worth,
             **prompts,
         },
+        sums_to_one=not options.multi_label,
         gives="choices" if options.labels_column else "labels",
         choices=options.labels_column,
     )
@@ -107,11 +123,15 @@ def readers(plan: ScorePlan) -> list[Reader]:
 
 
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
-    """Softmax over the labels of the cosine similarity divided by a temperature."""
+    """Softmax over the labels of the cosine similarity divided by a temperature.
+
+    With `multi_label` the sigmoid of its distance from the encoder's own midpoint.
+    """
     import numpy as np
 
     from nocturna.tasks.inference.choices import spread_choices
     from nocturna.tasks.inference.encoder import load_encoder
+    from nocturna.tasks.inference.probabilities import sigmoid
     from nocturna.tasks.inference.similarity import similarities
     from nocturna.tasks.inference.windows import aggregate
 
@@ -120,8 +140,14 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     worded = word_labels(plan.settings, labels)
     cosines, read = similarities(model, texts, worded.sentences, long, run, of_labels)
     at = worded.of_labels(asked.rows(len(labels), read.windows.document))
-    logits = cosines[np.arange(len(at))[:, None, None, None], at] / plan.settings["temperature"]
-    scores = worded.joined(softmax_of(logits, at), at, shares=True)
+    found = cosines[np.arange(len(at))[:, None, None, None], at]
+    if plan.sums_to_one:
+        scores = worded.joined(
+            softmax_of(found / plan.settings["temperature"], at), at, shares=True
+        )
+    else:
+        alone = sigmoid((found - plan.settings["midpoint"]) / plan.settings["spread"])
+        scores = worded.joined(alone, at, shares=False)
     joined = asked.emptied(aggregate(scores, read.windows, long.aggregate))
     return HeadScores(joined, read.n_tokens, read.windows.counts, read.windows.truncated)
 

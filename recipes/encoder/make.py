@@ -1,0 +1,153 @@
+"""Makes the bundled model: python -m recipes.encoder.make --data ../shared/data --out data/models
+
+From the public data sets and packages to the folder that ships, in one run, seeded. `--cache` keeps
+the texts with their translations and what the teachers said of them for the next run.
+"""
+
+import argparse
+import logging
+import pickle
+import random
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from transformers import BertModel, PreTrainedTokenizerFast
+
+from nocturna.tasks.errors import NocturnaError
+from recipes.bundled.shipping import describe_sentence_transformer, save_model
+from recipes.encoder.calibrate import calibrate
+from recipes.encoder.curriculum import (
+    TAUGHT,
+    Lessons,
+    frequent_words,
+    make_lessons,
+    make_opinions,
+)
+from recipes.encoder.data import LANGUAGES, Sources, read_sources
+from recipes.encoder.e5 import (
+    PROMPT,
+    cut_vocabulary,
+    keep_words,
+    network_of,
+    read_packed,
+    tokenizer_of,
+)
+from recipes.encoder.student import Opinion, encode, read, teach
+from recipes.encoder.teachers import embedder, minilm, rotation
+
+logger = logging.getLogger(__name__)
+
+FOLDER = "encoder-es-en-pt-fr"
+LAYERS = (0, 2, 4, 6, 8, 10)
+PIECES, SHIPPED_PIECES = 40_000, 26_000
+SEED = 11
+SENTENCES, ARTICLES = 40_000, 11_200
+
+
+def make(data: Path, out: Path, cache: Path) -> None:
+    """From the data to the folder that ships.
+
+    Args:
+        data: folder of the data sets.
+        out: where the model's folder goes.
+        cache: where the texts, their translations and the teachers' vectors are kept.
+
+    Raises:
+        UsageError: a file, a package or a program is missing.
+    """
+    sources = _kept_sources(data, cache / "sources.pickle")
+    packed = read_packed()
+    texts = _vocabulary_texts(sources)
+    rows = cut_vocabulary(packed.pieces, texts, PIECES)
+    pieces = [packed.pieces[row] for row in rows]
+    tokenizer = tokenizer_of(pieces)
+    _save(network_of(packed, rows, list(range(12))), tokenizer, cache / "e5")
+    many = embedder(cache / "e5", PROMPT, cache / "many.pt")
+    found = make_lessons(sources, many, embedder(minilm(), None, cache / "english.pt"), SEED)
+    student = network_of(packed, rows, list(LAYERS)).eval()
+    some = random.Random(SEED).sample(found.lessons, min(3_000, len(found.lessons)))
+    with torch.inference_mode():
+        before = [
+            read(student, encode(tokenizer, [lesson.text for lesson in part], 96))
+            for part in (some[i : i + 64] for i in range(0, len(some), 64))
+        ]
+    wanted = found.targets[[lesson.target for lesson in some]].float()
+    targets = found.targets.float() @ rotation(torch.cat(before), wanted)
+    opinions = make_opinions(sources, SEED, TAUGHT, 2_000)
+    logger.info("%d lessons, %d opinions", len(found.lessons), len(opinions))
+    teach(student, tokenizer, found.lessons, targets, opinions, sources.scored, SEED)
+    _save(student, tokenizer, cache / "first")
+    close(student, tokenizer, found, targets, opinions, sources)
+    shipped = cut_vocabulary(pieces, texts, SHIPPED_PIECES)
+    keep_words(student, shipped)
+    _save(student, tokenizer_of([pieces[at] for at in shipped]), out / FOLDER)
+    right = calibrate(data, out / FOLDER, SEED)
+    logger.info("own titles found: %s", right)
+
+
+def _save(model: BertModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    save_model(model, tokenizer, folder)
+    window = model.config.max_position_embeddings
+    describe_sentence_transformer(folder, model.config.hidden_size, window, 0.05)
+
+
+def close(
+    student: BertModel,
+    tokenizer: PreTrainedTokenizerFast,
+    found: Lessons,
+    targets: Tensor,
+    opinions: Sequence[Opinion],
+    sources: Sources,
+) -> None:
+    """A short second pass, in which words, and which pairs are more alike, count most."""
+    rng = random.Random(SEED + 2)
+    short = found.lessons[found.first_pair :]
+    lessons = rng.sample(found.lessons[: found.first_pair], 13_000) + short
+    some = rng.sample(list(opinions), 5_000)
+    teach(student, tokenizer, lessons, targets, some, sources.scored, SEED + 2, 2e-4, (2, 1.0))
+
+
+def _kept_sources(data: Path, kept: Path) -> Sources:
+    if kept.is_file():
+        found: Sources = pickle.loads(kept.read_bytes())
+        return found
+    found = read_sources(data, SENTENCES, ARTICLES, seed=1)
+    kept.write_bytes(pickle.dumps(found))
+    return found
+
+
+def _vocabulary_texts(sources: Sources) -> Sequence[str]:
+    said = [*sources.sentences, *sources.articles]
+    said += [text for rows in sources.opinions.values() for text, _ in rows]
+    words = [word for language in LANGUAGES for word in frequent_words(language, 60_000)]
+    words += [word for language in ("it", "de", "ca") for word in frequent_words(language, 25_000)]
+    texts = [words for text in said for words in text.values()]
+    return texts + words + [word.capitalize() for word in words[::3]]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; its exit code."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.encoder.make", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="where the model's folder goes")
+    parser.add_argument("--cache", type=Path, help="folder of what is kept")
+    options = parser.parse_args(arguments)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    try:
+        with tempfile.TemporaryDirectory() as room:
+            cache = options.cache or Path(room)
+            cache.mkdir(parents=True, exist_ok=True)
+            make(options.data, options.out, cache)
+    except NocturnaError as error:
+        print(f"make: {error}", file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
