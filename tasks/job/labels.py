@@ -106,8 +106,7 @@ def several(labels: tuple[str, ...]) -> None:
     if len(labels) == 1:
         raise ValueError(
             f"labels are understood as one, {shown_list(labels)}: every document would get it; "
-            "separate labels with commas, or score one by itself with `multi_label` and an NLI "
-            "model"
+            "separate labels with commas, or score one by itself with `multi_label`"
         )
 
 

@@ -1,14 +1,12 @@
 import fcntl
 import os
-import subprocess
-import sys
-from contextlib import contextmanager
 
 import pytest
 
 from nocturna.tasks.errors import RunLocked
 from nocturna.tasks.results import lock
 from nocturna.tasks.results.lock import hold_lock, holder_of
+from tests.results.holders import holding
 
 HOLD = """
 import sys
@@ -22,17 +20,9 @@ with hold_lock(Layout(Path(sys.argv[1])), "run-of-the-night"):
 """
 
 
-@contextmanager
 def other_run(layout):
     """Another process that holds the lock until its input is closed or it is killed."""
-    command = [sys.executable, "-c", HOLD, str(layout.root)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+    return holding(HOLD, str(layout.root))
 
 
 def test_a_second_run_is_refused_and_told_who_holds_the_folder(layout):

@@ -4,11 +4,9 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import pandas as pd
@@ -29,7 +27,6 @@ from nocturna.tasks.results.sinks import _delta_table as tables
 from nocturna.tasks.results.sinks._delta_columns import table_schema
 from nocturna.tasks.results.sinks._delta_table import mirror
 from nocturna.tasks.results.snapshots import Snapshot, current_snapshot, publish
-from tests.gcs import gcs_server
 from tests.results.examples import (
     COLUMNS,
     JOB,
@@ -41,7 +38,6 @@ from tests.results.examples import (
     rows_of,
     with_topic,
 )
-from tests.s3 import BUCKET, S3Server, s3_server
 
 MORE_LABELS = with_topic(labels=(*TOPIC.labels, "salud"))
 
@@ -67,27 +63,10 @@ table.mirror(layout, current_snapshot(layout), uri)
 POINTS = ("after the first file", "before the commit", "after the commit")
 
 
-@pytest.fixture(scope="module")
-def server():
-    with s3_server() as running:
-        yield running
-
-
 @pytest.fixture
-def s3(server: S3Server, monkeypatch) -> str:
-    """An address on the S3 server that nothing was put under."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{uuid4().hex}/tabla"
-
-
-@pytest.fixture
-def gs(monkeypatch) -> Iterator[str]:
-    """An address on an empty stand-in for GCS."""
-    with gcs_server() as environment:
-        for name, value in environment.items():
-            monkeypatch.setenv(name, value)
-        yield f"gs://{BUCKET}/tabla"
+def s3(s3: str) -> str:
+    """The address of a table on the S3 server."""
+    return f"{s3}/tabla"
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -448,14 +427,14 @@ def test_a_bucket_that_does_not_exist_is_one_clear_line(layout, s3):
     assert not isinstance(error.value, Transient)
 
 
-def test_credentials_that_the_store_does_not_know_are_one_clear_line(layout, s3, server):
+def test_credentials_that_the_store_does_not_know_are_one_clear_line(layout, s3, s3_running):
     snapshot = publish_ids(layout, "night-01", ["a"])
-    server.open_to(0)
+    s3_running.open_to(0)
     try:
         with pytest.raises(NocturnaError, match=r"the store refuses: .*credentials") as error:
             mirror(layout, snapshot, s3)
     finally:
-        server.open_to(float("inf"))
+        s3_running.open_to(float("inf"))
     assert "\n" not in str(error.value)
     assert "secreta" not in str(error.value)
     assert not isinstance(error.value, Transient)

@@ -1,10 +1,7 @@
 """The lease: one holder, a higher token each time, and nothing for whoever lost it."""
 
 import json
-import subprocess
-import sys
 import time
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from nocturna.tasks.errors import NocturnaError, RunLocked, Transient
 from nocturna.tasks.results import lease
 from nocturna.tasks.results.lease import hold_lease
 from nocturna.tasks.results.object_store import ObjectStore
+from tests.results.holders import holding
 
 HOLD = """
 import sys
@@ -42,17 +40,9 @@ def other_machine(tmp_path: Path) -> Path:
     return tmp_path / "other"
 
 
-@contextmanager
 def other_run(store: ObjectStore, lock: Path):
     """Another process that holds the lease until its input is closed or it is killed."""
-    command = [sys.executable, "-c", HOLD, store.uri, str(lock)]
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-    with subprocess.Popen(command, text=True, **pipes) as process:
-        assert process.stdout.readline() == "held\n"
-        try:
-            yield process
-        finally:
-            process.kill()
+    return holding(HOLD, store.uri, str(lock))
 
 
 def token_in(store: ObjectStore) -> int:
@@ -147,8 +137,8 @@ def test_an_answer_that_was_lost_loses_no_lease(store, lock, monkeypatch):
         held.check()
 
 
-def test_a_store_that_is_not_there_is_one_line(lock, monkeypatch, server):
-    for name, value in server.environment.items():
+def test_a_store_that_is_not_there_is_one_line(lock, monkeypatch, s3_running):
+    for name, value in s3_running.environment.items():
         monkeypatch.setenv(name, value)
     with pytest.raises(NocturnaError, match=r"NoSuchBucket.*; check that the bucket exists"):
         hold_lease(ObjectStore("s3://ninguno/out/prensa"), "first", lock).__enter__()

@@ -69,8 +69,8 @@ def test_what_the_environment_lacks_is_one_line(s3, monkeypatch, variables, uri,
         ObjectStore(uri).listed()
 
 
-def test_keys_that_the_store_does_not_know_are_one_line(s3, server):
-    server.open_to(0)
+def test_keys_that_the_store_does_not_know_are_one_line(s3, s3_running):
+    s3_running.open_to(0)
     try:
         with pytest.raises(
             NocturnaError, match=r"no credentials that it takes \(InvalidAccess"
@@ -78,7 +78,7 @@ def test_keys_that_the_store_does_not_know_are_one_line(s3, server):
             ObjectStore(s3).put("a", b"1")
         assert "\n" not in str(caught.value)
     finally:
-        server.open_to(float("inf"))
+        s3_running.open_to(float("inf"))
 
 
 def test_without_its_package_it_says_how_to_get_it(monkeypatch):
