@@ -40,7 +40,7 @@ def calibrate(data: Path, folder: Path, seed: int) -> dict[str, float]:
     rows = rng.sample(rows, min(PARAGRAPHS, len(rows)))
     texts = embed([row["text"] for row in rows]).numpy()
     titles = [row["title"] for row in rows]
-    others = [[n, *(at for at in _drawn(rng, titles, n))] for n in range(len(rows))]
+    others = [[n, *_drawn(rng, titles, n)] for n in range(len(rows))]
     right, cosines = {}, {}
     for sentence in ("{}", TEMPLATES["es"]):
         names = embed([sentence.replace("{}", title) for title in titles]).numpy()

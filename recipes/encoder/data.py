@@ -18,7 +18,7 @@ from recipes.bundled.leaks import measuring_fingerprints, without_leaks
 
 LANGUAGES = ("es", "en", "pt", "fr")
 TWEETS = {"spanish": "es", "english": "en", "portuguese": "pt", "french": "fr"}
-OTHER_TWEETS = ("italian", "german")
+OTHER_TWEETS = {"italian": "it", "german": "de"}
 _PAIRS = {("es", "pt"): "es-pt_BR", ("es", "fr"): "es-fr", ("es", "en"): "spa-eng"}
 _PAIRS |= {("en", "es"): "eng-spa", ("pt", "es"): "pt-es", ("fr", "es"): "fr-es"}
 _SENTENCE = (30, 300)
@@ -96,8 +96,8 @@ def _opinions(data: Path, free: Any) -> dict[str, list[tuple[Said, str]]]:
         if language != "es":
             found = told(found, language, "es")
         tweets += told(found, "es", *(x for x in ("pt", "fr") if x != language))
-    for name in OTHER_TWEETS:
-        tweets += rows(f"tweets-{name}.train", name[:2])
+    for name, language in OTHER_TWEETS.items():
+        tweets += rows(f"tweets-{name}.train", language)
     reviews = rows("nltk-sentence_polarity", "en") + rows("nltk-movie_reviews", "en")
     return {
         "tweets": tweets,

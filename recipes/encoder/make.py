@@ -1,4 +1,4 @@
-"""Makes the bundled model: python -m recipes.encoder.make --data ../shared/data --out data/models
+"""Makes the encoder: python -m recipes.encoder.make --data ../shared/data --out data/models
 
 From the public data sets and packages to the folder that ships, in one run, seeded. `--cache` keeps
 the texts with their translations and what the teachers said of them for the next run.
@@ -125,7 +125,7 @@ def _vocabulary_texts(sources: Sources) -> Sequence[str]:
     said += [text for rows in sources.opinions.values() for text, _ in rows]
     words = [word for language in LANGUAGES for word in frequent_words(language, 60_000)]
     words += [word for language in ("it", "de", "ca") for word in frequent_words(language, 25_000)]
-    texts = [words for text in said for words in text.values()]
+    texts = [spoken for text in said for spoken in text.values()]
     return texts + words + [word.capitalize() for word in words[::3]]
 
 
