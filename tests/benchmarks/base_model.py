@@ -1,13 +1,21 @@
-"""What the benchmarks run on: a corpus in its natural order, and a BERT-base of random weights."""
+"""What the benchmarks run on: a corpus in its natural order, and networks of random weights."""
 
 import gzip
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import torch
-from transformers import BertConfig, BertForSequenceClassification
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    DebertaV2Config,
+    ModernBertConfig,
+    XLMRobertaConfig,
+)
 
 from tests.models import NLI, wordpiece
 
@@ -30,28 +38,56 @@ def excerpt(count: int, skip: int = 20_000) -> list[str]:
     return found[-count:]
 
 
-def bert_base(
+def _deberta(**own: Any) -> DebertaV2Config:
+    attention = {"position_buckets": 256, "pos_att_type": ["p2c", "c2p"], "share_att_key": True}
+    read = {"relative_attention": True, "position_biased_input": False, "type_vocab_size": 0}
+    return DebertaV2Config(**attention, **read, norm_rel_ebd="layer_norm", **own)
+
+
+def _modern(**own: Any) -> ModernBertConfig:
+    special = {"bos_token_id": 2, "cls_token_id": 2, "eos_token_id": 3, "sep_token_id": 3}
+    return ModernBertConfig(**special, **own)
+
+
+def _roberta(**own: Any) -> XLMRobertaConfig:
+    return XLMRobertaConfig(max_position_embeddings=514, type_vocab_size=1, **own)
+
+
+NETWORKS: dict[str, Callable[..., Any]] = {
+    "BERT-base": BertConfig,
+    "ModernBERT-base": _modern,
+    "DeBERTa-v3-base": _deberta,
+    "XLM-R-base": _roberta,
+}
+"""The published shapes of some networks, as configs; their vocabulary is the benchmarks' own."""
+
+
+def base_model(
     folder: Path,
     texts: Iterable[str],
-    layers: int = 12,
+    network: str = "BERT-base",
     labels: Sequence[str] = NLI,
+    **shape: int,
 ) -> Path:
-    """Saves a BERT-base (12 x 768, vocabulary 31,002, pad id 1 as BETO's) of random weights.
+    """Saves a network of random weights, of the shape that its name is published with.
 
-    Its tokenizer is learnt from the first of `texts`. Speed does not depend on the weights; what
-    the scores are, and how far a precision is from fp32, does.
+    Its tokenizer (vocabulary 31,002, pad id 1 as BETO's) is learnt from the first of `texts`. Speed
+    does not depend on the weights; what the scores are, and how far a precision is from fp32, does.
     """
     folder.mkdir(parents=True)
     wordpiece(folder, window=512, texts=islice(texts, TOKENIZER_TEXTS), size=VOCABULARY)
+    if network != "BERT-base":
+        inputs = ["input_ids", "attention_mask"]
+        AutoTokenizer.from_pretrained(folder, model_input_names=inputs).save_pretrained(folder)
     torch.manual_seed(0)
-    config = BertConfig(
+    config = NETWORKS[network](
         vocab_size=VOCABULARY,
-        num_hidden_layers=layers,
         pad_token_id=1,
         id2label=dict(enumerate(labels)),
         label2id={label: i for i, label in enumerate(labels)},
+        **shape,
     )
-    BertForSequenceClassification(config).eval().save_pretrained(folder)
+    AutoModelForSequenceClassification.from_config(config).eval().save_pretrained(folder)
     return folder
 
 

@@ -39,7 +39,7 @@ from nocturna.tasks.run.frozen import job_layout
 from nocturna.tasks.run.runners import Signals
 from nocturna.tasks.run.staged_run import stage_job
 from nocturna.tasks.score import score_alone
-from tests.benchmarks.base_model import bert_base, documents
+from tests.benchmarks.base_model import base_model, documents
 
 GPU_BUDGET = 131_072
 """Tokens a batch, as on a GPU."""
@@ -67,7 +67,7 @@ def main() -> None:
     workers = usable_cores()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        model = bert_base(folder / "bert-base", documents())
+        model = base_model(folder / "bert-base", documents())
         large = write_corpus(folder / "large.jsonl", options.documents)
         print(f"{workers} cores, torch {torch.__version__}, {options.rounds} rounds, medians\n")
         spawn = get_context("spawn")

@@ -1,11 +1,12 @@
 """Whole commands against the obvious script: python -m tests.benchmarks.commands
 
-Model load, start, engine and end included. `nocturna score` and the script (a pipeline, a text at a
-time, to Parquet) take turns over the same paragraphs with a BERT-base of random weights; each
-command runs once before with a copy of the corpus, so that what is converted and measured once is
-there, and once in a new cache, which shows what the very first run costs. Then what the commands
-that do not score cost, in CPU seconds of all their processes, and a first run of the bundled models
-over twenty short documents against a script that loads the same two and scores the same texts.
+Model load, start, engine and end included. `nocturna score` and the scripts (a pipeline, a text at
+a time and in batches, to Parquet) take turns over the same paragraphs with a BERT-base of random
+weights; each command runs once before over the first corpus, so that what is converted and measured
+once is there, and once in a new cache, which shows what the very first run costs. Then what the
+commands that do not score cost, in CPU seconds of all their processes, and a first run of the
+bundled models over twenty short documents against a script that loads the same two and scores the
+same texts.
 """
 
 import argparse
@@ -20,14 +21,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from statistics import mean
 
 from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.device import usable_precisions
 from nocturna.tasks.job.job import Compute
 from nocturna.tasks.results.machine import machine_facts
-from tests.benchmarks.base_model import bert_base, documents, excerpt
+from tests.benchmarks.base_model import base_model, documents, excerpt
 
 ROOT = Path(__file__).parents[2]
+SIZES = {1: "a text at a time"}
 SHORT = "Me ha gustado mucho el curso número {}; lo recomiendo."
 
 
@@ -44,6 +47,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--documents", type=int, nargs="+", default=[20, 300])
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batches", type=int, nargs="*", default=[1, 32], help="of the script")
     options = parser.parse_args()
     facts = machine_facts("cpu")
     libraries = f"torch {version('torch')}, OpenVINO {version('openvino')}"
@@ -51,9 +55,10 @@ def main() -> None:
     print(f"{options.rounds} rounds, by turns; all of them are given")
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
-        model = bert_base(room / "bert-base", documents())
+        model = base_model(room / "bert-base", documents())
         for count in options.documents:
-            compare(room, model, corpus(room, f"c{count}", excerpt(count)), options.rounds)
+            path = corpus(room, f"c{count}", excerpt(count))
+            compare(room, model, path, options, first=count == options.documents[0])
         small(room, options.rounds)
 
 
@@ -66,27 +71,31 @@ def corpus(room: Path, name: str, texts: Sequence[str]) -> Path:
     return path
 
 
-def compare(room: Path, model: Path, path: Path, rounds: int) -> None:
-    """Prints the script's seconds and each precision's, warm and in a new cache."""
+def compare(room: Path, model: Path, path: Path, options: argparse.Namespace, first: bool) -> None:
+    """Prints the scripts' seconds and each precision's: warm and, `first`, in a new cache."""
     precisions = usable_precisions(Compute())
-    for precision in precisions:
-        score(room, path, model, precision, "warm")
     seconds: dict[str, list[float]] = {}
-    for _ in range(rounds):
-        seconds.setdefault("script", []).append(script(room, path, model).wall)
+    colds = precisions if first else ()
+    for precision in colds:
+        score(room, path, model, precision, "warm")
+    for _ in range(options.rounds):
+        for size in options.batches:
+            taken = script(room, path, model, size).wall
+            seconds.setdefault(f"script, {SIZES.get(size, f'batches of {size}')}", []).append(taken)
         for precision in precisions:
-            warm = score(room, path, model, precision, "warm")
-            seconds.setdefault(precision, []).append(warm.wall)
-    for precision in precisions:
-        first = score(room, path, model, precision, f"cold-{path.stem}-{precision}")
-        seconds[f"{precision}, the first run of all"] = [first.wall]
+            taken = score(room, path, model, precision, "warm").wall
+            seconds.setdefault(precision, []).append(taken)
+    for precision in colds:
+        cold = score(room, path, model, precision, f"cold-{precision}")
+        seconds[f"{precision}, the first run of all"] = [cold.wall]
     with path.open(encoding="utf-8") as lines:
         count = sum(1 for _ in lines)
-    print(f"\n### {count} paragraphs, BERT-base\n\n| way | seconds | x the script |\n|---|---|---|")
-    base = sum(seconds["script"]) / rounds
-    for way, taken in seconds.items():
-        shown = ", ".join(f"{s:.1f}" for s in taken)
-        print(f"| {way} | {shown} | {base / (sum(taken) / len(taken)):.2f} |")
+    scripts = [(way, mean(taken)) for way, taken in seconds.items() if way.startswith("script")]
+    print(f"\n### {count:,} paragraphs, BERT-base\n\n| way | seconds |", end="")
+    print("".join(f" x {way} |" for way, _ in scripts) + "\n|---|---|" + "---|" * len(scripts))
+    for way, found in seconds.items():
+        times = "".join(f" {base / mean(found):.2f} |" for _, base in scripts)
+        print(f"| {way} | {', '.join(f'{s:.1f}' for s in found)} |{times}", flush=True)
 
 
 def small(room: Path, rounds: int) -> None:
@@ -130,10 +139,10 @@ def nocturna(room: Path, home: str, *arguments: object, ends: int = 0) -> Cost:
     return run(room, home, [sys.executable, "-c", code, *arguments], ends)
 
 
-def script(room: Path, path: Path, model: Path) -> Cost:
-    """Runs the obvious script."""
+def script(room: Path, path: Path, model: Path, size: int) -> Cost:
+    """Runs the obvious script, whose pipeline takes batches of a size."""
     command = [sys.executable, "-m", "tests.benchmarks.plain", "notebook", path, model]
-    return run(room, "script", [*command, room / "script.parquet"])
+    return run(room, "script", [*command, room / "script.parquet", size])
 
 
 def run(room: Path, home: str, command: Sequence[object], ends: int = 0) -> Cost:

@@ -18,7 +18,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute
-from tests.benchmarks.base_model import VOCABULARY, bert_base, documents, excerpt
+from tests.benchmarks.base_model import VOCABULARY, base_model, documents, excerpt
 from tests.benchmarks.nouns import NOUNS
 from tests.inference.plans import plan_scores
 from tests.models import gliclass_model
@@ -64,7 +64,7 @@ def _models(folder: Path, layers: int) -> dict[str, Path]:
     sizes = (layers, 768, 12, VOCABULARY)
     learnt = list(islice(documents(), LEARNT))
     return {
-        "nli": bert_base(folder / "nli", learnt, layers),
+        "nli": base_model(folder / "nli", learnt, num_hidden_layers=layers),
         "gliclass": gliclass_model(folder / "gliclass", 512, sizes, learnt, prompt_first=True),
     }
 

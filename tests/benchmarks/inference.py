@@ -1,9 +1,10 @@
 """How much faster than transformers' pipelines: python -m tests.benchmarks.inference
 
 A BERT-base (12 x 768, vocabulary 31,002) of random weights, whose speed is that of trained ones,
-and the bundled sentiment model, over consecutive documents of the speeches corpus, and over the
-same words in documents of very different lengths. Every way has a process of its own and takes its
-turn in every round; figures are medians of the rounds.
+ModernBERT, DeBERTa-v3 and XLM-R in their base sizes with the same vocabulary, and the bundled
+sentiment model, over consecutive documents of the speeches corpus; BERT-base also over the same
+words in documents of very different lengths. Every way has a process of its own and takes its turn
+in every round; figures are medians of the rounds.
 """
 
 import argparse
@@ -19,7 +20,8 @@ from nocturna.tasks.cores import usable_cores
 from nocturna.tasks.inference.device import usable_precisions
 from nocturna.tasks.inference.models import BUNDLED_MODELS
 from nocturna.tasks.job.job import Compute
-from tests.benchmarks.base_model import bert_base, documents, excerpt
+from nocturna.tasks.results.machine import machine_facts
+from tests.benchmarks.base_model import NETWORKS, base_model, documents, excerpt
 from tests.benchmarks.peak import matrix_peak, model_flops
 from tests.benchmarks.ways import (
     Found,
@@ -39,36 +41,59 @@ REPEATED = 0.4
 
 def main() -> None:
     """Measures as the command line says and prints tables in Markdown."""
+    tables = {"bert": bert, "networks": other_networks, "bundled": bundled}
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--documents", type=int, default=192, help="documents for sentiment")
     parser.add_argument("--rounds", type=int, default=3, help="turns of each way")
+    parser.add_argument("--tables", nargs="+", choices=tables, default=list(tables))
     options = parser.parse_args()
-    with tempfile.TemporaryDirectory() as name:
-        model = str(bert_base(Path(name) / "bert-base", documents()))
-        texts = excerpt(options.documents)
-        print(f"{usable_cores()} cores, torch {torch.__version__}, {options.rounds} rounds")
-        lengths = token_counts(model, texts)
-        found = compare(sentiment_ways(model, options.rounds), texts)
-        print_table(f"Sentiment, BERT-base, {len(texts)} documents", lengths, found)
-        print_share_of_peak(lengths, found)
-        spread = mixed_lengths(len(texts) // 2)
-        found = compare(sentiment_ways(model, options.rounds), spread)
-        title = f"Sentiment, BERT-base, {len(spread)} documents of mixed lengths"
-        print_table(title, token_counts(model, spread), found)
-        repeated = with_repeats(texts[: len(texts) // 2])
-        ways = [w for w in sentiment_ways(model, options.rounds) if "batches" not in w.name]
-        found = compare(ways, repeated)
-        title = f"Sentiment, BERT-base, {len(repeated)} documents, {REPEATED:.0%} of them repeated"
-        print_table(title, token_counts(model, repeated), found)
-        for labels, count in ((5, options.documents // 8), (20, options.documents // 24)):
-            few = texts[: max(2, count)]
-            found = compare(topic_ways(model, topics(labels), options.rounds), few)
-            title = f"Zero-shot by NLI, BERT-base, {labels} labels, {len(few)} documents"
-            print_table(title, token_counts(model, few), found)
-        bundled, many = str(BUNDLED_MODELS["sentiment"]), excerpt(options.documents * 16)
-        found = compare(sentiment_ways(bundled, options.rounds), many)
-        title = f"Sentiment, the bundled model, {len(many)} documents"
-        print_table(title, token_counts(bundled, many), found)
+    processor = machine_facts("cpu")["processor"]
+    print(f"{processor}, {usable_cores()} cores, torch {torch.__version__}, ", end="")
+    print(f"{options.rounds} rounds; every way uses all cores")
+    for table in options.tables:
+        with tempfile.TemporaryDirectory() as name:
+            tables[table](Path(name), options.documents, options.rounds)
+
+
+def bert(room: Path, count: int, rounds: int) -> None:
+    """Sentiment of texts in their order, of mixed lengths and repeated, and topics by NLI."""
+    model = str(base_model(room / "bert-base", documents()))
+    texts = excerpt(count)
+    found = sentiment("BERT-base", model, texts, rounds)
+    print_share_of_peak(token_counts(model, texts), found)
+    sentiment("BERT-base", model, mixed_lengths(count // 2), rounds, "of mixed lengths")
+    repeated = with_repeats(texts[: count // 2])
+    ways = [w for w in sentiment_ways(model, rounds) if "batches" not in w.name]
+    found = compare(ways, repeated)
+    title = f"Sentiment, BERT-base, {len(repeated)} documents, {REPEATED:.0%} of them repeated"
+    print_table(title, token_counts(model, repeated), found)
+    for labels, share in ((5, 8), (20, 24)):
+        few = texts[: max(2, count // share)]
+        found = compare(topic_ways(model, topics(labels), rounds), few)
+        title = f"Zero-shot by NLI, BERT-base, {labels} labels, {len(few)} documents"
+        print_table(title, token_counts(model, few), found)
+
+
+def other_networks(room: Path, count: int, rounds: int) -> None:
+    """Sentiment by the other networks whose shapes the benchmarks know."""
+    for network in [name for name in NETWORKS if name != "BERT-base"]:
+        model = str(base_model(room / network, documents(), network))
+        sentiment(network, model, excerpt(count), rounds)
+
+
+def bundled(_: Path, count: int, rounds: int) -> None:
+    """Sentiment by the bundled model, of sixteen times as many texts."""
+    sentiment("the bundled model", str(BUNDLED_MODELS["sentiment"]), excerpt(count * 16), rounds)
+
+
+def sentiment(
+    network: str, model: str, texts: list[str], rounds: int, more: str = ""
+) -> dict[str, Found]:
+    """Prints the table of every way to the sentiment of the texts, and returns what it shows."""
+    found = compare(sentiment_ways(model, rounds), texts)
+    title = f"Sentiment, {network}, {len(texts)} documents {more}".strip()
+    print_table(title, token_counts(model, texts), found)
+    return found
 
 
 def sentiment_ways(model: str, rounds: int) -> list[Way]:

@@ -1,7 +1,7 @@
 """The obvious scripts that whole commands are measured against; each runs in a process of its own.
 
-python -m tests.benchmarks.plain notebook CORPUS MODEL OUT   a pipeline, a text at a time
-python -m tests.benchmarks.plain bundled CORPUS              the two bundled models, and no more
+python -m tests.benchmarks.plain notebook CORPUS MODEL OUT N   a pipeline, N texts at a time
+python -m tests.benchmarks.plain bundled CORPUS                the two bundled models, and no more
 """
 
 import json
@@ -19,14 +19,17 @@ def texts_of(corpus: str) -> list[str]:
     return [json.loads(line)["text"] for line in lines]
 
 
-def notebook(corpus: str, model: str, out: str) -> None:
+def notebook(corpus: str, model: str, out: str, size: str) -> None:
     """What the notebook did that Nocturna grew out of."""
     import pandas as pd
     from transformers import pipeline
 
     pipe: Any = pipeline("text-classification", model=model, device="cpu", top_k=None)
     texts = texts_of(corpus)
-    scored = [pipe(text, truncation=True)[0] for text in texts]
+    if size == "1":
+        scored = [pipe(text, truncation=True)[0] for text in texts]
+    else:
+        scored = list(pipe(iter(texts), truncation=True, batch_size=int(size)))
     rows = [{cell["label"]: cell["score"] for cell in cells} for cells in scored]
     pd.DataFrame(rows).assign(text=texts).to_parquet(out)
 

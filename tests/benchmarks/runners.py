@@ -16,7 +16,7 @@ from pathlib import Path
 from statistics import mean
 
 from nocturna.tasks.cores import usable_cores
-from tests.benchmarks.base_model import bert_base, documents, excerpt
+from tests.benchmarks.base_model import base_model, documents, excerpt
 from tests.benchmarks.commands import corpus, nocturna
 
 RUNNERS = ("threads", "processes", "ray")
@@ -37,7 +37,7 @@ def main() -> None:
     )
     with tempfile.TemporaryDirectory() as name:
         room = Path(name)
-        model = bert_base(room / "bert-base", documents())
+        model = base_model(room / "bert-base", documents())
         taken: dict[tuple[str, int], list[Taken]] = {}
         for turn in range(options.rounds + 1):
             for count in options.documents:

@@ -35,7 +35,7 @@ from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import aggregate
 from nocturna.tasks.job.job import BUNDLED, Compute, LongDocuments
 from recipes.bundled.measure import SPANISH_TOPICS
-from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, bert_base, documents, first_of, rows
+from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, base_model, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
 from tests.inference.plans import plan_scores, values
 
@@ -87,8 +87,8 @@ def main() -> None:
         labelled = read_labelled(options.data)
         counts = [max(count, len(labelled.topics)) for count in options.labels]
         texts = list(islice(documents(options.data), options.documents))
-        model = options.model or bert_base(
-            Path(folder) / "nli", documents(options.data), options.layers
+        model = options.model or base_model(
+            Path(folder) / "nli", documents(options.data), num_hidden_layers=options.layers
         )
         run = running(Compute(), "fp32")
         plans = {count: _plans(str(model), labelled.labels(count), options) for count in counts}

@@ -165,12 +165,24 @@ def tell(processes: list[int], number: int) -> None:
             os.kill(process, number)
 
 
+def of_the_other_node(ray: Any) -> list[int]:
+    """The processes of the node that the command is not connected to: its board is at its own."""
+    found = [processes_of(node) for node in (ray.head_node, *ray.worker_nodes)]
+    (other,) = (processes for processes in found if not any(map(is_board, processes)))
+    return other
+
+
+def is_board(process: int) -> bool:
+    with suppress(OSError):
+        return Path(f"/proc/{process}/cmdline").read_bytes().startswith(b"ray::Board")
+    return False
+
+
 def test_a_node_that_pauses_for_a_moment_costs_nothing(folder, site, cluster):
     ray = cluster()
-    (other,) = ray.worker_nodes
     night = Night(folder, site, ray.address)
     night.until(night.some_are_done)
-    paused = processes_of(other)
+    paused = of_the_other_node(ray)
     tell(paused, signal.SIGSTOP)
     time.sleep(10)
     tell(paused, signal.SIGCONT)
@@ -183,10 +195,9 @@ def test_a_node_that_pauses_for_a_moment_costs_nothing(folder, site, cluster):
 def test_a_node_that_says_nothing_any_more_holds_no_night_up(folder, site, cluster, returns):
     """One that comes back has its shards finished a second time: nothing is doubled."""
     ray = cluster()
-    (other,) = ray.worker_nodes
     night = Night(folder, site, ray.address)
     night.until(night.some_are_done)
-    paused = processes_of(other)
+    paused = of_the_other_node(ray)
     tell(paused, signal.SIGSTOP)
     try:
         night.until(lambda: "has said nothing for 60 seconds" in night.said)
