@@ -4,7 +4,9 @@ import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from uuid import uuid4
 
+import fsspec
 import pytest
 
 os.environ["HF_HUB_OFFLINE"] = "0"
@@ -16,6 +18,7 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # or every command compiles all
 os.environ.setdefault("NOCTURNA_CACHE", tempfile.mkdtemp(prefix="nocturna-test-cache-"))
 
 import nocturna.tasks.settings  # noqa: F401  before the engine
+from tests.s3 import BUCKET, S3Server, s3_server
 
 SLOWED = 2.0 if "PYTEST_XDIST_WORKER" in os.environ else 1.0
 """How much longer things may take where other tests run on the same cores."""
@@ -81,3 +84,20 @@ def speeches() -> Path:
     if not path.exists():
         pytest.skip(f"needs {path}, which is not part of the project")
     return path
+
+
+@pytest.fixture(scope="module")
+def s3_running() -> Iterator[S3Server]:
+    """An S3 server in a process of its own."""
+    with s3_server() as running:
+        yield running
+
+
+@pytest.fixture
+def s3(s3_running: S3Server, monkeypatch: pytest.MonkeyPatch) -> str:
+    """An address on it that nothing was put under."""
+    for name, value in s3_running.environment.items():
+        monkeypatch.setenv(name, value)
+    if "s3" in fsspec.registry:
+        fsspec.registry["s3"].clear_instance_cache()  # which remembers another server
+    return f"s3://{BUCKET}/{uuid4().hex}"

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -20,17 +21,13 @@ from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.job.source import Source
 from nocturna.tasks.network import network_errors
+from nocturna.tasks.store_errors import explained
 
-_ETAGS = ("ETag", "etag", "md5Hash", "content_md5", "checksum", "blob_id")
+_ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "checksum", "blob_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime")
-_DRIVERS = {
-    "s3": "s3fs",
-    "s3a": "s3fs",
-    "gs": "gcsfs",
-    "gcs": "gcsfs",
-    "abfs": "adlfs",
-    "az": "adlfs",
-}
+_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
+"""What the client of the places of results reads too, where fsspec's own drivers are missing."""
+
 _BLOCK = 1 << 20
 _FINE, _COARSE = 50_000_000, 2_000_000_000
 """Nanoseconds that two writes may share a time stamp, where those have fractions and where not."""
@@ -49,10 +46,19 @@ def filesystem(uri: str) -> tuple[Any, str]:
     shown = redact(uri)
     scheme = uri.split("://", maxsplit=1)[0]
     try:
-        return fsspec.core.url_to_fs(uri)
+        try:
+            return fsspec.core.url_to_fs(uri)
+        except ImportError:
+            if scheme not in _STORES or find_spec("obstore") is None:
+                raise
+            from obstore.fsspec import register
+
+            register(scheme)
+            return fsspec.core.url_to_fs(uri)
     except ImportError as error:
-        package = _DRIVERS.get(scheme)
-        hint = f"pip install {package}" if package else str(error).splitlines()[0]
+        hint = str(error).splitlines()[0]
+        if scheme in _STORES:
+            hint = "pip install 'nocturna[stores]'"
         raise UsageError(f"{shown}: {scheme}:// needs a driver that is missing: {hint}") from None
     except Exception as error:  # drivers raise whatever they met
         raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
@@ -261,6 +267,8 @@ def storage_errors(where: str) -> Iterator[None]:
         # a driver's own error may hold the address and would be written down as it is
         if not is_remote(where):
             raise
+        if type(error).__module__.startswith("obstore"):
+            raise explained(shown, str(error)) from None
         raise NocturnaError(f"{shown}: the store failed: {_line(error)}") from None
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.errors import NocturnaError, UsageError
-from nocturna.tasks.results.store_errors import explained
+from nocturna.tasks.store_errors import explained
 
 if TYPE_CHECKING:
     from obstore.store import ObjectStore as Client

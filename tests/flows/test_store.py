@@ -7,9 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
-from uuid import uuid4
 
 import duckdb
 import pandas as pd
@@ -22,25 +20,16 @@ from nocturna.tasks.results.lease import VARIABLE
 from nocturna.tasks.results.object_store import ObjectStore
 from tests.flows.test_score import write_corpus
 from tests.models import TEXTS
-from tests.s3 import BUCKET, S3Server, s3_server
 from tests.test_readme import ROOT, blocks
 
 COMMAND = str(Path(sys.executable).with_name("nocturna"))
 PAGE = (ROOT / "docs" / "scale.md").read_text(encoding="utf-8")
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Server]:
-    with s3_server() as running:
-        yield running
-
-
 @pytest.fixture
-def out(server, monkeypatch) -> str:
+def out(s3) -> str:
     """An address that nothing was put under."""
-    for name, value in server.environment.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://{BUCKET}/{uuid4().hex}"
+    return s3
 
 
 def published(out: str) -> list[str]:

@@ -18,7 +18,7 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.parts import is_whole
 from nocturna.tasks.results.shard_records import PartFile
-from nocturna.tasks.results.store_errors import explained, last_line
+from nocturna.tasks.store_errors import explained, last_line
 
 OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"}
 """A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""
