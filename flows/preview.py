@@ -6,7 +6,6 @@ from typing import Any
 from nocturna.tasks.enrichment.estimate import Estimate
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.plan import outlook
-from nocturna.tasks.results.difference import describe
 from nocturna.tasks.results.layout import new_run_id
 from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.recovery import recover
@@ -25,12 +24,15 @@ def preview(job: Job) -> tuple[list[str], dict[str, Any]]:
     layout, run_id = job_layout(job), new_run_id()
     with hold_lock(layout, run_id):
         recover(layout)
-        difference, cost = outlook(job, layout, run_id)
-    lines = [describe(difference)]
-    values: dict[str, Any] = {"documents": asdict(difference) | {"to_score": difference.to_score}}
-    if cost is not None:
-        lines += _cost_lines(cost)
-        values["summaries"] = asdict(cost)
+        found = outlook(job, layout, run_id)
+    lines, documents = [found.line], found.documents
+    values: dict[str, Any] = {
+        "documents": asdict(documents) | {"to_score": documents.to_score},
+        "quarantined": found.quarantined,
+    }
+    if found.cost is not None:
+        lines += _cost_lines(found.cost)
+        values["summaries"] = asdict(found.cost)
     return lines, values
 
 

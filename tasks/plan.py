@@ -48,7 +48,12 @@ from nocturna.tasks.run.known_texts import lacks_texts
 from nocturna.tasks.run.runners import runner_of
 from nocturna.tasks.run.shelf import drop_texts, link
 from nocturna.tasks.run.staged_run import StagedRun, stage_job, trial_of
-from nocturna.tasks.run.unreadable import is_quarantined, quarantine, refuse_unreadable
+from nocturna.tasks.run.unreadable import (
+    is_quarantined,
+    quarantine,
+    refuse_unreadable,
+    tell_unreadable,
+)
 from nocturna.tasks.step import step
 from nocturna.tasks.version import code_version
 
@@ -89,7 +94,7 @@ def plan_corpus(job: Job, run_id: str, staged: StagedRun) -> Planned:
         to_score=plan.difference.to_score,
         summaries=job.summaries.enabled,
         sinks=bool(asked_for(job.output)),
-        outlook=describe(plan.difference),
+        outlook=_outlook_line(plan),
     )
 
 
@@ -123,7 +128,23 @@ def plan_run(job: Job, run_id: str, staged: StagedRun) -> Plan:
     return plan
 
 
-def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate | None]:
+@dataclass(frozen=True)
+class Outlook:
+    """What a run would do.
+
+    Attributes:
+        line: the documents that it would score, and the rows that cannot be read.
+        quarantined: how many rows cannot be read.
+        cost: of the summaries, if the job wants any.
+    """
+
+    line: str
+    documents: Difference
+    quarantined: int
+    cost: Estimate | None
+
+
+def outlook(job: Job, layout: Layout, run_id: str) -> Outlook:
     """What a run would do and what its summaries would cost; leaves nothing behind.
 
     Args:
@@ -141,9 +162,13 @@ def outlook(job: Job, layout: Layout, run_id: str) -> tuple[Difference, Estimate
                 for doc_id, text in _texts(read_documents(layout, plan, shard))
             )
             cost = estimate(documents, job.summaries, job.language, state_folder(job))
-        return plan.difference, cost
+        return Outlook(_outlook_line(plan), plan.difference, plan.index.rejected, cost)
     finally:
         files.remove_folder(layout.work(run_id))
+
+
+def _outlook_line(plan: Plan) -> str:
+    return "; ".join(filter(None, (describe(plan.difference), tell_unreadable(plan.index))))
 
 
 def _new_plan(job: Job, run_id: str, staged: StagedRun, rehearsal: bool = False) -> Plan:

@@ -9,12 +9,19 @@ from nocturna.tasks.corpus.dialect import is_separator_line, written
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.lines import iter_lines
+from nocturna.tasks.corpus.sniffing import begins_with_object
 from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
+
+
+def other(source: Source, item: InputFile) -> str | None:
+    """The format that the content is of, where it is another one."""
+    lines = source.format == "auto" and item.size and begins_with_object(source, item)
+    return "jsonl" if lines else None
 
 
 def columns(source: Source, item: InputFile) -> Absent:

@@ -119,18 +119,53 @@ def _is_whole(format: str) -> bool:
     return bool(getattr(formats()[format], "OWN_IDS", False))
 
 
+def begins_with_object(source: Source, item: InputFile) -> bool:
+    """Whether the first line of an input is a JSON object, as no line of text or header is."""
+    line = head(source, item, _LINE).removeprefix(BOM).lstrip().partition(b"\n")[0]
+    return line.startswith(b"{") and _is_object(line)
+
+
+def refuse_lines_without_json(source: Source, item: InputFile) -> None:
+    """Refuses a file of JSON lines none of whose first lines is JSON.
+
+    Raises:
+        UsageError: with its first line.
+    """
+    start = line_head(source, item, _START).removeprefix(BOM).lstrip()
+    if not start or start.startswith((b"{", b"[")):
+        return
+    start = line_head(source, item, _LINE).removeprefix(BOM).lstrip()
+    lines = start.split(b"\n")
+    whole = lines if len(start) < _LINE - _START else lines[:-1]
+    if whole and not any(line[:1] in (b"{", b"[") or _is_json(line) for line in whole):
+        first = whole[0][:60].decode("utf-8", "replace").strip()
+        raise UsageError(
+            f"{item.uri}: holds no JSON: its first line is {first!r}; rename it, or set --format "
+            "to what it is, such as csv"
+        )
+
+
 def refuse_json_as_text(source: Source, item: InputFile) -> None:
     """Refuses JSON lines under an ending of plain text, unless `format` says that they are texts.
 
     Raises:
         UsageError: naming the options.
     """
-    line = head(source, item, _LINE).removeprefix(BOM).lstrip().partition(b"\n")[0]
-    if line.startswith(b"{") and _is_object(line):
+    if begins_with_object(source, item):
         raise UsageError(
             f"{item.uri}: holds JSON objects, not lines of text; set --format jsonl to read them "
             "as rows, or --format text to score them as they are"
         )
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        parse(line.decode("utf-8", "replace"))
+    except Ambiguous:
+        return True
+    except ValueError:
+        return False
+    return True
 
 
 def _is_object(line: bytes) -> bool:

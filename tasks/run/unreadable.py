@@ -1,6 +1,7 @@
 """Rows that cannot be read: how many are too many, and where they are kept."""
 
 from nocturna.tasks.corpus.index import read_rejects
+from nocturna.tasks.corpus.summary import IndexSummary
 from nocturna.tasks.errors import QualityRefused, UsageError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
@@ -18,7 +19,7 @@ def refuse_unreadable(plan: Plan) -> None:
     index, limit = plan.index, plan.job.quality.max_quarantined
     if not index.documents:
         raise UsageError(
-            f"{_where(plan)}: none of its {index.read:,} rows is a document{_why(plan)}"
+            f"{_where(plan)}: none of its {index.read:,} rows is a document{_why(index)}"
         )
     if index.rejected <= limit * index.read:
         return
@@ -35,8 +36,16 @@ def refuse_unreadable(plan: Plan) -> None:
         return
     raise QualityRefused(
         f"{_where(plan)}: {index.rejected:,} of {index.read:,} rows cannot be read, more than the "
-        f"limit of {limit:.1%}{_why(plan)}; mend the source or raise --max-quarantined"
+        f"limit of {limit:.1%}{_why(index)}; mend the source or raise --max-quarantined"
     )
+
+
+def tell_unreadable(index: IndexSummary) -> str:
+    """How many rows cannot be read, and why; empty if all can be."""
+    if not index.rejected:
+        return ""
+    rows = "row" if index.rejected == 1 else "rows"
+    return f"{index.rejected:,} {rows} cannot be read{_why(index)}"
 
 
 def quarantine(layout: Layout, plan: Plan) -> int:
@@ -71,6 +80,6 @@ def _where(plan: Plan) -> str:
     return plan.inputs[0].uri if plan.n_inputs == 1 else f"{plan.n_inputs:,} inputs"
 
 
-def _why(plan: Plan) -> str:
-    reasons = ", ".join(f"{n:,} {reason}" for reason, n in plan.index.reasons.items())
+def _why(index: IndexSummary) -> str:
+    reasons = ", ".join(f"{n:,} {reason}" for reason, n in index.reasons.items())
     return f" ({reasons})" if reasons else ""
