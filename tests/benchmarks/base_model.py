@@ -41,7 +41,9 @@ def excerpt(count: int, skip: int = 20_000) -> list[str]:
 def _deberta(**own: Any) -> DebertaV2Config:
     attention = {"position_buckets": 256, "pos_att_type": ["p2c", "c2p"], "share_att_key": True}
     read = {"relative_attention": True, "position_biased_input": False, "type_vocab_size": 0}
-    return DebertaV2Config(**attention, **read, norm_rel_ebd="layer_norm", **own)
+    size = {"hidden_size": 768, "num_hidden_layers": 12, "num_attention_heads": 12}
+    shape = size | {"intermediate_size": 3072, "norm_rel_ebd": "layer_norm"} | own
+    return DebertaV2Config(**attention, **read, **shape)
 
 
 def _modern(**own: Any) -> ModernBertConfig:
