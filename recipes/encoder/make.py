@@ -106,8 +106,9 @@ def close(
     """A short second pass, in which words, and which pairs are more alike, count most."""
     rng = random.Random(SEED + 2)
     short = found.lessons[found.first_pair :]
-    lessons = rng.sample(found.lessons[: found.first_pair], 13_000) + short
-    some = rng.sample(list(opinions), 5_000)
+    long = found.lessons[: found.first_pair]
+    lessons = rng.sample(long, min(13_000, len(long))) + short
+    some = rng.sample(list(opinions), min(5_000, len(opinions)))
     teach(student, tokenizer, lessons, targets, some, sources.scored, SEED + 2, 2e-4, (2, 1.0))
 
 

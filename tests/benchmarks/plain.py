@@ -29,7 +29,7 @@ def notebook(corpus: str, model: str, out: str, size: str) -> None:
     if size == "1":
         scored = [pipe(text, truncation=True)[0] for text in texts]
     else:
-        scored = list(pipe(iter(texts), truncation=True, batch_size=int(size)))
+        scored = list(pipe(texts, truncation=True, batch_size=int(size)))
     rows = [{cell["label"]: cell["score"] for cell in cells} for cells in scored]
     pd.DataFrame(rows).assign(text=texts).to_parquet(out)
 
