@@ -38,6 +38,7 @@ from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute, Tolerance
 from tests.inference.plans import plan_scores
+from tests.inference.sweep import tiny_classifier
 from tests.models import (
     NLI,
     SENTIMENT,
@@ -118,6 +119,15 @@ def test_a_backend_gives_the_references_scores(plans, name, way):
     error = np.abs(found - exact).max()
     assert error <= COMPANY[way]
     assert error > 0 or way == "torch fp32", "the reference was compared with itself"
+
+
+@pytest.mark.parametrize("way", ["openvino bf16", "openvino int8"])
+def test_a_decoder_with_gated_layers_has_the_references_scores(way, tmp_path):
+    folder = tiny_classifier(tmp_path / "m", "llama")
+    plan = plan_scores({"sentiment": {"model": folder}}, {"policy": "truncate"})
+    found = all_scores(score_texts(plan, TEXTS, run_of(way)))
+    exact = all_scores(reference_scores(plan, TEXTS, run_of(way)))
+    assert 0 < np.abs(found - exact).max() <= COMPANY[way]
 
 
 @pytest.mark.parametrize("way", ["openvino fp32", "openvino bf16", "openvino int8"])
