@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import lru_cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,6 +16,7 @@ from nocturna.tasks.corpus.fetched import fetched_file
 from nocturna.tasks.corpus.heads_first import HeadFirst
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.raw_streams import RawStream
+from nocturna.tasks.corpus.store_drivers import STORES, read_by_client
 from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.job.source import Source
@@ -25,9 +25,6 @@ from nocturna.tasks.store_errors import explained
 
 _ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "checksum", "blob_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime")
-_STORES = ("s3", "s3a", "gs", "gcs", "abfs", "abfss", "az")
-"""What the client of the places of results reads too, where fsspec's own drivers are missing."""
-
 _BLOCK = 1 << 20
 _FINE, _COARSE = 50_000_000, 2_000_000_000
 """Nanoseconds that two writes may share a time stamp, where those have fractions and where not."""
@@ -45,20 +42,16 @@ def filesystem(uri: str) -> tuple[Any, str]:
 
     shown = redact(uri)
     scheme = uri.split("://", maxsplit=1)[0]
+    if read_by_client(scheme) and shown != uri:
+        raise UsageError(
+            f"{shown}: the credentials of a store come from the environment, not from its address; "
+            "take them out"
+        )
     try:
-        try:
-            return fsspec.core.url_to_fs(uri)
-        except ImportError:
-            if scheme not in _STORES or find_spec("obstore") is None:
-                raise
-            from obstore.fsspec import register
-
-            register(scheme)
-            return fsspec.core.url_to_fs(uri)
+        return fsspec.core.url_to_fs(uri)
     except ImportError as error:
-        hint = str(error).splitlines()[0]
-        if scheme in _STORES:
-            hint = "pip install 'nocturna[stores]'"
+        said = str(error).splitlines()[0]
+        hint = "pip install 'nocturna[stores]'" if scheme in STORES else said
         raise UsageError(f"{shown}: {scheme}:// needs a driver that is missing: {hint}") from None
     except Exception as error:  # drivers raise whatever they met
         raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None

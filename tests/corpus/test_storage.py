@@ -5,7 +5,7 @@ import fsspec
 import pytest
 from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
 
-from nocturna.tasks.corpus import storage
+from nocturna.tasks.corpus import store_drivers
 from nocturna.tasks.errors import Transient, UsageError
 from tests.corpus.corpora import (
     chunks_of,
@@ -113,7 +113,7 @@ def test_what_is_not_there_is_one_line(path, message):
 
 @pytest.mark.parametrize("scheme", ["s3a", "gcs", "az"])
 def test_a_missing_driver_names_the_package(monkeypatch, scheme):
-    monkeypatch.setattr(storage, "find_spec", lambda name: None)
+    monkeypatch.setattr(store_drivers, "find_spec", lambda name: None)
     line = rf"{scheme}://cubo/c.jsonl: {scheme}:// needs a driver .* 'nocturna\[stores\]'"
     with pytest.raises(UsageError, match=line):
         inputs_of(source(f"{scheme}://cubo/c.jsonl"))

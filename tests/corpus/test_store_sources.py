@@ -72,6 +72,8 @@ def test_a_delta_table_in_a_store(s3, s3_running):
 
 def test_what_is_not_there_is_one_line(s3):
     for path, kind, said in (
+        ("s3://clave:secreta@cubo/c.jsonl", UsageError, "s3://cubo/c.jsonl: the credentials of a"),
+        (f"{s3}/c.jsonl?X-Amz-Signature=9", UsageError, "come from the environment"),
         (f"{s3}/nada.jsonl", UsageError, "nada.jsonl: not found; check the path"),
         ("s3://ninguno/c.jsonl", NocturnaError, "s3://ninguno/c.jsonl: .*NoSuchBucket"),
     ):
