@@ -32,6 +32,9 @@ _BINARY = {
     b"SQLite format 3": "an SQLite database",
 }
 _LINE = 1 << 20
+_ROWS = (b"{", b"[")
+"""How a row in JSON begins, and an array of them."""
+
 _MARKS = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -59,7 +62,7 @@ def is_json_lines(source: Source, item: InputFile) -> bool:
 def is_json_document(source: Source, item: InputFile) -> bool:
     """Whether a .jsonl file holds one array of objects, or objects that are spread over lines."""
     start = line_head(source, item, _START).removeprefix(BOM).lstrip()
-    if not start.startswith((b"[", b"{")) or _is_object(start.partition(b"\n")[0]):
+    if not start.startswith(_ROWS) or _is_object(start.partition(b"\n")[0]):
         return False
     start = line_head(source, item, _LINE).removeprefix(BOM).lstrip()
     if start.startswith(b"["):
@@ -121,27 +124,27 @@ def _is_whole(format: str) -> bool:
 
 def begins_with_object(source: Source, item: InputFile) -> bool:
     """Whether the first line of an input is a JSON object, as no line of text or header is."""
-    line = head(source, item, _LINE).removeprefix(BOM).lstrip().partition(b"\n")[0]
-    return line.startswith(b"{") and _is_object(line)
+    if not head(source, item, _START).removeprefix(BOM).lstrip().startswith(b"{"):
+        return False
+    start = head(source, item, _LINE).removeprefix(BOM).lstrip()
+    return _is_object(start.partition(b"\n")[0])
 
 
-def refuse_lines_without_json(source: Source, item: InputFile) -> None:
-    """Refuses a file of JSON lines none of whose first lines is JSON.
+def refuse_lines_without_objects(source: Source, item: InputFile) -> None:
+    """Refuses a file of JSON lines of whose first lines none begins as JSON rows do.
 
     Raises:
         UsageError: with its first line.
     """
     start = line_head(source, item, _START).removeprefix(BOM).lstrip()
-    if not start or start.startswith((b"{", b"[")):
+    if not start or start.startswith(_ROWS):
         return
-    start = line_head(source, item, _LINE).removeprefix(BOM).lstrip()
-    lines = start.split(b"\n")
-    whole = lines if len(start) < _LINE - _START else lines[:-1]
-    if whole and not any(line[:1] in (b"{", b"[") or _is_json(line) for line in whole):
-        first = whole[0][:60].decode("utf-8", "replace").strip()
+    lines = line_head(source, item, _LINE).removeprefix(BOM).lstrip().split(b"\n")
+    if not any(line.lstrip().startswith(_ROWS) for line in lines):
+        first = lines[0][:60].decode("utf-8", "replace").strip()
         raise UsageError(
-            f"{item.uri}: holds no JSON: its first line is {first!r}; rename it, or set --format "
-            "to what it is, such as csv"
+            f"{item.uri}: holds no JSON objects: its first line is {first!r}; rename it, or set "
+            "--format to what it is, such as csv"
         )
 
 
@@ -156,16 +159,6 @@ def refuse_json_as_text(source: Source, item: InputFile) -> None:
             f"{item.uri}: holds JSON objects, not lines of text; set --format jsonl to read them "
             "as rows, or --format text to score them as they are"
         )
-
-
-def _is_json(line: bytes) -> bool:
-    try:
-        parse(line.decode("utf-8", "replace"))
-    except Ambiguous:
-        return True
-    except ValueError:
-        return False
-    return True
 
 
 def _is_object(line: bytes) -> bool:

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import openvino
 import pytest
 import torch
+from openvino import opset13
 from transformers import (
     AutoModelForSequenceClassification,
     DistilBertConfig,
@@ -119,6 +121,21 @@ def test_a_backend_gives_the_references_scores(plans, name, way):
     error = np.abs(found - exact).max()
     assert error <= COMPANY[way]
     assert error > 0 or way == "torch fp32", "the reference was compared with itself"
+
+
+@pytest.mark.parametrize("able", [(), ("bf16", "int8")])
+def test_bf16_is_asked_of_processors_that_have_it(monkeypatch, able):
+    monkeypatch.setattr(_openvino_network, "computes_in", lambda: able)
+    value = opset13.parameter([-1, 4], openvino.Type.f32)
+    model = openvino.Model([opset13.relu(value)], [value])
+    settings = []
+    monkeypatch.setattr(
+        openvino.Core, "compile_model", lambda self, model, device, given: settings.append(given)
+    )
+    for precision in ("fp32", "bf16", "int8"):
+        _openvino_network._compile(model, precision, 1)
+    hints = [given["INFERENCE_PRECISION_HINT"] for given in settings]
+    assert hints == ["f32", "bf16" if able else "f32", "f32"]
 
 
 @pytest.mark.parametrize("way", ["openvino bf16", "openvino int8"])

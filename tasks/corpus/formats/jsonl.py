@@ -7,7 +7,7 @@ from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.json_rows import JsonRow, collect, columns_of, keys_of, row_of_line
 from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines
-from nocturna.tasks.corpus.sniffing import is_json_document, refuse_lines_without_json
+from nocturna.tasks.corpus.sniffing import is_json_document, refuse_lines_without_objects
 from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
 from nocturna.tasks.job.source import Source
 
@@ -24,7 +24,7 @@ def other(source: Source, item: InputFile) -> str | None:
     if not item.size:
         return None
     if source.format == "auto":
-        refuse_lines_without_json(source, item)
+        refuse_lines_without_objects(source, item)
     return "json" if is_json_document(source, item) else None
 
 

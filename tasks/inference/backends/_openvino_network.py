@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import openvino
 from numpy.typing import NDArray
-from openvino import opset13 as opset
 
 from nocturna.tasks.inference.architectures import LENGTH_DEPENDENT
 from nocturna.tasks.inference.backends import Reading
@@ -107,7 +106,8 @@ def _load(
 
 
 def _compile(model: openvino.Model, precision: str, workers: int) -> openvino.CompiledModel:
-    if precision == "bf16":
+    in_bf16 = precision == "bf16" and "bf16" in computes_in()
+    if in_bf16:
         _keep_gates_apart(model)
     settings: dict[str, Any] = {
         "INFERENCE_NUM_THREADS": workers,
@@ -115,7 +115,7 @@ def _compile(model: openvino.Model, precision: str, workers: int) -> openvino.Co
         "ENABLE_CPU_PINNING": False,
         "CPU_RUNTIME_CACHE_CAPACITY": KEPT_KERNELS,
         # int8 beside bf16 gives wrong scores on processors with AMX, from the second stream on
-        "INFERENCE_PRECISION_HINT": "bf16" if precision == "bf16" else "f32",
+        "INFERENCE_PRECISION_HINT": "bf16" if in_bf16 else "f32",
         "DYNAMIC_QUANTIZATION_GROUP_SIZE": _group_size(model) if precision == "int8" else 0,
     }
     return openvino.Core().compile_model(model, "CPU", settings)
@@ -127,6 +127,8 @@ def _keep_gates_apart(model: openvino.Model) -> None:
     What processors with AMX join them into shares its work out to pairs of threads, and ends the
     process where a stream has one thread (SIGFPE).
     """
+    from openvino import opset13 as opset
+
     for node in model.get_ordered_ops():
         if node.get_type_name() not in _GATES:
             continue
