@@ -1,10 +1,11 @@
 # `make demo` and `make test` are the whole set-up: each makes .venv and installs what is pinned.
 .DEFAULT_GOAL := help
-.PHONY: help install demo demo-summaries test test-all bench scale crash-report tour screenshots soak check clean
+.PHONY: help install demo demo-summaries test test-all bench scale crash-report models tour screenshots soak check clean
 
 PYTHON ?= python3
 BIN := .venv/bin
 OUT := out
+DATA := ../shared/data
 AT_ONCE := --numprocesses $(shell expr $$(nproc) + 1) --dist loadfile --no-loadscope-reorder
 
 help:            ## show this list
@@ -63,6 +64,11 @@ scale: .venv/developing ## measure nights of 10^5 and 10^6 rows, each runner; si
 
 crash-report: .venv/developing ## kill runs at every file operation and at random, and print what it cost
 	$(BIN)/python -m tests.results.crash.report
+
+models: .venv/developing ## make the bundled models anew from the public data in DATA (some two hours, with Apertium)
+	$(INSTALL) '.[dev,train]'
+	$(BIN)/python -m recipes.bundled.make --data $(DATA) --out data/models
+	$(BIN)/python -m recipes.prepare
 
 tour: .venv/developing ## run docs/tour.ipynb and write what it shows into it
 	$(BIN)/python -m tests.notebook docs/tour.ipynb

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TypeVar
 
-from recipes.bundled.data import clean_tweet, read_jsonl
+from recipes.bundled.files import clean_tweet, read_jsonl
 
 MEASURING_SETS = (
     "parallel/stsb-*.dev.jsonl.gz",

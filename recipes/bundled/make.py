@@ -1,76 +1,160 @@
-"""Makes the two models that ship with the project; about an hour on two CPU cores.
+"""Makes both models: python -m recipes.bundled.make --data ../shared/data --out data/models
 
-pip install '.[train]'
-python -m recipes.bundled.make --data ../shared/data --out data/models
+From the public data sets and packages to the folders that ship, in one run, seeded. `--cache` keeps
+the texts with their translations and what the teachers said of them for the next run.
 """
 
 import argparse
 import logging
+import pickle
+import random
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
-from prefect import flow, task
-from prefect.cache_policies import NO_CACHE
+import torch
+from torch import Tensor
+from transformers import BertModel, PreTrainedTokenizerFast
 
 from nocturna.tasks.errors import NocturnaError
-from recipes.bundled.bundle import (
-    ENCODER_FOLDER,
-    SENTIMENT_FOLDER,
-    load_encoder,
-    train_encoder,
-    train_sentiment,
+from recipes.bundled.calibrate import calibrate
+from recipes.bundled.curriculum import (
+    TAUGHT,
+    Lessons,
+    frequent_words,
+    make_lessons,
+    make_opinions,
 )
-from recipes.bundled.recipe import EncoderRecipe, SentimentRecipe
-from recipes.bundled.sources import read_sources
-from recipes.bundled.teacher import load_teacher
+from recipes.bundled.e5 import (
+    PROMPT,
+    cut_vocabulary,
+    keep_words,
+    network_of,
+    read_packed,
+    tokenizer_of,
+)
+from recipes.bundled.sentiment import SHARED, branch_of, make_judged, teach_branch
+from recipes.bundled.shipping import describe_sentence_transformer, save_model, share_weights
+from recipes.bundled.sources import LANGUAGES, Sources, read_sources
+from recipes.bundled.student import Opinion, encode, read, teach
+from recipes.bundled.teachers import embedder, minilm, rotation
+
+logger = logging.getLogger(__name__)
+
+ENCODER, SENTIMENT = "encoder-es-en-pt-fr", "sentiment-es-en-pt-fr"
+LAYERS = (0, 2, 4, 6, 8, 10)
+PIECES, SHIPPED_PIECES = 40_000, 36_000
+SEED = 11
+SENTENCES, ARTICLES = 40_000, 11_200
+_COMMON, _TIMES = 8_000, 30
+"""The commonest words of a language, labels among them, keep the pieces that they are made of."""
 
 
-@task(name="encoder", cache_policy=NO_CACHE)
-def make_encoder(data: Path, out: Path, recipe: EncoderRecipe, cache: Path | None) -> None:
-    train_encoder(read_sources(data), load_teacher(), recipe, out / ENCODER_FOLDER, cache)
+def make(data: Path, out: Path, cache: Path) -> None:
+    """From the data to the folders that ship.
 
-
-@task(name="sentiment", cache_policy=NO_CACHE)
-def make_sentiment(data: Path, out: Path, recipe: SentimentRecipe) -> None:
-    encoder = load_encoder(out / ENCODER_FOLDER)
-    train_sentiment(read_sources(data), encoder, load_teacher(), recipe, out / SENTIMENT_FOLDER)
-
-
-@flow(name="train-bundled", validate_parameters=False)
-def train_bundled(
-    data: Path,
-    out: Path,
-    only: str | None = None,
-    cache: Path | None = None,
-    encoder: EncoderRecipe = EncoderRecipe(),  # noqa: B008 - frozen
-    sentiment: SentimentRecipe = SentimentRecipe(),  # noqa: B008 - frozen
-) -> None:
-    """Remake ``encoder-es-en`` and ``sentiment-es-en`` in ``out`` from the sets under ``data``.
-
-    ``only`` names one of the two stages; the sentiment stage starts from the encoder in ``out``.
-    ``cache`` is a file that keeps the teacher's embeddings for the next run.
+    Args:
+        data: folder of the data sets.
+        out: where the models' folders go.
+        cache: where the texts, their translations and the teachers' vectors are kept.
 
     Raises:
-        UsageError: a data file or the teacher is missing.
+        UsageError: a file, a package or a program is missing.
     """
-    if only != "sentiment":
-        make_encoder(data, out, encoder, cache)
-    if only != "encoder":
-        make_sentiment(data, out, sentiment)
+    sources = _kept_sources(data, cache / "sources.pickle")
+    packed = read_packed()
+    texts = _vocabulary_texts(sources)
+    rows = cut_vocabulary(packed.pieces, texts, PIECES)
+    pieces = [packed.pieces[row] for row in rows]
+    tokenizer = tokenizer_of(pieces)
+    _save(network_of(packed, rows, list(range(12))), tokenizer, cache / "e5")
+    many = embedder(cache / "e5", PROMPT, cache / "many.pt")
+    found = make_lessons(sources, many, embedder(minilm(), None, cache / "english.pt"), SEED)
+    student = network_of(packed, rows, list(LAYERS)).eval()
+    some = random.Random(SEED).sample(found.lessons, min(3_000, len(found.lessons)))
+    with torch.inference_mode():
+        before = [
+            read(student, encode(tokenizer, [lesson.text for lesson in part], 96))
+            for part in (some[i : i + 64] for i in range(0, len(some), 64))
+        ]
+    wanted = found.targets[[lesson.target for lesson in some]].float()
+    targets = found.targets.float() @ rotation(torch.cat(before), wanted)
+    opinions = make_opinions(sources, SEED, TAUGHT, 2_000)
+    logger.info("%d lessons, %d opinions", len(found.lessons), len(opinions))
+    teach(student, tokenizer, found.lessons, targets, opinions, sources.scored, SEED)
+    _save(student, tokenizer, cache / "first")
+    close(student, tokenizer, found, targets, opinions, sources)
+    shipped = cut_vocabulary(pieces, texts, SHIPPED_PIECES)
+    keep_words(student, shipped)
+    tokenizer = tokenizer_of([pieces[at] for at in shipped])
+    _save(student, tokenizer, out / ENCODER)
+    branch = branch_of(student, SEED)
+    teach_branch(branch, tokenizer, make_judged(sources, many, SEED), SEED)
+    save_model(branch, tokenizer, out / SENTIMENT)
+    share_weights(out / ENCODER, out / SENTIMENT, SHARED)
+    right = calibrate(data, out / ENCODER, SEED)
+    logger.info("own titles found: %s", right)
+
+
+def _save(model: BertModel, tokenizer: PreTrainedTokenizerFast, folder: Path) -> None:
+    save_model(model, tokenizer, folder)
+    window = model.config.max_position_embeddings
+    describe_sentence_transformer(folder, model.config.hidden_size, window, 0.05)
+
+
+def close(
+    student: BertModel,
+    tokenizer: PreTrainedTokenizerFast,
+    found: Lessons,
+    targets: Tensor,
+    opinions: Sequence[Opinion],
+    sources: Sources,
+) -> None:
+    """A short second pass, in which words, and which pairs are more alike, count most."""
+    rng = random.Random(SEED + 2)
+    short = found.lessons[found.first_pair :]
+    long = found.lessons[: found.first_pair]
+    lessons = rng.sample(long, min(13_000, len(long))) + short
+    some = rng.sample(list(opinions), min(5_000, len(opinions)))
+    teach(student, tokenizer, lessons, targets, some, sources.scored, SEED + 2, 2e-4, (2, 1.0))
+
+
+def _kept_sources(data: Path, kept: Path) -> Sources:
+    if kept.is_file():
+        found: Sources = pickle.loads(kept.read_bytes())
+        return found
+    found = read_sources(data, SENTENCES, ARTICLES, seed=1)
+    kept.write_bytes(pickle.dumps(found))
+    return found
+
+
+def _vocabulary_texts(sources: Sources) -> Sequence[str]:
+    said = [*sources.sentences, *sources.articles]
+    said += [text for rows in sources.opinions.values() for text, _ in rows]
+    words = [word for language in LANGUAGES for word in frequent_words(language, 60_000)]
+    words += [word for language in ("it", "de", "ca") for word in frequent_words(language, 25_000)]
+    texts = [spoken for text in said for spoken in text.values()]
+    common = [word for language in LANGUAGES for word in frequent_words(language, _COMMON)]
+    return texts + common * _TIMES + words + [word.capitalize() for word in words[::3]]
 
 
 def main(arguments: list[str] | None = None) -> int:
+    """Runs the command; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m recipes.bundled.make", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the training data")
-    parser.add_argument("--out", type=Path, default=Path("data/models"), help="where models go")
-    parser.add_argument("--only", choices=("encoder", "sentiment"), help="remake one model")
-    parser.add_argument("--cache", type=Path, help="file to keep the teacher's embeddings in")
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--out", type=Path, required=True, help="where the model's folder goes")
+    parser.add_argument("--cache", type=Path, help="folder of what is kept")
     options = parser.parse_args(arguments)
-    logging.getLogger("recipes.bundled").setLevel(logging.INFO)
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
+    logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
-        train_bundled(options.data, options.out, options.only, options.cache)
+        with tempfile.TemporaryDirectory() as room:
+            cache = options.cache or Path(room)
+            cache.mkdir(parents=True, exist_ok=True)
+            make(options.data, options.out, cache)
     except NocturnaError as error:
-        print(f"train_bundled: {error}", file=sys.stderr)
+        print(f"make: {error}", file=sys.stderr)
         return error.exit_code
     return 0
 

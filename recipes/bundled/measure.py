@@ -1,96 +1,136 @@
-"""Measures the encoder and its teacher: python -m recipes.bundled.measure --data ../shared/data
-
-Zero-shot topics (SIB-200) and similarity of sentence pairs (STS-B), in fp32, as a table.
-"""
+"""Measures the bundled models as a night scores: python -m recipes.bundled.measure --data DATA"""
 
 import argparse
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+import logging
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import torch
+import numpy as np
+from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
-from nocturna.tasks.errors import NocturnaError
-from recipes.bundled.bundle import ENCODER_FOLDER, load_encoder
-from recipes.bundled.data import read_jsonl
-from recipes.bundled.teacher import embed, load_teacher
+from nocturna.tasks.evaluation.file import evaluate_file
+from nocturna.tasks.inference.encoder import load_encoder
+from nocturna.tasks.inference.models import BUNDLED, resolve_model
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.job.job import Compute
+from recipes.bundled.files import read_jsonl
 
-Embed = Callable[[Sequence[str]], torch.Tensor]
-
-SPANISH_TOPICS = {
-    "science/technology": "ciencia y tecnología",
-    "travel": "viajes",
-    "politics": "política",
-    "sports": "deportes",
-    "health": "salud",
-    "entertainment": "entretenimiento",
-    "geography": "geografía",
+_TOPICS = [
+    "science/technology",
+    "travel",
+    "politics",
+    "sports",
+    "health",
+    "entertainment",
+    "geography",
+]
+_NAMES = {
+    "es": "ciencia y tecnología,viajes,política,deportes,salud,entretenimiento,geografía",
+    "en": "science and technology,travel,politics,sports,health,entertainment,geography",
+    "pt": "ciência e tecnologia,viagens,política,esportes,saúde,entretenimento,geografia",
+    "fr": "science et technologie,voyages,politique,sports,santé,divertissement,géographie",
 }
-ENGLISH_TOPICS = {topic: topic.replace("/", " and ") for topic in SPANISH_TOPICS}
-TOPIC_SETS = {
-    f"topics/sib200-{language}.{split}": names
-    for split in ("train", "dev")
-    for language, names in (
-        ("spa_Latn", SPANISH_TOPICS),
-        ("eng_Latn", ENGLISH_TOPICS),
-        ("por_Latn", SPANISH_TOPICS),
-        ("fra_Latn", ENGLISH_TOPICS),
+TOPICS = {
+    language: dict(zip(_TOPICS, names.split(","), strict=True))
+    for language, names in _NAMES.items()
+}
+"""The names of SIB-200's topics in each language."""
+
+_FILES = {"es": "spa", "en": "eng", "pt": "por", "fr": "fra"}
+
+
+def topic_options(data: Path, language: str, split: str, **options: Any) -> dict[str, Any]:
+    """What `evaluate_file` is told to measure topics by their bare names."""
+    names = TOPICS[language]
+    path = data / f"topics/sib200-{_FILES[language]}_Latn.{split}.jsonl.gz"
+    told = {"path": str(path), "task": "topic", "gold": "topic"}
+    return {**told, "labels": tuple(names.values()), "names": names, "options": options}
+
+
+def embedded(texts: Sequence[str], precision: str = "bf16") -> NDArray[np.float32]:
+    """Vectors of the bundled encoder, shape (texts, width)."""
+    run = running(Compute(), precision)
+    encoder = load_encoder(resolve_model(BUNDLED, None, "encoder"), run)
+    return encoder.embed(
+        [i[: encoder.capacity] for i in encoder.tokenizer.encode(list(texts))], run
     )
+
+
+SENTIMENT = {
+    "UMSAB tweets Spanish val": "tweets-spanish.val",
+    "UMSAB tweets English val": "tweets-english.val",
+    "UMSAB tweets Portuguese val": "tweets-portuguese.val",
+    "UMSAB tweets French val": "tweets-french.val",
+    "TASS-2020 dev": "tass2020.dev",
+    "tourism reviews": "turismo-reviews.dev",
 }
-PAIR_SETS = tuple(
-    f"parallel/stsb-{lang}.{split}" for split in ("dev", "test") for lang in ("es", "en")
-)
+"""The sets that measure sentiment, by what the card calls them."""
 
 
-def topic_accuracy(
-    embed_texts: Embed, path: Path, names: Mapping[str, str], template: str = "{}"
-) -> float:
-    """Share of sentences whose topic name, put into ``template``, is the most similar one."""
-    rows = read_jsonl(path)
-    topics = list(names)
-    labels = embed_texts([template.format(names[topic]) for topic in topics])
-    best = (embed_texts([row["text"] for row in rows]) @ labels.T).argmax(1).tolist()
-    return sum(topics[i] == row["topic"] for i, row in zip(best, rows, strict=True)) / len(rows)
+def measure_sentiment(data: Path, model: str | None = None) -> None:
+    """Prints macro-F1, accuracy and calibration error by set, and how often which score is right.
+
+    Args:
+        data: folder of the data sets.
+        model: another one than the bundled classifier.
+    """
+    print("| set | macro-F1 | accuracy | calibration error |\n|---|---|---|---|")
+    counts, right = Counter[str](), Counter[str]()
+    for name, file in SENTIMENT.items():
+        path = str(data / f"sentiment/{file}.jsonl.gz")
+        told = evaluate_file(path, "sentiment", model=model)[0].evaluation
+        print(f"| {name} | {told.macro_f1:.3f} | {told.accuracy:.3f} |", end="")
+        print(f" {told.calibration_error:.3f} |", flush=True)
+        for found in told.reliability:
+            score = f"{found.lower:.1f} to {found.upper:.1f}"
+            counts[score] += found.count
+            right[score] += round(found.count * (found.accuracy or 0))
+    print("| top score | rows | right |\n|---|---|---|")
+    for score in sorted(score for score, count in counts.items() if count):
+        print(f"| {score} | {counts[score]:,} | {right[score] / counts[score]:.0%} |")
 
 
-def similarity_spearman(embed_texts: Embed, path: Path) -> float:
-    """Spearman's rank correlation of cosine similarity with the scores of STS-B pairs."""
-    rows = read_jsonl(path)
-    cosine = (embed_texts([r["a"] for r in rows]) * embed_texts([r["b"] for r in rows])).sum(1)
-    return float(spearmanr(cosine.numpy(), [row["score"] for row in rows]).statistic)
-
-
-def main(arguments: list[str] | None = None) -> int:
+def main() -> None:
+    """Prints tables."""
     parser = argparse.ArgumentParser(prog="python -m recipes.bundled.measure", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--models", type=Path, default=Path("data/models"))
-    parser.add_argument(
-        "--template", default="{}", help="sentence with {} for a Spanish topic name"
-    )
-    options = parser.parse_args(arguments)
-    try:
-        student, teacher = load_encoder(options.models / ENCODER_FOLDER), load_teacher()
-        models = [
-            partial(embed, m.model.eval(), m.tokenizer, window=256, exact=True)
-            for m in (student, teacher)
-        ]
-        print(f"{'set':28} student teacher")
-        for name, names in TOPIC_SETS.items():
-            path = options.data / f"{name}.jsonl.gz"
-            template = options.template if names is SPANISH_TOPICS else "{}"
-            found = [topic_accuracy(model, path, names, template) for model in models]
-            print(f"{name:28}", *(f"{value:7.3f}" for value in found))
-        for name in PAIR_SETS:
-            path = options.data / f"{name}.jsonl.gz"
-            found = [similarity_spearman(model, path) for model in models]
-            print(f"{name:28}", *(f"{value:7.3f}" for value in found))
-    except NocturnaError as error:
-        print(f"measure: {error}", file=sys.stderr)
-        return error.exit_code
-    return 0
+    parser.add_argument("--template", help="sentence with {} for the topic")
+    parser.add_argument("--only", choices=("encoder", "sentiment"), help="measure one of them")
+    parser.add_argument("--sentiment-model", help="another than the bundled classifier")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if options.only != "encoder":
+        measure_sentiment(options.data, options.sentiment_model)
+    if options.only != "sentiment":
+        measure_encoder(options.data, options.template)
+
+
+def measure_encoder(data: Path, template: str | None = None) -> None:
+    """Prints accuracy of topics, and Spearman's rank correlation of similarities.
+
+    Args:
+        data: folder of the data sets.
+        template: sentence with {} for the topic; the encoder's own for Spanish if none.
+    """
+    said = {"template": template} if template else {}
+    print("| set | figure |\n|---|---|")
+    for language in TOPICS:
+        right, rows = 0.0, 0
+        for split in ("train", "dev"):
+            found, _, _ = evaluate_file(**topic_options(data, language, split, **said))
+            accuracy, count = found.evaluation.accuracy, found.evaluation.n
+            print(f"| SIB-200 {split} {language} | {accuracy:.3f} |")
+            right, rows = right + accuracy * count, rows + count
+        print(f"| SIB-200 {language} | {right / rows:.3f} |")
+    for language in ("es", "en"):
+        pairs = read_jsonl(data / f"parallel/stsb-{language}.dev.jsonl.gz")
+        a, b = (embedded([row[side] for row in pairs]) for side in "ab")
+        found = spearmanr((a * b).sum(1), [row["score"] for row in pairs]).statistic
+        print(f"| STS-B dev {language} | {found:.3f} |")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -1,11 +1,15 @@
-"""Writing a model as the folder that ships: fp16 weights, plain configuration, no stray files."""
+"""Writing models as the folders that ship: fp16 weights, plain configuration, no stray files."""
 
 import json
 import shutil
 from pathlib import Path
 from typing import Any
 
+from safetensors.torch import load_file, save_file
+from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+SHARED_FILE, OWN_FILE = (f"model-0000{n}-of-00002.safetensors" for n in (1, 2))
 
 _SENTENCE_TRANSFORMERS_MODULES = (
     ("", "sentence_transformers.models.Transformer"),
@@ -77,3 +81,39 @@ def describe_sentence_transformer(
             "pooling_mode_mean_sqrt_len_tokens": False,
         },
     )
+
+
+def share_weights(encoder: Path, classifier: Path, layers: int) -> None:
+    """Keeps what two saved models have in common once: word vectors and their first layers.
+
+    Each folder has two files of weights and their index, as transformers writes large models; the
+    first file of the classifier, and its tokenizer, are links to those of the encoder.
+
+    Args:
+        encoder: folder of a bare network.
+        classifier: folder of the same network with a head.
+        layers: how many of the first layers are the same.
+    """
+    first = tuple(f"encoder.layer.{number}." for number in range(layers))
+    weights = {folder: _without_prefix(folder) for folder in (encoder, classifier)}
+    shared = {k: v for k, v in weights[encoder].items() if k.startswith(("embeddings.", *first))}
+    for name, values in shared.items():
+        if not values.equal(weights[classifier][name]):
+            raise ValueError(f"{name} is not the same in {encoder} and {classifier}")
+    for folder, found in weights.items():
+        own = {name: values for name, values in found.items() if name not in shared}
+        save_file(own, folder / OWN_FILE, {"format": "pt"})
+        where = dict.fromkeys(shared, SHARED_FILE) | dict.fromkeys(own, OWN_FILE)
+        size = sum(values.nbytes for values in found.values())
+        index = {"metadata": {"total_size": size}, "weight_map": where}
+        _write_json(folder / "model.safetensors.index.json", index)
+        (folder / "model.safetensors").unlink()
+    save_file(shared, encoder / SHARED_FILE, {"format": "pt"})
+    for name in (SHARED_FILE, "tokenizer.json", "tokenizer_config.json"):
+        (classifier / name).unlink(missing_ok=True)
+        (classifier / name).symlink_to(Path("..", encoder.name, name))
+
+
+def _without_prefix(folder: Path) -> dict[str, Tensor]:
+    found = load_file(folder / "model.safetensors")
+    return {name.removeprefix("bert."): values for name, values in found.items()}

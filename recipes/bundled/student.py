@@ -1,92 +1,183 @@
-"""The student before training: the teacher's layers, and word vectors found by alignment."""
+"""The student: some layers of e5, drawn to what the teachers mean, and told sentiments apart."""
 
-from collections import Counter
+import logging
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from transformers import BertConfig, BertModel, PreTrainedTokenizerBase
+from torch import Tensor, nn
+from torch.nn.functional import log_softmax, normalize
+from transformers import BertModel, PreTrainedTokenizerFast
 
-from recipes.bundled.alignment import translation_table
-from recipes.bundled.teacher import Teacher
+from recipes.bundled.teachers import distance
 
-_NULL_SHIFT = 1
+logger = logging.getLogger(__name__)
 
-
-def _ids(tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]) -> list[list[int]]:
-    return tokenizer(list(texts), add_special_tokens=False)["input_ids"]
+PAD = 1
+_LOG_EVERY = 50
 
 
-def aligned_word_vectors(
-    teacher: Teacher, tokenizer: PreTrainedTokenizerBase, pairs: Sequence[tuple[str, str]]
-) -> NDArray[np.float32]:
-    """A word vector for each word piece of the student, shape ``(vocabulary, hidden size)``.
+@dataclass(frozen=True)
+class Lesson:
+    """A text, the row of what it means among the targets, and how much it counts."""
 
-    A piece used in the Spanish sentences is the mean of the teacher's vectors of the English
-    pieces it translates to (IBM model 1 over the (English, Spanish) ``pairs``); one used in the
-    English sentences is the teacher's own vector of the same piece; one used in both is their
-    mean, weighted by use. The rest is spelt out in the teacher's pieces.
+    text: str
+    target: int
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """A text, its shares of NEG, NEU and POS, and how much it counts."""
+
+    text: str
+    shares: tuple[float, float, float]
+    weight: float = 1.0
+
+
+class Probe(nn.Sequential):
+    """From vectors of unit length to three logits; it only teaches, and is thrown away."""
+
+    def __init__(self, width: int = 384, hidden: int = 192) -> None:
+        super().__init__(nn.Linear(width, hidden), nn.ReLU(), nn.Linear(hidden, 3))
+        with torch.no_grad():
+            self[0].weight.mul_(width**0.5)
+
+
+def encode(tokenizer: PreTrainedTokenizerFast, texts: Sequence[str], window: int) -> list[Tensor]:
+    """Token ids of each text, cut at `window`."""
+    backend = tokenizer.backend_tokenizer
+    backend.enable_truncation(window)
+    return [torch.tensor(found.ids) for found in backend.encode_batch_fast(list(texts))]
+
+
+def read(student: BertModel, ids: Sequence[Tensor]) -> Tensor:
+    """Mean of the last states of each text, at unit length, shape (texts, width)."""
+    padded = nn.utils.rnn.pad_sequence(list(ids), batch_first=True, padding_value=PAD)
+    mask = (padded != PAD).long()
+    with torch.autocast("cpu", torch.bfloat16):
+        states = student(input_ids=padded, attention_mask=mask).last_hidden_state
+    kept = mask.unsqueeze(-1).float()
+    return normalize((states.float() * kept).sum(1) / kept.sum(1), dim=-1)
+
+
+def length_batches(
+    ids: Sequence[Tensor], tokens: int, shuffle: np.random.Generator
+) -> list[list[int]]:
+    """Rows of like length, no padded batch over `tokens` tokens, in random order."""
+    lengths = np.array([len(i) for i in ids])
+    batches: list[list[int]] = [[]]
+    longest = 0
+    for row in np.argsort(-(lengths + shuffle.random(len(ids)) * 2)).tolist():
+        longest = max(longest, int(lengths[row]))
+        if longest * (len(batches[-1]) + 1) > tokens:
+            batches.append([])
+            longest = int(lengths[row])
+        batches[-1].append(row)
+    shuffle.shuffle(batches)
+    return [batch for batch in batches if batch]
+
+
+def cosent(cosine: Tensor, score: Tensor, scale: float = 20.0) -> Tensor:
+    """Penalty on every two pairs whose cosines are ordered against their scores; both (pairs,).
+
+    Source: Su 2022 (CoSENT, https://kexue.fm/archives/8847).
     """
-    vectors = teacher.model.embeddings.word_embeddings.weight.detach().numpy()
-    english = _ids(tokenizer, [en for en, _ in pairs])
-    spanish = _ids(tokenizer, [es for _, es in pairs])
-    target = _ids(teacher.tokenizer, [en for en, _ in pairs])
-    table = translation_table(
-        [([0, *(i + _NULL_SHIFT for i in es)], en) for es, en in zip(spanish, target, strict=True)],
-        len(tokenizer) + _NULL_SHIFT,
-        len(vectors),
-    )[_NULL_SHIFT:]
-    mass = np.asarray(table.sum(axis=1)).ravel()
-    translated = (table @ vectors) / np.maximum(mass, 1e-9)[:, None]
-    uses_en = Counter(i for ids in english for i in ids)
-    uses_es = Counter(i for ids in spanish for i in ids)
-    known = teacher.tokenizer.get_vocab()
-    found = np.empty((len(tokenizer), vectors.shape[1]), dtype=np.float32)
-    for piece, i in tokenizer.get_vocab().items():
-        own = vectors[known[piece]] if piece in known else None
-        n_es = uses_es[i] if mass[i] > 0 else 0
-        n_en = uses_en[i] if own is not None else 0
-        if piece in tokenizer.all_special_tokens and own is not None:
-            found[i] = own
-        elif n_es + n_en > 0:
-            found[i] = (n_es * translated[i] + (n_en * own if own is not None else 0)) / (
-                n_es + n_en
-            )
-        elif own is not None:
-            found[i] = own
-        else:
-            spelt = teacher.tokenizer(piece.removeprefix("##"), add_special_tokens=False)
-            found[i] = vectors[spelt["input_ids"]].mean(axis=0)
-    return found
+    wrong = (cosine[None, :] - cosine[:, None]) * scale
+    wrong = wrong.masked_fill(score[:, None] <= score[None, :], -1e4).flatten()
+    return torch.logsumexp(torch.cat([wrong.new_zeros(1), wrong]), dim=0)
 
 
-def build_student(
-    teacher: Teacher, word_vectors: NDArray[np.float32], layers: Sequence[int]
-) -> BertModel:
-    """A BERT with the named ``layers`` of the teacher, its positions, and the given word vectors.
+def judged(logits: Tensor, shares: Tensor, weight: Tensor) -> Tensor:
+    """Cross-entropy to shares, both of shape (texts, 3), weighted."""
+    return -((log_softmax(logits, 1) * shares).sum(1) * weight).sum() / weight.sum()
 
-    The teacher's pooler comes along unused, so that the folder loads without a warning.
-    """
-    config = BertConfig(
-        vocab_size=len(word_vectors),
-        hidden_size=teacher.model.config.hidden_size,
-        num_hidden_layers=len(layers),
-        num_attention_heads=teacher.model.config.num_attention_heads,
-        intermediate_size=teacher.model.config.intermediate_size,
-        max_position_embeddings=teacher.model.config.max_position_embeddings,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
+
+def rise_and_fall(optimiser: Any, steps: int) -> Any:
+    """The rate of learning rises over a twentieth of the steps, and falls over the others."""
+    warm = max(1, steps // 20)
+    return torch.optim.lr_scheduler.LambdaLR(
+        optimiser, lambda step: min((step + 1) / warm, (steps - step) / (steps - warm + 1))
     )
-    student = BertModel(config)
-    state = {
-        name: value
-        for name, value in teacher.model.state_dict().items()
-        if name.startswith(("embeddings.", "pooler.")) and "word_embeddings" not in name
-    }
-    for new, old in enumerate(layers):
-        for name, value in teacher.model.encoder.layer[old].state_dict().items():
-            state[f"encoder.layer.{new}.{name}"] = value
-    state["embeddings.word_embeddings.weight"] = torch.from_numpy(word_vectors)
-    student.load_state_dict(state, strict=False)
-    return student
+
+
+def teach(
+    student: BertModel,
+    tokenizer: PreTrainedTokenizerFast,
+    lessons: Sequence[Lesson],
+    targets: Tensor,
+    opinions: Sequence[Opinion],
+    scored: Sequence[tuple[str, str, float]],
+    seed: int,
+    rate: float = 4e-4,
+    order: tuple[int, float] = (4, 0.2),
+    tokens: int = 2048,
+    window: int = 96,
+) -> None:
+    """One pass over lessons and opinions in random batches, in place; word vectors stay.
+
+    Args:
+        student: what learns.
+        tokenizer: its own.
+        lessons: texts and the rows of what they mean.
+        targets: what they mean, shape (rows, width), of unit length.
+        opinions: texts and their sentiment.
+        scored: pairs of texts and how alike they are.
+        seed: of the order of the batches.
+        rate: of learning, at its height.
+        order: in about one of how many batches the order of forty scored pairs is learnt too, and
+            how much it counts.
+        tokens: of a batch, padding included.
+        window: of a text, beyond which it is cut.
+    """
+    torch.manual_seed(seed)
+    rng = np.random.default_rng(seed)
+    probe = Probe(student.config.hidden_size)
+    ids = encode(tokenizer, [lesson.text for lesson in lessons], window)
+    told = encode(tokenizer, [opinion.text for opinion in opinions], window + 32)
+    sides = [
+        encode(tokenizer, [a for a, _, _ in scored], window),
+        encode(tokenizer, [b for _, b, _ in scored], window),
+    ]
+    scores = torch.tensor([pair[2] for pair in scored])
+    target = torch.tensor([lesson.target for lesson in lessons])
+    weight = torch.tensor([lesson.weight for lesson in lessons])
+    shares = torch.tensor([opinion.shares for opinion in opinions])
+    trust = torch.tensor([opinion.weight for opinion in opinions])
+    work = [(True, rows) for rows in length_batches(ids, tokens, rng)]
+    work += [(False, rows) for rows in length_batches(told, tokens, rng)]
+    rng.shuffle(work)
+    student.embeddings.word_embeddings.weight.requires_grad_(False)
+    body = [p for p in student.parameters() if p.requires_grad]
+    groups = [{"params": body, "lr": rate}, {"params": probe.parameters(), "lr": 1e-3}]
+    optimiser = torch.optim.AdamW(groups, weight_decay=0.01, fused=True)
+    schedule = rise_and_fall(optimiser, len(work))
+    student.train()
+    started = time.monotonic()
+    losses: tuple[list[float], list[float]] = ([], [])
+    for step, (lesson, rows) in enumerate(work):
+        if lesson:
+            found = read(student, [ids[i] for i in rows])
+            loss = distance(found, targets[target[rows]].float(), weight[rows])
+            losses[0].append(loss.item())
+            if step % order[0] == 0:
+                some = rng.choice(len(scored), min(40, len(scored)), replace=False)
+                a, b = read(student, [side[i] for side in sides for i in some]).chunk(2)
+                loss = loss + order[1] * cosent((a * b).sum(1), scores[some])
+        else:
+            logits = probe(read(student, [told[i] for i in rows]))
+            loss = 0.5 * judged(logits, shares[rows], trust[rows])
+            losses[1].append(2 * loss.item())
+        loss.backward()
+        nn.utils.clip_grad_norm_(body, 1.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        schedule.step()
+        if step % _LOG_EVERY == 0 or step == len(work) - 1:
+            means = [float(np.mean(part[-_LOG_EVERY:])) for part in losses if part]
+            spent = time.monotonic() - started
+            logger.info("step %d of %d, losses %s, %.0f s", step, len(work), means, spent)
+    student.eval().requires_grad_(True)

@@ -14,7 +14,7 @@ BUNDLED = "bundled"
 
 BUNDLED_FOLDER = Path(__file__).parents[2] / "data" / "models"
 BUNDLED_MODELS = {
-    "sentiment": BUNDLED_FOLDER / "sentiment-es-en",
+    "sentiment": BUNDLED_FOLDER / "sentiment-es-en-pt-fr",
     "encoder": BUNDLED_FOLDER / "encoder-es-en-pt-fr",
 }
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"

@@ -22,7 +22,7 @@ from nocturna.tasks.run.forecast import MOST, Speed, measure_speed, summary_cost
 _TEXTS = 300
 """Texts whose language is told."""
 
-_BUNDLED_KNOW = ("es", "en")
+_BUNDLED_KNOW = ("es", "en", "pt", "fr")
 
 
 @dataclass(frozen=True)
@@ -218,7 +218,7 @@ def _told(
 def _more_notes(values: Mapping[str, Any], spoken: str, cost: str) -> dict[tuple[str, ...], str]:
     notes: dict[tuple[str, ...], str] = {}
     if spoken not in _BUNDLED_KNOW:
-        notes["language",] = "the bundled models know es and en; name others under `scores`"
+        notes["language",] = "the bundled models know es, en, pt and fr; name others under `scores`"
     scores = values["scores"]
     if isinstance(scores, dict) and scores.get("sentiment") == {}:
         notes["scores", "sentiment"] = (

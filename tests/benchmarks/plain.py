@@ -40,7 +40,7 @@ def bundled(corpus: str) -> None:
     from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
     texts = texts_of(corpus)
-    sentiment, encoder = str(BUNDLED / "sentiment-es-en"), str(BUNDLED / "encoder-es-en-pt-fr")
+    sentiment, encoder = (str(BUNDLED / f"{kind}-es-en-pt-fr") for kind in ("sentiment", "encoder"))
     classify = AutoModelForSequenceClassification.from_pretrained(sentiment).eval()
     embed = AutoModel.from_pretrained(encoder).eval()
     tokenizers = [AutoTokenizer.from_pretrained(folder) for folder in (sentiment, encoder)]

@@ -34,7 +34,7 @@ from nocturna.tasks.inference.similarity import similarities
 from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.inference.windows import aggregate
 from nocturna.tasks.job.job import BUNDLED, Compute, LongDocuments
-from recipes.bundled.measure import SPANISH_TOPICS
+from recipes.bundled.measure import TOPICS
 from tests.benchmarks.base_model import ROOT, SAMPLE, SHARED, base_model, documents, first_of, rows
 from tests.benchmarks.nouns import NOUNS
 from tests.inference.plans import plan_scores, values
@@ -151,7 +151,7 @@ def read_labelled(data: Path) -> Labelled:
     """SIB-200's Spanish sentences, or the Spanish rows of the bundled sample."""
     path = first_of(data / "topics" / "sib200-spa_Latn.train.jsonl.gz", SAMPLE)
     spanish = [row for row in rows(path) if row.get("lang", "es") == "es"]
-    gold = [SPANISH_TOPICS.get(row["topic"], row["topic"]) for row in spanish]
+    gold = [TOPICS["es"][row["topic"]] for row in spanish]
     name = "SIB-200 Spanish" if path != SAMPLE else str(SAMPLE.relative_to(ROOT))
     return Labelled(name, [row["text"] for row in spanish], gold, tuple(dict.fromkeys(gold)))
 

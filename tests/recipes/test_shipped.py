@@ -16,16 +16,15 @@ from transformers import (
 )
 
 from nocturna.tasks.evaluation.file import evaluate_file
-from recipes.bundled.bundle import SENTIMENT_FOLDER
-from recipes.bundled.data import read_jsonl
-from recipes.encoder.make import FOLDER
-from recipes.encoder.measure import TOPICS, embedded, topic_options
+from recipes.bundled import make
+from recipes.bundled.files import read_jsonl
+from recipes.bundled.measure import TOPICS, embedded, topic_options
 from tests.models import TEXTS
 
 ROOT = Path(__file__).parents[2]
 MODELS = ROOT / "data" / "models"
 DATA = ROOT.parent / "shared" / "data"
-ENCODER, SENTIMENT = MODELS / FOLDER, MODELS / SENTIMENT_FOLDER
+ENCODER, SENTIMENT = MODELS / make.ENCODER, MODELS / make.SENTIMENT
 TOLERANCE = 0.0051
 
 with_data = pytest.mark.skipif(not DATA.is_dir(), reason=f"the dev sets are not at {DATA}")
@@ -40,8 +39,8 @@ def card_figure(folder: Path, data_set: str) -> float:
 
 
 def test_both_models_together_are_small() -> None:
-    size = sum(f.stat().st_size for m in (ENCODER, SENTIMENT) for f in m.rglob("*") if f.is_file())
-    assert size <= 60_000_000
+    files = [f for m in (ENCODER, SENTIMENT) for f in m.rglob("*") if not f.is_symlink()]
+    assert sum(f.stat().st_size for f in files if f.is_file()) <= 60_000_000
 
 
 @pytest.mark.parametrize("folder", [ENCODER, SENTIMENT])
@@ -88,7 +87,10 @@ def test_classifier_loads_whole() -> None:
     ("text", "label"),
     [
         ("Me encanta este curso, es excelente y he aprendido muchísimo.", "POS"),
-        ("He estado esperando este curso toda mi vida.", "POS"),
+        ("La habitación era preciosa y el personal, encantador. Volveremos.", "POS"),
+        ("O serviço foi péssimo e a comida estava fria.", "NEG"),
+        ("Un film magnifique, je le recommande à tous.", "POS"),
+        ("La reunión del consejo es el martes a las diez.", "NEU"),
         ("Odio este producto, es una porquería y no funciona.", "NEG"),
         ("¡Odio esto tanto!", "NEG"),
     ],

@@ -13,13 +13,13 @@ from pathlib import Path
 
 import numpy as np
 import openvino
+from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
 from nocturna.tasks.cached import PREPARED
 from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS, as_converted
 from nocturna.tasks.inference.models import ModelRef
 
-_WEIGHTS_OF_MODEL = "model.safetensors"
 _OUTLINE, _CONSTANTS, _PARTS = "model.xml.gz", "constants.bin", "parts.json"
 _SPAN = re.compile(r'offset="(\d+)" size="(\d+)"')
 
@@ -35,7 +35,7 @@ def read_prepared(kept: Path, ref: ModelRef) -> openvino.Model | None:
     if not folder.is_dir():
         return None
     parts = json.loads((folder / _PARTS).read_text(encoding="utf-8"))
-    tensors = load_file(Path(ref.folder) / _WEIGHTS_OF_MODEL)
+    tensors = _tensors(Path(ref.folder))
     constants = memoryview((folder / _CONSTANTS).read_bytes())
     pieces: list[bytes | memoryview] = []
     for name, size in parts["parts"]:
@@ -63,7 +63,7 @@ def prepare(kept: Path, model: Path, folder: Path) -> None:
         ValueError: the conversion's file holds more than its outline says.
     """
     outline, weights = (kept / MODEL).read_bytes(), (kept / WEIGHTS).read_bytes()
-    tensors = load_file(model / _WEIGHTS_OF_MODEL)
+    tensors = _tensors(model)
     names = {values.astype(np.float32).tobytes(): name for name, values in tensors.items()}
     spans = sorted({(int(at), int(size)) for at, size in _SPAN.findall(outline.decode())})
     end, parts, constants = 0, [], b""
@@ -79,3 +79,11 @@ def prepare(kept: Path, model: Path, folder: Path) -> None:
     (folder / _CONSTANTS).write_bytes(constants)
     told = {"sha256": hashlib.sha256(weights).hexdigest(), "parts": parts}
     (folder / _PARTS).write_text(json.dumps(told), encoding="utf-8")
+
+
+def _tensors(model: Path) -> dict[str, NDArray[np.generic]]:
+    """The weights of a model's folder, which may be in several files."""
+    found: dict[str, NDArray[np.generic]] = {}
+    for path in sorted(model.glob("*.safetensors")):
+        found |= load_file(path)
+    return found
