@@ -1,5 +1,6 @@
 """The models in data/models: whole, small, loadable, and as good as their cards say."""
 
+import hashlib
 import re
 from pathlib import Path
 
@@ -49,6 +50,15 @@ def test_each_card_has_front_matter_and_a_warning(folder: Path) -> None:
     assert card.startswith("---\n")
     for words in ("license:", "language:", "datasets:", "must not be used"):
         assert words in card
+
+
+@pytest.mark.parametrize("folder", [ENCODER, SENTIMENT])
+def test_the_weights_are_those_of_the_card(folder: Path) -> None:
+    card = (folder / "README.md").read_text(encoding="utf-8")
+    own = [path for path in folder.glob("*.safetensors") if not path.is_symlink()]
+    assert own
+    for path in own:
+        assert f"`{path.name}` {hashlib.sha256(path.read_bytes()).hexdigest()}" in card
 
 
 def test_encoder_loads_whole() -> None:
