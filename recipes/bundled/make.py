@@ -143,7 +143,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Runs the command; its exit code."""
     parser = argparse.ArgumentParser(prog="python -m recipes.bundled.make", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--out", type=Path, required=True, help="where the model's folder goes")
+    parser.add_argument("--out", type=Path, required=True, help="where the models' folders go")
     parser.add_argument("--cache", type=Path, help="folder of what is kept")
     options = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")

@@ -93,21 +93,6 @@ def measure_sentiment(data: Path, model: str | None = None) -> None:
         print(f"| {score} | {counts[score]:,} | {right[score] / counts[score]:.0%} |")
 
 
-def main() -> None:
-    """Prints tables."""
-    parser = argparse.ArgumentParser(prog="python -m recipes.bundled.measure", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
-    parser.add_argument("--template", help="sentence with {} for the topic")
-    parser.add_argument("--only", choices=("encoder", "sentiment"), help="measure one of them")
-    parser.add_argument("--sentiment-model", help="another than the bundled classifier")
-    options = parser.parse_args()
-    logging.disable(logging.WARNING)
-    if options.only != "encoder":
-        measure_sentiment(options.data, options.sentiment_model)
-    if options.only != "sentiment":
-        measure_encoder(options.data, options.template)
-
-
 def measure_encoder(data: Path, template: str | None = None) -> None:
     """Prints accuracy of topics, and Spearman's rank correlation of similarities.
 
@@ -130,6 +115,21 @@ def measure_encoder(data: Path, template: str | None = None) -> None:
         a, b = (embedded([row[side] for row in pairs]) for side in "ab")
         found = spearmanr((a * b).sum(1), [row["score"] for row in pairs]).statistic
         print(f"| STS-B dev {language} | {found:.3f} |")
+
+
+def main() -> None:
+    """Prints tables."""
+    parser = argparse.ArgumentParser(prog="python -m recipes.bundled.measure", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="folder of the data sets")
+    parser.add_argument("--template", help="sentence with {} for the topic")
+    parser.add_argument("--only", choices=("encoder", "sentiment"), help="measure one of them")
+    parser.add_argument("--sentiment-model", help="another than the bundled classifier")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    if options.only != "encoder":
+        measure_sentiment(options.data, options.sentiment_model)
+    if options.only != "sentiment":
+        measure_encoder(options.data, options.template)
 
 
 if __name__ == "__main__":

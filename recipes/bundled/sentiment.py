@@ -22,6 +22,7 @@ from recipes.bundled.sources import LANGUAGES, Sources
 from recipes.bundled.student import (
     PAD,
     Opinion,
+    descend,
     encode,
     judged,
     length_batches,
@@ -225,11 +226,7 @@ def teach_branch(
             last = _through(branch.bert.encoder.layer[SHARED:], given, mask)
             logits = branch.classifier(branch.dropout(branch.bert.pooler(last)))
         loss = judged(logits.float(), shares[texts], weight[texts])
-        loss.backward()
-        nn.utils.clip_grad_norm_(learning, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        schedule.step()
+        descend(loss, learning, optimiser, schedule)
         losses.append(loss.item())
         if step % _EVERY == 0 or step == len(work):
             mean, spent = float(np.mean(losses[-_EVERY:])), time.monotonic() - started

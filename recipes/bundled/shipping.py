@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+_READABLE = 0o644
 SHARED_FILE, OWN_FILE = (f"model-0000{n}-of-00002.safetensors" for n in (1, 2))
 
 _SENTENCE_TRANSFORMERS_MODULES = (
@@ -45,7 +46,7 @@ def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, folde
     tokenizer.backend_tokenizer.no_padding()
     tokenizer.save_pretrained(folder)
     _edit_json(folder / "tokenizer_config.json", tokenizer_class="PreTrainedTokenizerFast")
-    (folder / "model.safetensors").chmod(0o644)
+    (folder / "model.safetensors").chmod(_READABLE)
     if text is not None:
         card.write_text(text, encoding="utf-8")
 
@@ -102,13 +103,13 @@ def share_weights(encoder: Path, classifier: Path, layers: int) -> None:
             raise ValueError(f"{name} is not the same in {encoder} and {classifier}")
     for folder, found in weights.items():
         own = {name: values for name, values in found.items() if name not in shared}
-        save_file(own, folder / OWN_FILE, {"format": "pt"})
+        _save_weights(own, folder / OWN_FILE)
         where = dict.fromkeys(shared, SHARED_FILE) | dict.fromkeys(own, OWN_FILE)
         size = sum(values.nbytes for values in found.values())
         index = {"metadata": {"total_size": size}, "weight_map": where}
         _write_json(folder / "model.safetensors.index.json", index)
         (folder / "model.safetensors").unlink()
-    save_file(shared, encoder / SHARED_FILE, {"format": "pt"})
+    _save_weights(shared, encoder / SHARED_FILE)
     for name in (SHARED_FILE, "tokenizer.json", "tokenizer_config.json"):
         (classifier / name).unlink(missing_ok=True)
         (classifier / name).symlink_to(Path("..", encoder.name, name))
@@ -117,3 +118,8 @@ def share_weights(encoder: Path, classifier: Path, layers: int) -> None:
 def _without_prefix(folder: Path) -> dict[str, Tensor]:
     found = load_file(folder / "model.safetensors")
     return {name.removeprefix("bert."): values for name, values in found.items()}
+
+
+def _save_weights(weights: dict[str, Tensor], path: Path) -> None:
+    save_file(weights, path, {"format": "pt"})
+    path.chmod(_READABLE)

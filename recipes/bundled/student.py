@@ -104,6 +104,15 @@ def rise_and_fall(optimiser: Any, steps: int) -> Any:
     )
 
 
+def descend(loss: Tensor, learning: Sequence[Tensor], optimiser: Any, schedule: Any) -> None:
+    """One step down a loss, by gradients of a length of at most 1 over what is learning."""
+    loss.backward()
+    nn.utils.clip_grad_norm_(learning, 1.0)
+    optimiser.step()
+    optimiser.zero_grad(set_to_none=True)
+    schedule.step()
+
+
 def teach(
     student: BertModel,
     tokenizer: PreTrainedTokenizerFast,
@@ -171,11 +180,7 @@ def teach(
             logits = probe(read(student, [told[i] for i in rows]))
             loss = 0.5 * judged(logits, shares[rows], trust[rows])
             losses[1].append(2 * loss.item())
-        loss.backward()
-        nn.utils.clip_grad_norm_(body, 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
-        schedule.step()
+        descend(loss, body, optimiser, schedule)
         if step % _LOG_EVERY == 0 or step == len(work) - 1:
             means = [float(np.mean(part[-_LOG_EVERY:])) for part in losses if part]
             spent = time.monotonic() - started

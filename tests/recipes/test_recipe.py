@@ -162,9 +162,8 @@ def test_a_judge_tells_sides_apart_and_leans_to_neither() -> None:
 
 def test_what_the_branch_reads_lies_between_the_label_and_the_judge(tmp_path: Path) -> None:
     sources = read_sources(write_data(tmp_path), 100, 100, 1, untranslated)
-    vectors = dict.fromkeys(t for rows in sources.opinions.values() for s, _ in rows for t in s)
     found = make_judged(sources, lambda texts: unit(len(texts)), seed=1)
-    assert vectors and all(sum(opinion.shares) == pytest.approx(1) for opinion in found)
+    assert found and all(sum(opinion.shares) == pytest.approx(1) for opinion in found)
     texts = {opinion.text for opinion in found}
     assert {text["es"] for text, _ in sources.opinions["emoji"]} <= texts
     assert set(sources.speeches) <= texts and texts & {es for _, es in PAIRS}
@@ -217,6 +216,8 @@ def test_what_two_models_share_is_kept_once_and_both_load_whole(tmp_path: Path) 
         for name, values in wanted.half().float().state_dict().items():
             assert torch.equal(found.state_dict()[name], values), name
     links = [path for path in folders[1].iterdir() if path.is_symlink()]
+    weights = [path for folder in folders for path in folder.glob("*.safetensors")]
+    assert all(path.stat().st_mode & 0o777 == 0o644 for path in weights)
     assert len(links) == 3 and all(not Path(path.readlink()).is_absolute() for path in links)
     assert pipeline("text-classification", model=str(folders[1]))("hola")[0]["label"] in LABELS
 
