@@ -161,7 +161,8 @@ def _models() -> Iterator[Finding]:
 
     from nocturna.tasks.inference.models import BUNDLED_MODELS
 
-    lost = [str(f) for f in BUNDLED_MODELS.values() if not (f / "config.json").is_file()]
+    needed = (file for f in BUNDLED_MODELS.values() for file in (f / "config.json", *f.glob("*")))
+    lost = [str(file) for file in needed if not file.exists()]  # also what a link led to
     if lost:
         yield Finding("models", WRONG, f"bundled ones are gone: {', '.join(lost)}", "install again")
     else:

@@ -1,9 +1,12 @@
 """`nocturna doctor`: what the machine has, said without a step outside of it."""
 
+import shutil
+
 import pytest
 from packaging.requirements import Requirement
 
 from nocturna.checkup import FINE, NOTE, WRONG, packages_there
+from nocturna.tasks.inference import models
 from tests.fake_hub import fake_hub
 
 SECRET = "clave-9917"
@@ -50,6 +53,19 @@ def test_a_package_that_is_lacking_or_another_is_wrong(line, said):
     assert found.state == WRONG and found.said.startswith(said)
     assert found.todo == f'pip install "{line}"'
     assert packages_there([Requirement("pyarrow")]).state == FINE
+
+
+def test_a_bundled_model_that_lacks_what_it_shares_is_wrong(nocturna, tmp_path, monkeypatch):
+    shutil.copytree(models.BUNDLED_FOLDER, tmp_path / "models", symlinks=True)
+    whole = {kind: tmp_path / "models" / f.name for kind, f in models.BUNDLED_MODELS.items()}
+    monkeypatch.setattr(models, "BUNDLED_MODELS", whole)
+    assert nocturna("doctor").code == 0
+    for path in whole["encoder"].glob("model-00001*"):
+        path.unlink()
+    done = nocturna("doctor", "--json")
+    (found,) = [one for one in done.json["findings"] if one["state"] == WRONG]
+    assert done.code == 1 and found["about"] == "models"
+    assert str(whole["sentiment"] / "model-00001-of-00002.safetensors") in found["said"]
 
 
 def test_the_hub_and_an_engine_are_asked_where_wanted(nocturna, monkeypatch):
