@@ -13,11 +13,18 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from nocturna.tasks.cached import PREPARED
 from nocturna.tasks.inference.backends._openvino_prepared import prepare
 from nocturna.tasks.inference.models import BUNDLED_MODELS
 
+LABELS = {"labels": ["ocio", "dinero"]}
+SCORES: dict[str, dict[str, Any]] = {
+    "sentiment": {"sentiment": {}},
+    "topics": {"topics": LABELS},
+    "both": {"sentiment": {}, "topics": LABELS},
+}
 TEXTS = ("Me ha gustado mucho.", "No lo recomiendo a nadie.")
 
 
@@ -31,21 +38,31 @@ def main() -> None:
             shutil.copytree(room / "cache" / kind, PREPARED / kind)
         for kept in sorted((room / "cache" / "openvino").iterdir()):
             about = json.loads((kept / "about.json").read_text(encoding="utf-8"))
-            which = "encoder" if about["reading"].startswith("embedding") else "sentiment"
-            prepare(kept, BUNDLED_MODELS[which], PREPARED / "openvino" / kept.name)
+            parts = {"encoder": "embedding", "sentiment": "logits"}
+            read = [
+                BUNDLED_MODELS[which] for which, word in parts.items() if word in about["reading"]
+            ]
+            prepare(kept, read, PREPARED / "openvino" / kept.name)
             print(f"{about['model']}: {about['reading']}")
 
 
 def fill(cache: Path, room: Path) -> None:
-    """Scores two texts with the bundled models and this cache, without an engine."""
+    """Scores two texts by each bundled model and by both, with this cache and without an engine."""
     (room / "two.txt").write_text("\n".join(TEXTS), encoding="utf-8")
     command = "from nocturna.command import main; main()"
-    subprocess.run(
-        [sys.executable, "-c", command, "score", "two.txt", "--labels", "ocio,dinero"],
-        cwd=room,
-        env={**os.environ, "NOCTURNA_CACHE": str(cache), "PREFECT_API_URL": "http://127.0.0.1:9"},
-        check=True,
-    )
+    for name, scores in SCORES.items():
+        job = {"name": name, "source": {"path": "two.txt"}, "scores": scores}
+        (room / f"{name}.yaml").write_text(json.dumps(job), encoding="utf-8")
+        subprocess.run(
+            [sys.executable, "-c", command, "score", "--job", f"{name}.yaml"],
+            cwd=room,
+            env={
+                **os.environ,
+                "NOCTURNA_CACHE": str(cache),
+                "PREFECT_API_URL": "http://127.0.0.1:9",
+            },
+            check=True,
+        )
 
 
 if __name__ == "__main__":

@@ -20,7 +20,6 @@ from nocturna.tasks.errors import STOPPED, Stopped, Transient
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.running import Running
 from nocturna.tasks.inference.scorer import Scores, score_texts
-from nocturna.tasks.inference.texts import Texts
 from nocturna.tasks.results import files
 from nocturna.tasks.results.done_shards import load_shard, save_shard
 from nocturna.tasks.results.layout import Layout
@@ -156,12 +155,15 @@ def load_models(layout: Layout, run_id: str) -> None:
     if runner_of(plan.job.compute).APART:
         return
     run = replace(running_of(plan), stop=control().stopping)
-    for score in plan.inference.scores:
-        head = heads()[score.kind]
-        if score.when or score.choices or score.pair or not plan.difference.asked.get(score.name):
-            continue
-        if head.passes(score) <= _FEW_PASSES:
-            head.compute(score, Texts([_WORD]), plan.inference.long_documents, run)
+    soon = [
+        score
+        for score in plan.inference.scores
+        if not (score.when or score.choices or score.pair)
+        and plan.difference.asked.get(score.name)
+        and heads()[score.kind].passes(score) <= _FEW_PASSES
+    ]
+    if soon:
+        score_texts(replace(plan.inference, scores=tuple(soon)), [_WORD], run)
 
 
 def _score(

@@ -55,7 +55,7 @@ def embedded(texts: Sequence[str], precision: str = "bf16") -> NDArray[np.float3
     run = running(Compute(), precision)
     encoder = load_encoder(resolve_model(BUNDLED, None, "encoder"), run)
     return encoder.embed(
-        [i[: encoder.capacity] for i in encoder.tokenizer.encode(list(texts))], run
+        [i[: encoder.own.capacity] for i in encoder.tokenizer.encode(list(texts))], run
     )
 
 

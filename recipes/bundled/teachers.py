@@ -44,7 +44,7 @@ def embedder(folder: Path, prompt: str | None = None, cache: Path | None = None)
 
     def embed(texts: Sequence[str]) -> Tensor:
         new = [text for text in dict.fromkeys(texts) if text not in known]
-        ids = [i[: encoder.capacity] for i in encoder.tokenizer.encode(new)]
+        ids = [i[: encoder.own.capacity] for i in encoder.tokenizer.encode(new)]
         with ThreadPoolExecutor(run.workers) as pool:
             ways = range(run.workers)
             parts = pool.map(lambda w: encoder.embed(ids[w :: run.workers], run), ways)

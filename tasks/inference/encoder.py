@@ -3,6 +3,7 @@
 Source: Reimers and Gurevych 2019, "Sentence-BERT".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -10,14 +11,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from nocturna.tasks.inference.backends import Reading, make_ready
-from nocturna.tasks.inference.batches import Network, run_batches
+from nocturna.tasks.inference.backends import Reading
+from nocturna.tasks.inference.batches import Network
 from nocturna.tasks.inference.facts import network_facts, tokenizer_facts
 from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.passes import Pass, network_of, read_windows
 from nocturna.tasks.inference.recipe import Recipe, read_recipe
 from nocturna.tasks.inference.running import Running
-from nocturna.tasks.inference.sequence_model import frame_sequence
 from nocturna.tasks.inference.tokens import TextTokenizer, load_tokenizer
 
 
@@ -25,26 +26,17 @@ from nocturna.tasks.inference.tokens import TextTokenizer, load_tokenizer
 class Encoder:
     """A loaded sentence encoder."""
 
-    ref: ModelRef
+    own: Pass
     network: Network
-    tokenizer: TextTokenizer
     recipe: Recipe
 
     @property
-    def capacity(self) -> int:
-        """Tokens of a text that fit beside the special tokens and the prompt."""
-        window = min(self.tokenizer.window, self.recipe.window or self.tokenizer.window)
-        return window - self.tokenizer.single.added
+    def tokenizer(self) -> TextTokenizer:
+        return self.own.tokenizer
 
     def embed(self, texts: list[Ids], run: Running) -> NDArray[np.float32]:
         """Unit-length embeddings of texts that fit the window, shape (texts, width)."""
-        lengths = np.array([len(ids) for ids in texts], dtype=np.int64)
-        return run_batches(
-            self.network,
-            lambda i: frame_sequence(self.tokenizer, (texts[i],)),
-            lengths + self.tokenizer.single.added,
-            run,
-        )
+        return read_windows(self.tokenizer, self.network, texts, run)
 
 
 @dataclass(frozen=True)
@@ -81,21 +73,39 @@ def describe_encoder(ref: ModelRef, prompt: str | None = None) -> EncoderDescrip
     return EncoderDescription(recipe, tokenizer, network.unused)
 
 
-def load_encoder(ref: ModelRef, run: Running, prompt: str | None = None) -> Encoder:
+def encoder_pass(ref: ModelRef, prompt: str | None = None) -> Pass:
+    """How a sentence encoder reads texts.
+
+    Args:
+        ref: the model.
+        prompt: what the job wants read before every text, as `read_recipe` takes it.
+
+    Raises:
+        UsageError: as `describe_encoder`.
+    """
+    found = describe_encoder(ref, prompt)
+    tokenizer, recipe = found.tokenizer, found.recipe
+    capacity = min(tokenizer.window, recipe.window or tokenizer.window) - tokenizer.single.added
+    width = network_facts(ref, head=False).width if _is_plain(recipe) else None
+    return Pass(ref, _embedding(ref, prompt), tokenizer, capacity, width)
+
+
+def load_encoder(
+    ref: ModelRef, run: Running, prompt: str | None = None, beside: Sequence[Pass] = ()
+) -> Encoder:
     """Loads a sentence encoder with its tokenizer and its own recipe.
 
     Args:
         ref: the model.
         run: how to run.
         prompt: what the job wants read before every text, as `read_recipe` takes it.
+        beside: passes that may be made in one with the encoder's own.
 
     Raises:
         UsageError: it cannot be loaded, or uses a module that is not supported.
     """
-    found = describe_encoder(ref, prompt)
-    recipe, tokenizer = found.recipe, found.tokenizer
-    network = make_ready(ref, _embedding(ref, prompt), tokenizer.pad_id, tokenizer.uses_types, run)
-    return Encoder(ref, network, tokenizer, recipe)
+    own = encoder_pass(ref, prompt)
+    return Encoder(own, network_of(own, beside, run), describe_encoder(ref, prompt).recipe)
 
 
 @cache
@@ -104,7 +114,7 @@ def _embedding(ref: ModelRef, prompt: str | None = None) -> Reading:
     skipped = 0
     if not recipe.pools_prompt:
         skipped = tokenizer_facts(ref, False, recipe.lower, recipe.prompt).prompt_tokens
-    plain = not recipe.projections and not skipped and len(recipe.pooling) == 1
+    plain = _is_plain(recipe) and not skipped
     names = [*recipe.pooling, *(part.kind for part in recipe.projections)]
     name = f"embedding {' '.join(names)}" + (f" from {skipped}" if skipped else "")
 
@@ -121,3 +131,8 @@ def _embedding(ref: ModelRef, prompt: str | None = None) -> Reading:
         return packed_encoder(network, recipe.pooling[0]) if plain else None
 
     return Reading(name, head=False, wrap=wrap, pack=pack)
+
+
+def _is_plain(recipe: Recipe) -> bool:
+    """Whether an embedding is pooled in one way and not worked on any further."""
+    return not recipe.projections and len(recipe.pooling) == 1

@@ -4,6 +4,7 @@ For GPUs: torch's variable-length flash attention does it in half precision. Els
 computed sequence by sequence, which is slow and shows what is right.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize, scaled_dot_product_attention
 from transformers import AttentionInterface
 
-from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference import batches
 from nocturna.tasks.inference.readout import head_logits
 
 ATTENTION = "nocturna_packed"
@@ -48,7 +49,7 @@ class Pack:
         return self.bounds.diff().long()
 
 
-def pack(batch: list[Sequence], device: torch.device) -> Pack:
+def pack(batch: list[batches.Sequence], device: torch.device) -> Pack:
     """Sequences end to end, on the device."""
     lengths = np.array([len(item.ids) for item in batch], dtype=np.int64)
     bounds = np.concatenate([[0], np.cumsum(lengths)])
@@ -83,9 +84,16 @@ class PackedLogits(nn.Module):
         network.set_attn_implementation(ATTENTION)
 
     def forward(self, batch: Pack) -> Tensor:
-        *layers, last = self.bare.encoder.layer
-        states = _last_layer(last, _states(self.bare, layers, batch), batch)[:, None]
-        return head_logits(self.network, self.bare, states)
+        return self.finish(_begun(self.bare, 0, batch), batch, 0)
+
+    def finish(self, states: Tensor, batch: Pack, after: int) -> Tensor:
+        """The logits from the states after so many layers."""
+        layers = list(self.bare.encoder.layer[after:])
+        states = _through(layers[:-1], states, batch)
+        first = states[0][batch.starts]
+        for last in layers[-1:]:
+            first = _last_layer(last, states, batch)
+        return head_logits(self.network, self.bare, first[:, None])
 
 
 class PackedEmbedding(nn.Module):
@@ -93,15 +101,36 @@ class PackedEmbedding(nn.Module):
 
     def __init__(self, network: Any, pooling: str) -> None:
         super().__init__()
-        self.network, self.pooling = network, pooling
+        self.bare, self.pooling = network, pooling
         network.set_attn_implementation(ATTENTION)
 
     def forward(self, batch: Pack) -> Tensor:
-        states = _states(self.network, self.network.encoder.layer, batch)[0].float()
+        return self.finish(_begun(self.bare, 0, batch), batch, 0)
+
+    def finish(self, states: Tensor, batch: Pack, after: int) -> Tensor:
+        """The embeddings from the states after so many layers."""
+        states = _through(self.bare.encoder.layer[after:], states, batch)[0].float()
         if self.pooling == "cls":
             return normalize(states[batch.starts], dim=-1)
         pooled = torch.segment_reduce(states, self.pooling, lengths=batch.lengths)
         return normalize(pooled, dim=-1)
+
+
+class PackedTogether(nn.Module):
+    """The outputs of several packed networks, side by side, shape (sequences, sum of widths).
+
+    The layers that they begin with, which are the same in each, are computed once.
+    """
+
+    def __init__(self, readings: Sequence[Any], shared: int) -> None:
+        super().__init__()
+        self.readings, self.shared = nn.ModuleList(readings), shared
+
+    def forward(self, batch: Pack) -> Tensor:
+        bare: Any = self.readings[0].bare
+        states = _begun(bare, self.shared, batch)
+        found = [one.finish(states, batch, self.shared) for one in self.readings]
+        return torch.cat(found, dim=-1)
 
 
 def attend(
@@ -149,11 +178,15 @@ def _attention(
 AttentionInterface.register(ATTENTION, _attention)
 
 
-def _states(bare: Any, layers: Any, batch: Pack) -> Tensor:
-    """Hidden states after the layers, shape (1, tokens, width)."""
+def _begun(bare: Any, layers: int, batch: Pack) -> Tensor:
+    """Hidden states after so many layers, shape (1, tokens, width)."""
     states: Tensor = bare.embeddings(
         input_ids=batch.ids, token_type_ids=batch.types, position_ids=_positions(bare, batch)
     )
+    return _through(bare.encoder.layer[:layers], states, batch)
+
+
+def _through(layers: Iterable[Any], states: Tensor, batch: Pack) -> Tensor:
     for layer in layers:
         states = layer(states, None, batch=batch)
     return states

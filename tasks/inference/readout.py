@@ -5,6 +5,7 @@ known, the last layer's attention output and feed-forward are computed for that 
 which changes no score; for BERT and RoBERTa classifiers its queries too.
 """
 
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import torch
@@ -57,13 +58,16 @@ class FirstPosition(nn.Module):
         token_type_ids: Tensor | None = None,
         attention_mask: Tensor | None = None,
     ) -> Tensor:
-        states = self.bare.embeddings(input_ids=input_ids, **_given(token_type_ids=token_type_ids))
-        mask = None if attention_mask is None else attention_mask[:, None, None, :].bool()
-        *others, last = self.bare.encoder.layer
-        for layer in others:
-            states = _first(layer(states, mask))
-        states = _last_layer(last, states, mask)
-        return head_logits(self.network, self.bare, states)
+        states = _begun(self.bare, 0, input_ids, token_type_ids, attention_mask)
+        return self.finish(states, attention_mask, 0)
+
+    def finish(self, states: Tensor, attention_mask: Tensor | None, after: int) -> Tensor:
+        """The logits from the states after so many layers."""
+        layers = list(self.bare.encoder.layer[after:])
+        states = _through(layers[:-1], states, attention_mask)
+        for last in layers[-1:]:
+            states = _last_layer(last, states, _wide(attention_mask))
+        return head_logits(self.network, self.bare, states[:, :1])
 
 
 def head_logits(network: Any, bare: Any, states: Tensor) -> Tensor:
@@ -91,7 +95,7 @@ class Embedding(nn.Module):
     ) -> None:
         super().__init__()
         first = pooling == ("cls",) and not skipped
-        self.network = first_token_only(network) if first else network
+        self.bare, self.network = network, first_token_only(network) if first else network
         self.pooling, self.skipped = pooling, skipped
         self.projections = nn.Identity() if projections is None else projections
 
@@ -103,9 +107,39 @@ class Embedding(nn.Module):
     ) -> Tensor:
         mask = _mask(self.network, input_ids, attention_mask)
         inputs = _given(token_type_ids=token_type_ids, attention_mask=mask)
-        states = self.network(input_ids=input_ids, **inputs).last_hidden_state.float()
-        pooled = pool(states, attention_mask, self.pooling, self.skipped)
+        states = self.network(input_ids=input_ids, **inputs).last_hidden_state
+        return self._pooled(states, attention_mask)
+
+    def finish(self, states: Tensor, attention_mask: Tensor | None, after: int) -> Tensor:
+        """The embeddings from the states after so many layers, where the layers are known."""
+        states = _through(self.network.encoder.layer[after:], states, attention_mask)
+        return self._pooled(states, attention_mask)
+
+    def _pooled(self, states: Tensor, attention_mask: Tensor | None) -> Tensor:
+        pooled = pool(states.float(), attention_mask, self.pooling, self.skipped)
         return normalize(self.projections(pooled), dim=-1)
+
+
+class Together(nn.Module):
+    """The outputs of several networks, side by side, shape (batch, sum of their widths).
+
+    The layers that they begin with, which are the same in each, are computed once.
+    """
+
+    def __init__(self, readings: Sequence[Any], shared: int) -> None:
+        super().__init__()
+        self.readings, self.shared = nn.ModuleList(readings), shared
+
+    def forward(
+        self,
+        input_ids: Tensor,
+        token_type_ids: Tensor | None = None,
+        attention_mask: Tensor | None = None,
+    ) -> Tensor:
+        bare: Any = self.readings[0].bare
+        states = _begun(bare, self.shared, input_ids, token_type_ids, attention_mask)
+        found = [one.finish(states, attention_mask, self.shared) for one in self.readings]
+        return torch.cat(found, dim=-1)
 
 
 ENCODER_ARCHITECTURES = ("BertModel", "RobertaModel", "XLMRobertaModel", "CamembertModel")
@@ -137,6 +171,13 @@ def packed_encoder(network: Any, pooling: str) -> nn.Module | None:
     return PackedEmbedding(network, pooling) if known else None
 
 
+def packed_together(readings: Sequence[Any], shared: int) -> nn.Module:
+    """What `Together` gives, of packed readings."""
+    from nocturna.tasks.inference.packing import PackedTogether
+
+    return PackedTogether(readings, shared)
+
+
 def _is_known(network: Any) -> bool:
     return _name(network) in FIRST_POSITION_ARCHITECTURES and not _attends_elsewhere(network)
 
@@ -147,6 +188,24 @@ def _attends_elsewhere(network: Any) -> bool:
 
 def _name(network: Any) -> str:
     return type(network).__name__
+
+
+def _begun(
+    bare: Any, layers: int, ids: Tensor, types: Tensor | None, attention_mask: Tensor | None
+) -> Tensor:
+    """The states after so many layers."""
+    states: Tensor = bare.embeddings(input_ids=ids, **_given(token_type_ids=types))
+    return _through(bare.encoder.layer[:layers], states, attention_mask)
+
+
+def _through(layers: Iterable[Any], states: Tensor, attention_mask: Tensor | None) -> Tensor:
+    for layer in layers:
+        states = _first(layer(states, _wide(attention_mask)))
+    return states
+
+
+def _wide(attention_mask: Tensor | None) -> Tensor | None:
+    return None if attention_mask is None else attention_mask[:, None, None, :].bool()
 
 
 def _last_layer(layer: Any, states: Tensor, mask: Tensor | None) -> Tensor:

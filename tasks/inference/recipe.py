@@ -50,7 +50,7 @@ class Recipe:
     Attributes:
         pooling: what is made of the token embeddings; several are put end to end.
         pools_prompt: whether the tokens of a prompt are pooled with those of the text.
-        projections: what follows the pooling, in order.
+        projections: what follows the pooling, in order, before the embedding gets unit length.
         window: most tokens the encoder was made for; None where the folder does not say.
         temperature: softmax temperature for cosine similarities.
         alone: the cosine at which a label is as likely right as wrong, and the spread of the
@@ -118,9 +118,7 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
     return Recipe(
         pooling=_pooling_modes(pooling, ref),
         pools_prompt=bool(pooling.get("include_prompt", True)),
-        projections=tuple(
-            _projection(kind, at, ref) for kind, at in places[2:] if kind != "Dropout"
-        ),
+        projections=_projections([place for place in places[2:] if place[0] != "Dropout"], ref),
         window=settings.get("max_seq_length"),
         temperature=float(general.get("similarity_temperature", DEFAULT_TEMPERATURE)),
         alone=_alone(general),
@@ -170,6 +168,12 @@ def _pooling_modes(settings: dict[str, Any], ref: ModelRef) -> tuple[str, ...]:
     if wrong or not found:
         raise UsageError(f"model {ref.name}: its pooling {', '.join(wrong)} is not supported")
     return found
+
+
+def _projections(places: list[tuple[str, Path]], ref: ModelRef) -> tuple[Projection, ...]:
+    while places and places[-1][0] == "Normalize":
+        places = places[:-1]
+    return tuple(_projection(kind, at, ref) for kind, at in places)
 
 
 def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:

@@ -86,6 +86,7 @@ def score_texts(
     codes = np.array([distinct[text] for text in texts], dtype=np.int64)
     work = _Work(plan, Texts(list(distinct)), codes, known)
     weights = {s.name: heads()[s.kind].passes(s) for s in plan.scores}
+    work.expect_passes()
     for score in plan.in_order():
         due = len(texts) * weights[score.name] / sum(weights.values())
         with _telling(run, on_documents, due) as told:
@@ -146,10 +147,20 @@ class _Work:
         self.unknown = np.zeros(len(texts), dtype=bool)
         self._tokens: dict[str, NDArray[np.int64]] = {}
 
+    def expect_passes(self) -> None:
+        """Notes which passes over the same texts several scores will ask for."""
+        for score in self.plan.scores:
+            single_pass = getattr(heads()[score.kind], "single_pass", None)
+            if single_pass is None or score.after or score.choices is not None:
+                continue
+            asked = self._needs(score) & self._is_for(score)
+            own = single_pass(score) if asked.any() else None
+            if own is not None:
+                self.texts.some(np.unique(self.codes[asked])).expected.append(own)
+
     def compute(self, score: ScorePlan, run: Running) -> None:
         """Computes one score for the texts that need it and that it is for."""
-        needs = self.known.needs.get(score.name)
-        needs = np.ones(len(self.codes), dtype=bool) if needs is None else needs
+        needs = self._needs(score)
         asked = needs & self._is_for(score)
         self._look_at(score, np.unique(self.codes[asked]))
         readable = np.array([int(code) not in self.reasons for code in self.codes], dtype=bool)
@@ -185,6 +196,10 @@ class _Work:
             if own is not None:
                 lengths = np.where(lengths < 0, own, lengths)
         return np.maximum(lengths, 0)
+
+    def _needs(self, score: ScorePlan) -> NDArray[np.bool_]:
+        needs = self.known.needs.get(score.name)
+        return np.ones(len(self.codes), dtype=bool) if needs is None else needs
 
     def _look_at(self, score: ScorePlan, wanted: NDArray[np.int64]) -> None:
         """Notes which distinct texts a model of the score cannot read, or hardly knows.

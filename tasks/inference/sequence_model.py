@@ -9,11 +9,12 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.backends import Reading, make_ready
-from nocturna.tasks.inference.batches import Network, Sequence, run_batches
+from nocturna.tasks.inference.batches import Network, run_batches
 from nocturna.tasks.inference.facts import network_facts
-from nocturna.tasks.inference.frames import Frame, Ids
+from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.model_config import Outputs, classifier_outputs
 from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.passes import Pass, frame_sequence
 from nocturna.tasks.inference.running import Running
 from nocturna.tasks.inference.tokens import TextTokenizer, check_frame, load_tokenizer
 
@@ -82,21 +83,6 @@ class Classifier:
         return found
 
 
-def frame_sequence(tokenizer: TextTokenizer, texts: tuple[Ids, ...]) -> Sequence:
-    """One text or a pair with the tokenizer's special tokens around it.
-
-    Segment ids are given wherever the tokenizer gives them: to some networks all 0 is not none.
-    """
-    frame = tokenizer.single if len(texts) == 1 else pair_frame(tokenizer)
-    return Sequence(frame.ids(*texts), frame.type_ids(*texts) if tokenizer.uses_types else None)
-
-
-def pair_frame(tokenizer: TextTokenizer) -> Frame:
-    """What the tokenizer puts around two texts; that there is something was checked before."""
-    assert tokenizer.pair is not None
-    return tokenizer.pair
-
-
 def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
     """Makes sure that a classifier can be loaded as its authors meant, and says what it is.
 
@@ -130,3 +116,14 @@ def load_classifier(ref: ModelRef, run: Running) -> Classifier:
     tokenizer = found.tokenizer
     network = make_ready(ref, LOGITS, tokenizer.pad_id, tokenizer.uses_types, run)
     return Classifier(ref, network, tokenizer, found.outputs)
+
+
+def classifier_pass(ref: ModelRef) -> Pass:
+    """How a classifier reads texts one by one.
+
+    Raises:
+        UsageError: as `describe_classifier`.
+    """
+    found = describe_classifier(ref)
+    capacity = found.tokenizer.window - found.tokenizer.single.added
+    return Pass(ref, LOGITS, found.tokenizer, capacity, found.outputs.count)

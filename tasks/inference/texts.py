@@ -1,13 +1,16 @@
 """The texts of a shard, and what models made of them: each thing once."""
 
 from collections.abc import Callable, Hashable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.tokens import TextTokenizer
+
+if TYPE_CHECKING:
+    from nocturna.tasks.inference.passes import Pass
 
 
 class Texts:
@@ -16,6 +19,7 @@ class Texts:
     Attributes:
         choices: the labels of each text, for a score whose labels are in the corpus.
         pairs: the text that each is read together with, for a score of pairs.
+        expected: passes over just these texts that scores of the run will ask for.
     """
 
     def __init__(
@@ -25,6 +29,7 @@ class Texts:
         pairs: Sequence[str] | None = None,
     ) -> None:
         self.choices, self.pairs = choices, pairs
+        self.expected: list[Pass] = []
         self._texts = list(texts)
         self._at = list(range(len(self._texts)))
         self._ids: dict[str, dict[int, Ids]] = {}

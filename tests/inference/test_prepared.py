@@ -14,8 +14,10 @@ import nocturna.tasks.cached
 import nocturna.tasks.inference.backends._openvino_prepared as prepared
 from nocturna.tasks.inference.backends._openvino_conversion import _Examples, convert
 from nocturna.tasks.inference.backends._openvino_kept import conversion_at, keep_conversion
-from nocturna.tasks.inference.encoder import _embedding
+from nocturna.tasks.inference.branches import together
+from nocturna.tasks.inference.encoder import encoder_pass
 from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.sequence_model import LOGITS
 from tests.models import TEXTS
 
 FIRST = """
@@ -49,14 +51,15 @@ def test_a_first_run_makes_nothing_and_imports_no_model_library(tmp_path):
     assert not (tmp_path / "cache" / "openvino").exists()
 
 
-@pytest.mark.parametrize("kind", ["sentiment", "encoder"])
+@pytest.mark.parametrize("kind", ["sentiment", "encoder", "both"])
 def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, monkeypatch):
-    from nocturna.tasks.inference.sequence_model import LOGITS
-
-    ref = resolve_model("bundled", None, kind)
-    reading = LOGITS if kind == "sentiment" else _embedding(ref)
+    sentiment, encoder = (resolve_model("bundled", None, k) for k in ("sentiment", "encoder"))
+    ref = sentiment if kind == "sentiment" else encoder
+    reading = LOGITS if kind == "sentiment" else encoder_pass(encoder).reading
+    if kind == "both":
+        reading = together(((encoder, reading), (sentiment, LOGITS)))
     kept = conversion_at(ref, reading.name, False, False)
-    found, made = prepared.read_prepared(kept, ref), convert(ref, reading, False)
+    found, made = prepared.read_prepared(kept, ref, reading), convert(ref, reading, False)
     assert found is not None and made is not None
     inputs = _Examples(ref, reading, False).of((3, 9))["input_ids"].numpy()
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
@@ -68,11 +71,14 @@ def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, mo
     place = tmp_path / "openvino" / kept.name
     keep_conversion(made, place, ref, reading.name)
     monkeypatch.setattr(prepared, "PREPARED", tmp_path / "prepared")
-    prepared.prepare(place, Path(ref.folder), tmp_path / "prepared" / "openvino" / kept.name)
-    assert prepared.read_prepared(place, ref) is not None
+    folders = [Path(model.folder) for model, _ in reading.models(ref)]
+    prepared.prepare(place, folders, tmp_path / "prepared" / "openvino" / kept.name)
+    assert prepared.read_prepared(place, ref, reading) is not None
     constants = tmp_path / "prepared" / "openvino" / kept.name / "constants.bin"
     constants.write_bytes(bytes(len(constants.read_bytes())))
-    assert prepared.read_prepared(place, ref) is None, "other weights than what was checked"
+    assert prepared.read_prepared(place, ref, reading) is None, (
+        "other weights than what was checked"
+    )
 
 
 def test_what_is_prepared_is_used_only_whole(tmp_path, monkeypatch):

@@ -61,7 +61,7 @@ def assert_equal(folder: Path, run=TORCH) -> None:
 
     encoder = load_encoder(resolve_model(str(folder), None, "encoder"), run)
     encoded = encoder.tokenizer.encode(SAMPLE)
-    assert max(map(len, encoded)) <= encoder.capacity
+    assert max(map(len, encoded)) <= encoder.own.capacity
     found = encoder.embed(encoded, run)
     reference = SentenceTransformer(str(folder), device="cpu")
     rows = [reference.encode([text], normalize_embeddings=True)[0] for text in SAMPLE]
@@ -107,7 +107,7 @@ def test_texts_are_put_in_lower_case_where_the_folder_says_so(tmp_path):
 
 def test_the_window_is_the_folders_own(tmp_path):
     encoder = load_encoder(resolve_model(str(made(tmp_path / "m")), None, "encoder"), TORCH)
-    assert encoder.capacity == 30
+    assert encoder.own.capacity == 30
 
 
 PROMPTS = {"query": "consulta: ", "passage": "pasaje: "}

@@ -11,8 +11,9 @@ from nocturna.tasks.inference.backends import make_ready
 from nocturna.tasks.inference.backends._torch_network import TorchNetwork
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.networks import load_config
+from nocturna.tasks.inference.passes import frame_sequence
 from nocturna.tasks.inference.running import running
-from nocturna.tasks.inference.sequence_model import LOGITS, describe_classifier, frame_sequence
+from nocturna.tasks.inference.sequence_model import LOGITS, describe_classifier
 from nocturna.tasks.job.job import Compute
 from tests.inference.sweep import SAMPLE, TOLERANCE, sweep, tiny_classifier
 

@@ -52,14 +52,21 @@ class Reading:
     Attributes:
         name: tells this reading from others of the same weights.
         head: with the classification head, or the bare encoder.
-        wrap: makes the torch module whose output is wanted from a loaded network.
+        wrap: makes the torch module whose output is wanted from a loaded network, and those of
+            the models beside it.
         pack: the same for packed sequences; None where the architecture's parts are not known.
+        beside: further models that are read with it, each with its classification head or not.
     """
 
     name: str
     head: bool
-    wrap: Callable[[Any], Any]
-    pack: Callable[[Any], Any] = lambda network: None
+    wrap: Callable[..., Any]
+    pack: Callable[..., Any] = lambda *networks: None
+    beside: "tuple[tuple[ModelRef, bool], ...]" = ()
+
+    def models(self, ref: "ModelRef") -> "list[tuple[ModelRef, bool]]":
+        """Every model that is read, each with its classification head or not."""
+        return [(ref, self.head), *self.beside]
 
 
 class Backend(Protocol):

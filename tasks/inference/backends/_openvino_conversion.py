@@ -33,8 +33,8 @@ def convert(ref: ModelRef, reading: Reading, uses_types: bool) -> openvino.Model
     Raises:
         UsageError: weights that are broken, incomplete, or need code of their own.
     """
-    network = load_network(ref, reading.head, "fp32", "cpu")
-    module = reading.wrap(network)
+    networks = [load_network(*model, "fp32", "cpu") for model in reading.models(ref)]
+    module = reading.wrap(*networks)
     try:
         examples = _Examples(ref, reading, uses_types)
         model = _traced(module, examples)

@@ -145,7 +145,7 @@ def _converted(
     kept = read_conversion(folder)
     if kept is not None:
         return kept
-    model = read_prepared(conversion_at(ref, reading.name, uses_types, int8=False), ref)
+    model = read_prepared(conversion_at(ref, reading.name, uses_types, int8=False), ref, reading)
     if model is not None and not int8:
         return model
     if model is None:

@@ -72,16 +72,16 @@ def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Ne
 @lru_cache(maxsize=8)
 def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Network:
     device = torch.device(on)
-    network = load_network(ref, reading.head, precision, on)
-    packed = reading.pack(network) if can_pack(device, precision) else None
+    networks = [load_network(*model, precision, on) for model in reading.models(ref)]
+    packed = reading.pack(*networks) if can_pack(device, precision) else None
     if packed is not None:
         return PackedNetwork(packed.eval(), device)
     return TorchNetwork(
-        reading.wrap(network).to(device),
+        reading.wrap(*networks).to(device),
         pad_id,
         device,
-        landmark=landmark(network.config) if reading.head else None,
-        paddable=network.config.model_type in PADDABLE,
+        landmark=landmark(networks[0].config) if reading.head else None,
+        paddable=networks[0].config.model_type in PADDABLE,
     )
 
 

@@ -12,6 +12,9 @@ A head is a module with
 - `compute(plan, texts, long, run)`: the `HeadScores` of many texts.
 - `passes(plan)`: how often a text is read for a score, for the progress that a person sees.
 
+One that has a network read each text by itself, once, may have `single_pass(plan)`, which tells
+how: networks that begin with the same layers then read their texts in one pass. It may be None.
+
 One whose models are networks of its own has `NETWORKS` too: the dotted name of a module that makes
 them known to transformers; it is imported before any model is loaded.
 

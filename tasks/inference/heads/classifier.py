@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nocturna.tasks.inference.passes import Pass
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
     from nocturna.tasks.job.compute import LongDocuments
@@ -101,6 +102,13 @@ def examine(plan: ScorePlan) -> list[str]:
     return notes
 
 
+def single_pass(plan: ScorePlan) -> "Pass | None":
+    """How the model reads texts by themselves."""
+    from nocturna.tasks.inference.sequence_model import classifier_pass
+
+    return None if plan.pair else classifier_pass(plan.model)
+
+
 def readers(plan: ScorePlan) -> list[Reader]:
     """The model reads each text."""
     from nocturna.tasks.inference.sequence_model import describe_classifier
@@ -115,42 +123,50 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
         long: what to do with texts beyond the model's window.
         run: how to run.
     """
+    from nocturna.tasks.inference.passes import read_texts
+    from nocturna.tasks.inference.sequence_model import classifier_pass
+    from nocturna.tasks.inference.windows import aggregate
+
+    if texts.pairs is not None:
+        return _of_pairs(plan, texts, texts.pairs, long, run)
+    found = read_texts(classifier_pass(plan.model), texts, long, run)
+    joined = aggregate(_scores(plan, found.outputs), found.windows, long.aggregate)
+    return HeadScores(joined, found.n_tokens, found.windows.counts, found.windows.truncated)
+
+
+def _of_pairs(
+    plan: ScorePlan, texts: "Texts", others: "Sequence[str]", long: "LongDocuments", run: "Running"
+) -> HeadScores:
     import numpy as np
 
-    from nocturna.tasks.inference.probabilities import sigmoid, softmax
-    from nocturna.tasks.inference.sequence_model import load_classifier, pair_frame
+    from nocturna.tasks.inference.passes import pair_frame
+    from nocturna.tasks.inference.sequence_model import load_classifier
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
-    def read() -> HeadScores:
-        model = load_classifier(plan.model, run)
-        encoded = texts.encoded(model.tokenizer)
-        frame, others = model.tokenizer.single, None
-        room = np.full(len(texts), model.tokenizer.window - frame.added)
-        if texts.pairs is not None:
-            frame, others = pair_frame(model.tokenizer), model.tokenizer.encode(list(texts.pairs))
-            half = (model.tokenizer.window - frame.added) // 2
-            cut = np.array([len(ids) > half for ids in others])
-            others = [ids[:half] for ids in others]
-            room = model.tokenizer.window - frame.added - np.array([len(ids) for ids in others])
-        windows = cut_windows(encoded, room, long)
-        own = [
-            (ids,) if others is None else (ids, others[document])
-            for ids, document in zip(windows.ids, windows.document, strict=True)
-        ]
-        lengths = np.array([sum(map(len, ids)) for ids in own], dtype=np.int64) + frame.added
-        logits = model.logits(lambda i: own[i], lengths, run)
-        kind = model.outputs
-        scores = logits if kind.raw else sigmoid(logits) if kind.independent else softmax(logits)
-        joined = aggregate(scores, windows, long.aggregate)
-        tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
-        if others is None:
-            return HeadScores(joined, tokens, windows.counts, windows.truncated)
-        beyond = [model.tokenizer.without_embedding(ids) is not None for ids in others]
-        joined[np.array(beyond, dtype=bool)] = np.nan
-        return HeadScores(joined, tokens, windows.counts, windows.truncated | cut)
+    model = load_classifier(plan.model, run)
+    frame = pair_frame(model.tokenizer)
+    encoded, seconds = texts.encoded(model.tokenizer), model.tokenizer.encode(list(others))
+    half = (model.tokenizer.window - frame.added) // 2
+    cut = np.array([len(ids) > half for ids in seconds])
+    seconds = [ids[:half] for ids in seconds]
+    room = model.tokenizer.window - frame.added - np.array([len(ids) for ids in seconds])
+    windows = cut_windows(encoded, room, long)
+    own = [(ids, seconds[of]) for ids, of in zip(windows.ids, windows.document, strict=True)]
+    lengths = np.array([sum(map(len, ids)) for ids in own], dtype=np.int64) + frame.added
+    scores = _scores(plan, model.logits(lambda i: own[i], lengths, run))
+    joined = aggregate(scores, windows, long.aggregate)
+    beyond = [model.tokenizer.without_embedding(ids) is not None for ids in seconds]
+    joined[np.array(beyond, dtype=bool)] = np.nan
+    tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
+    return HeadScores(joined, tokens, windows.counts, windows.truncated | cut)
 
-    found: HeadScores = texts.once(("classifier", plan.model.revision, run.precision), read)
-    return found
+
+def _scores(plan: ScorePlan, logits: "NDArray[np.float32]") -> "NDArray[np.float32]":
+    """What the model's configuration makes of its logits."""
+    from nocturna.tasks.inference.probabilities import sigmoid, softmax
+
+    kind = classifier_outputs(plan.model)
+    return logits if kind.raw else sigmoid(logits) if kind.independent else softmax(logits)
 
 
 def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]":

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from nocturna.tasks.inference.passes import Pass
     from nocturna.tasks.inference.running import Running
     from nocturna.tasks.inference.texts import Texts
     from nocturna.tasks.job.compute import LongDocuments
@@ -122,6 +123,13 @@ def readers(plan: ScorePlan) -> list[Reader]:
     return [Reader(plan.model.name, describe_encoder(plan.model, _prompts(plan)[0]).tokenizer)]
 
 
+def single_pass(plan: ScorePlan) -> "Pass":
+    """How the encoder reads texts."""
+    from nocturna.tasks.inference.encoder import encoder_pass
+
+    return encoder_pass(plan.model, _prompts(plan)[0])
+
+
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
     """Softmax over the labels of the cosine similarity divided by a temperature.
 
@@ -135,7 +143,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     from nocturna.tasks.inference.similarity import similarities
     from nocturna.tasks.inference.windows import aggregate
 
-    model, of_labels = (load_encoder(plan.model, run, prompt) for prompt in _prompts(plan))
+    model, of_labels = (
+        load_encoder(plan.model, run, prompt, texts.expected) for prompt in _prompts(plan)
+    )
     labels, asked = spread_choices(plan.labels, texts.choices)
     worded = word_labels(plan.settings, labels)
     cosines, read = similarities(model, texts, worded.sentences, long, run, of_labels)

@@ -211,7 +211,8 @@ def _logits(
 
     from nocturna.tasks.inference.backends import make_ready
     from nocturna.tasks.inference.batches import Sequence, run_batches
-    from nocturna.tasks.inference.sequence_model import LOGITS, frame_sequence
+    from nocturna.tasks.inference.passes import frame_sequence
+    from nocturna.tasks.inference.sequence_model import LOGITS
 
     network = make_ready(ref, LOGITS, parts.whole.pad_id, parts.whole.uses_types, run)
 

@@ -168,7 +168,8 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     import numpy as np
 
     from nocturna.tasks.inference.choices import spread_choices
-    from nocturna.tasks.inference.sequence_model import load_classifier, pair_frame
+    from nocturna.tasks.inference.passes import pair_frame
+    from nocturna.tasks.inference.sequence_model import load_classifier
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     labels, asked = spread_choices(plan.labels, texts.choices)
