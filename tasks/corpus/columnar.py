@@ -17,7 +17,8 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
 
 _BATCH_BYTES = 8 * 1024 * 1024
-_MOST_ROWS = 128
+_MOST_ROWS, _TOGETHER = 128, 8192
+"""Rows of a batch as it is read, and of those that are put together."""
 _BUFFER = 1 << 20
 _ARROW_FILE = b"ARROW1"
 
@@ -72,22 +73,45 @@ def iter_batches(
     with _format_errors(item):
         raw = open_raw(source, item)
     try:
-        found = _batches(item, raw, names)
+        found = _several(_batches(item, raw, names), unpacked)
         while True:
             with _format_errors(item):
-                batch = next(found, None)
+                batch, size = next(found, (None, 0))
             if batch is None:
                 return
-            if batch.num_rows:
-                for name in set(names) & set(fixed.schema.names) - set(batch.schema.names):
-                    values = pa.repeat(fixed[name][0], batch.num_rows)
-                    batch = batch.append_column(name, values)
-                size = sum(map(_plain_bytes, batch.columns))
-                unpacked.add(size)
-                rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
-                yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
+            for name in set(names) & set(fixed.schema.names) - set(batch.schema.names):
+                values = pa.repeat(fixed[name][0], batch.num_rows)
+                batch = batch.append_column(name, values)
+            rows = max(1, batch.num_rows * _BATCH_BYTES // max(size, _BATCH_BYTES))
+            yield from (batch.slice(at, rows) for at in range(0, batch.num_rows, rows))
     finally:
         raw.close()
+
+
+def _several(
+    found: Iterator[pa.RecordBatch], unpacked: Unpacked
+) -> Iterator[tuple[pa.RecordBatch, int]]:
+    """Batches, small ones put together, each with its bytes once nothing in it is packed."""
+    waiting: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in found:
+        own = sum(map(_plain_bytes, batch.columns))
+        unpacked.add(own)
+        if waiting and (rows + batch.num_rows > _TOGETHER or size + own > _BATCH_BYTES):
+            yield _one(waiting), size
+            waiting, rows, size = [], 0, 0
+        if batch.num_rows:
+            waiting.append(batch)
+            rows, size = rows + batch.num_rows, size + own
+    if waiting:
+        yield _one(waiting), size
+
+
+def _one(batches: list[pa.RecordBatch]) -> pa.RecordBatch:
+    if len(batches) == 1:
+        return batches[0]
+    (joined,) = pa.Table.from_batches(batches).combine_chunks().to_batches()
+    return joined
 
 
 def is_text(kind: pa.DataType) -> bool:

@@ -21,8 +21,10 @@ from nocturna.tasks.results.difference import wanted_by_chunk, wanted_weight
 from nocturna.tasks.results.layout import Layout
 
 SHARD_BYTES = 64 << 20
-_SHARDS, _LEAST_ROWS, _TURNS = 400, 1000, 24
-"""Shards of a large corpus, and rows of one of a small one; many workers get so many each."""
+_SHARDS, _TURNS = 400, 24
+"""Shards of a large corpus, and how many at least each of many workers gets."""
+_FEW_ROWS, _ROWS = 1000, 4000
+"""Documents of a shard of a small corpus: as many as leave each worker its turns."""
 _ROW_BYTES = 64
 """What a row weighs besides its text, however short that is."""
 
@@ -43,8 +45,8 @@ def cut_shards(
 ) -> tuple[int, ...]:
     """Writes the documents that get a new row into shards of about the same amount of work.
 
-    Without a size there are some 400 shards of about 1,000 documents or more, or 24 for each of
-    many workers, and of few documents as many shards as workers.
+    Without a size there are some 400 shards of about 4,000 documents or more, or 24 for each of
+    many workers; of fewer documents shards of 1,000 and more, and as many shards as workers.
 
     Args:
         kept: the kept columns, by their names in the source.
@@ -115,7 +117,9 @@ class _Sizes:
         weight = float(max(1, text_bytes + _ROW_BYTES * rows))
         if size:
             return cls(size, 1, weight, True)
-        most = max(_LEAST_ROWS, math.ceil(rows / max(_SHARDS, _TURNS * workers)))
+        turns = math.ceil(rows / (_TURNS * workers))
+        few = min(max(turns, _FEW_ROWS), _ROWS)
+        most = max(few, math.ceil(rows / max(_SHARDS, _TURNS * workers)))
         shards = math.ceil(math.ceil(rows / most) / workers) * workers
         return cls(2 * most, max(1, shards), weight, False)
 

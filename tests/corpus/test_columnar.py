@@ -3,6 +3,7 @@ import random
 from decimal import Decimal
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from nocturna.tasks.corpus.in_memory import read_in_memory
@@ -143,6 +144,42 @@ def test_dictionaries_inside_nested_columns_are_decoded(tmp_path):
     path = write(tmp_path / "c.arrow", as_arrow(data))
     documents, _ = read_all(source(path, keep=("tags",)))
     assert [row["tags"] for row in documents] == [["a", "b"], ["a"], None]
+
+
+@pytest.mark.parametrize("form", ["arrow", "parquet"])
+@pytest.mark.parametrize("size", [3, 100, 3000, 20_000])
+def test_batches_with_dictionaries_of_their_own_are_put_together(tmp_path, form, size):
+    n = 20_000
+    who = pa.array([f"orador {at // 700}" for at in range(n)])
+    marks = pa.StructArray.from_arrays([pa.array([f"m{at % 5}" for at in range(n)])], ["of"])
+    words = pa.array([f"palabra {at}" for at in range(n)])
+    own = [
+        pa.table(
+            {
+                "text": words[at : at + size].dictionary_encode(),
+                "id": range(n)[at : at + size],
+                "who": who[at : at + size].dictionary_encode(),
+                "marks": marks[at : at + size],
+            }
+        )
+        for at in range(0, n, size)
+    ]
+    path = tmp_path / f"c.{form}"
+    if form == "arrow":
+        with pa.ipc.new_stream(path, own[0].schema) as out:
+            for table in own:
+                out.write_table(table)
+    else:
+        with pq.ParquetWriter(path, own[0].schema) as out:
+            for table in own:
+                out.write_table(table)
+    rows, rejects = read_all(source(path, id="id", keep=("who", "marks.of")), 5000)
+    assert rejects == [] and [row["source_row"] for row in rows] == list(range(1, n + 1))
+    for at in range(0, n, 97):
+        found = rows[at]
+        assert (found["doc_id"], found["text"]) == (str(at), f"palabra {at}")
+        kept = found["who"], found["marks.of"]
+        assert kept == (f"orador {at // 700}", f"m{at % 5}")
 
 
 def test_a_kept_text_that_is_not_utf8_is_readable(tmp_path):

@@ -11,11 +11,12 @@ import json
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import openvino
 from numpy.typing import NDArray
-from safetensors.numpy import load_file
+from safetensors import safe_open
 
 from nocturna.tasks.cached import PREPARED
 from nocturna.tasks.inference.backends import Reading
@@ -38,19 +39,19 @@ def read_prepared(kept: Path, ref: ModelRef, reading: Reading) -> openvino.Model
     if not folder.is_dir():
         return None
     parts = json.loads((folder / _PARTS).read_text(encoding="utf-8"))
-    tensors = _tensors([Path(model.folder) for model, _ in reading.models(ref)])
-    constants = memoryview((folder / _CONSTANTS).read_bytes())
-    pieces: list[bytes | memoryview] = []
+    weights = openvino.Tensor(openvino.Type.u8, [sum(size for _, size in parts["parts"])])
+    constants = np.frombuffer((folder / _CONSTANTS).read_bytes(), np.uint8)
+    room = weights.data
+    tensors = _Tensors([Path(model.folder) for model, _ in reading.models(ref)])
     for name, size in parts["parts"]:
+        place, room = room[:size], room[size:]
         if name is None:
-            pieces.append(constants[:size])
-            constants = constants[size:]
+            place[:], constants = constants[:size], constants[size:]
         else:
-            pieces.append(tensors[name].astype(np.float32).tobytes())
-    weights = b"".join(pieces)
-    if hashlib.sha256(weights).hexdigest() != parts["sha256"]:
+            place.view(np.float32)[:] = tensors[name].reshape(-1)
+    if hashlib.sha256(weights.data).hexdigest() != parts["sha256"]:
         return None
-    outline = gzip.decompress((folder / _OUTLINE).read_bytes())
+    outline = gzip.decompress((folder / _OUTLINE).read_bytes()).decode()
     return as_converted(openvino.Core().read_model(outline, weights))
 
 
@@ -66,8 +67,8 @@ def prepare(kept: Path, models: Sequence[Path], folder: Path) -> None:
         ValueError: the conversion's file holds more than its outline says.
     """
     outline, weights = (kept / MODEL).read_bytes(), (kept / WEIGHTS).read_bytes()
-    tensors = _tensors(models)
-    names = {values.astype(np.float32).tobytes(): name for name, values in tensors.items()}
+    tensors = _Tensors(models)
+    names = {tensors[name].astype(np.float32).tobytes(): name for name in tensors.files}
     spans = sorted({(int(at), int(size)) for at, size in _SPAN.findall(outline.decode())})
     end, parts, constants = 0, [], b""
     for at, size in spans:
@@ -84,11 +85,17 @@ def prepare(kept: Path, models: Sequence[Path], folder: Path) -> None:
     (folder / _PARTS).write_text(json.dumps(told), encoding="utf-8")
 
 
-def _tensors(models: Sequence[Path]) -> dict[str, NDArray[np.generic]]:
-    """The weights of models by the number of the model and their name in it."""
-    return {
-        f"{number} {name}": values
-        for number, folder in enumerate(models)
-        for path in sorted(folder.glob("*.safetensors"))
-        for name, values in load_file(path).items()
-    }
+class _Tensors:
+    """The weights of models by the number of the model and their name in it, one read at a time."""
+
+    def __init__(self, models: Sequence[Path]) -> None:
+        self.files: dict[str, Any] = {}
+        for number, folder in enumerate(models):
+            for path in sorted(folder.glob("*.safetensors")):
+                file = safe_open(path, "numpy")
+                names = file.keys()
+                self.files |= {f"{number} {name}": file for name in names}
+
+    def __getitem__(self, name: str) -> NDArray[np.generic]:
+        found: NDArray[np.generic] = self.files[name].get_tensor(name.partition(" ")[2])
+        return found
