@@ -11,7 +11,7 @@ from nocturna.tasks.inference.backends import (
 )
 from nocturna.tasks.job.job import Compute
 
-CPU_BATCH_TOKENS = 2048
+CPU_BATCH_TOKENS = 1024
 GPU_BATCH_TOKENS = 131_072
 
 
