@@ -28,8 +28,18 @@ SAMPLES = Path(__file__).parents[1] / "data" / "samples"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begins with the files that wait for a clock, so that no process is left alone with them."""
-    items.sort(key=lambda item: not item.path.name.startswith(("test_serve", "test_clock")))
+    """Begins with the files that take longest, so that no process is left alone with them.
+
+    They wait for a clock, or run every command of a page.
+    """
+    home = Path(__file__).parent
+
+    def turn(item: pytest.Item) -> int:
+        if item.path.name.startswith(("test_serve", "test_clock")):
+            return 0
+        return 1 if item.path.parent == home else 2
+
+    items.sort(key=turn)
 
 
 @pytest.fixture(autouse=True)

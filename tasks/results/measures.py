@@ -2,7 +2,9 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from nocturna.tasks.inference.score_plan import ScorePlan
 from nocturna.tasks.results import files
@@ -11,8 +13,12 @@ from nocturna.tasks.results.score_fields import has_status, label_columns
 from nocturna.tasks.results.shard_records import PartFile
 from nocturna.tasks.results.sql import connect, literal, quoted
 
+if TYPE_CHECKING:
+    import duckdb
+
 SUM_TOLERANCE = 1e-3
 SATURATED = 0.999
+_IDS, _BATCH = "distinct ids", 100_000
 MOST_LABELS = 50
 """Labels in the figures of a score whose labels each document brings along."""
 
@@ -31,7 +37,7 @@ def measure(
         aggregate: how windows were joined; scores joined by `max` need not add up to 1.
     """
     wanted = _expressions(scores, aggregate)
-    row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
+    row = dict.fromkeys([*wanted, _IDS], 0) | _row(layout, parts, wanted)
     return _tidy(row, scores)
 
 
@@ -45,13 +51,12 @@ def measure_whole(
     """
     wanted = {
         "rows": "count(*)",
-        "ids": "count(DISTINCT doc_id)",
         "ok": "count(*) FILTER (WHERE status = 'ok')",
         "errors": "histogram(error_code)",
     }
     for score in scores:
         wanted |= _figures(score)
-    row = dict.fromkeys(wanted, 0) | _row(layout, parts, wanted)
+    row = dict.fromkeys([*wanted, _IDS], 0) | _row(layout, parts, wanted)
     whole = {
         "rows": row["rows"],
         "scored": row["ok"],
@@ -59,7 +64,7 @@ def measure_whole(
         "errors": dict(sorted((row["errors"] or {}).items())),
         "scores": {score.name: _tidy_score(row, score) for score in scores},
     }
-    return row["ids"], whole
+    return row[_IDS], whole
 
 
 def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> dict[str, Any]:
@@ -69,8 +74,25 @@ def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> d
     sql = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in wanted.items())
     source = f"read_parquet([{', '.join(map(literal, paths))}])"
     with files.clear_errors(layout.root), connect(layout) as database:
-        values = database.execute(f"SELECT {sql} FROM {source}").fetchone()
-    return dict(zip(wanted, values or (), strict=True))
+        (values,) = database.execute(f"SELECT {sql} FROM {source}").fetchall()
+        distinct = _distinct(database, source, sum(part.rows for part in parts))
+    return dict(zip(wanted, values, strict=True)) | {_IDS: distinct}
+
+
+def _distinct(database: "duckdb.DuckDBPyConnection", source: str, rows: int) -> int:
+    """Distinct ids: by their hashes, eight bytes a row, as long as no two of them are equal."""
+    hashes, end = np.empty(rows, np.uint64), 0
+    ids = f"FROM {source} WHERE doc_id IS NOT NULL"
+    for batch in database.sql(f"SELECT hash(doc_id) AS hash {ids}").to_arrow_reader(_BATCH):
+        found = batch["hash"].to_numpy()
+        hashes[end : end + len(found)] = found
+        end += len(found)
+    hashes = hashes[:end]
+    hashes.sort()
+    if (hashes[1:] != hashes[:-1]).all():
+        return end
+    ((distinct,),) = database.execute(f"SELECT count(DISTINCT doc_id) {ids}").fetchall()
+    return int(distinct)
 
 
 def _expressions(scores: Sequence[ScorePlan], aggregate: str) -> dict[str, str]:
@@ -86,7 +108,7 @@ def _expressions(scores: Sequence[ScorePlan], aggregate: str) -> dict[str, str]:
         "v.top": f"status = 'ok' AND ({_any(rule.top for rule in rules if rule.top)})",
         "truncated": "truncated",
     }
-    found = {"rows": "count(*)", "distinct_doc_ids": "count(DISTINCT doc_id)"}
+    found = {"rows": "count(*)"}
     found |= {name: f"count(*) FILTER (WHERE {test})" for name, test in where.items()}
     found["n_tokens"] = "quantile_disc(n_tokens, [0.5, 0.9, 0.99, 1.0])"
     found["errors"] = "histogram(error_code)"
@@ -176,7 +198,7 @@ def _tidy(row: dict[str, Any], scores: Sequence[ScorePlan]) -> dict[str, Any]:
         "violations": {n.removeprefix("v."): v for n, v in row.items() if n.startswith("v.")},
         "rows": row["rows"],
         "ok": ok,
-        "distinct_doc_ids": row["distinct_doc_ids"],
+        "distinct_doc_ids": row[_IDS],
         "truncated_share": _share(row["truncated"], ok),
         "n_tokens": dict(zip(("median", "p90", "p99", "max"), tokens, strict=True)),
         "errors": dict(sorted((row["errors"] or {}).items())),

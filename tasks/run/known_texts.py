@@ -42,16 +42,25 @@ def known_texts(layout: Layout, answers: Sequence[Answer]) -> Known:
     It may be wrong either way, which costs a text kept in vain or an input read again. What is
     published is not looked at before something was read.
     """
-    lock = Lock()
-    known: list[Known] = []
+    return _OnceFound(layout, tuple(answers))
 
-    def first_found(index: pa.Table) -> npt.NDArray[np.bool_]:
-        with lock:
-            if not known:
-                known.append(_found(layout, answers))
-        return known[0](index)
 
-    return first_found
+class _OnceFound:
+    """Looks at what is published when it is first asked, in each process for itself."""
+
+    def __init__(self, layout: Layout, answers: tuple[Answer, ...]) -> None:
+        self._asked = layout, answers
+        self._lock = Lock()
+        self._known: Known | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _OnceFound, self._asked
+
+    def __call__(self, index: pa.Table) -> npt.NDArray[np.bool_]:
+        with self._lock:
+            if self._known is None:
+                self._known = _found(*self._asked)
+        return self._known(index)
 
 
 def _nothing(index: pa.Table) -> npt.NDArray[np.bool_]:

@@ -1,8 +1,12 @@
 """What a run stands on before it is planned: its models, pinned, and its corpus, read once."""
 
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 
+from nocturna.tasks.corpus.lots import Lot
 from nocturna.tasks.corpus.staging import Shelf, Staged, stage
 from nocturna.tasks.corpus.trial import Trial
 from nocturna.tasks.enrichment.providers import required_key
@@ -15,6 +19,7 @@ from nocturna.tasks.run.accidents import described_identity, refuse_accidents
 from nocturna.tasks.run.frozen import answers_of, job_layout, summary_config_of
 from nocturna.tasks.run.kept_summaries import key_of
 from nocturna.tasks.run.known_texts import known_texts, lacks_texts
+from nocturna.tasks.run.pool import plainly, start_pool
 from nocturna.tasks.run.shelf import shelf_of, tidy
 from nocturna.tasks.run.soundness import check_settings
 
@@ -76,4 +81,14 @@ def _stage(
     lists = [score.choices for score in inference.scores if score.choices]
     new_texts = job.output.keep_text and lacks_texts(layout)
     known = known_texts(layout, answers) if answers and not new_texts else None
-    return stage(source, shelf, lists, known, job.once.limit)
+    return stage(source, shelf, lists, known, job.once.limit, _helpers)
+
+
+@contextmanager
+def _helpers(processes: int) -> Iterator[Callable[..., Lot]]:
+    """Processes that read inputs, for as long as the block lasts."""
+    pool = start_pool(processes, "reading", "where there is more")
+    try:
+        yield partial(pool.run, plainly)
+    finally:
+        pool.end()
