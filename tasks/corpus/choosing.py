@@ -15,6 +15,7 @@ from nocturna.tasks.corpus.columns import MissingColumn
 from nocturna.tasks.corpus.composed import reading_of
 from nocturna.tasks.corpus.fetched import fetched_info, kept_listing
 from nocturna.tasks.corpus.file_names import (
+    archive_kind,
     endings_of,
     format_of,
     has_ending,
@@ -170,7 +171,7 @@ def _choose(
         asked = [file for file in live if _is_asked_for(source, file)]
         left_out.note(_AS_ASKED, live, asked)
         return [(file, "parquet") for file in asked]
-    found, kind = _opened_up(source, found, kind)
+    found, kind = _opened_up(source, found, kind, left_out)
     asked = [file for file in found if _is_asked_for(source, file)]
     if kind in ("file", "data set"):
         left_out.note(_AS_ASKED, found, asked)
@@ -215,8 +216,14 @@ def _is_member(path: str, pattern: str) -> bool:
     return name == pattern or fnmatchcase(name, pattern)
 
 
-def _opened_up(source: Source, found: list[Found], kind: str) -> tuple[list[Found], str]:
+def _opened_up(
+    source: Source, found: list[Found], kind: str, left_out: LeftOut
+) -> tuple[list[Found], str]:
     """The files of a path with those in archives, and what it is then."""
+    full = [f for f in found if f.info.get("size") != 0 or not archive_kind(f.name)]
+    if full:
+        left_out.note("an archive without a byte", found, full)
+        found = full
 
     def leave(file: Found) -> bool:
         return is_hidden(file.name) or any(map(_matcher(file), source.exclude))

@@ -19,6 +19,8 @@ DELIMITERS = {"csv": ",", "tsv": "\t"}
 _MOST_PIECES = 1_000_000
 """Most lines that a record may have, a run of blank ones inside it counted as one."""
 _INSIDE = re.compile(r'\\["\\]|""|"')
+_LONE = "new-line character seen in unquoted field"
+"""What the csv module says of a carriage return that no line feed follows."""
 _FIELD_LIMIT = 131_072  # the csv module's own default
 
 if csv.field_size_limit() == _FIELD_LIMIT:
@@ -88,6 +90,8 @@ def iter_records(lines: Iterable[Line], dialect: Dialect, encoding: str) -> Iter
         except _Unreadable as error:
             problem = (error.reason, str(error))
         except csv.Error as error:
+            if _LONE in str(error) and feed.split():
+                continue
             problem = ("invalid_csv", f"{error}; is a quote missing or too many?")
         first = feed.first
         assert first is not None
@@ -130,6 +134,17 @@ class Escapes:
         return "".join(out) + line[at:]
 
 
+def _lone_returns(dialect: Dialect) -> re.Pattern[str]:
+    """Finds quoted fields as a whole, and carriage returns that end a row outside of them."""
+    lone = r"\r(?!\n)"
+    if dialect.literal:
+        return re.compile(lone)
+    inside = r'(?:[^"\\]|\\.|"")*' if dialect.escaped else r'(?:[^"]|"")*'
+    return re.compile(
+        rf'(?:^|(?<=[{re.escape(dialect.delimiter)}\r\n]))"{inside}"?|{lone}', re.DOTALL
+    )
+
+
 class _Feed:
     """Hands the csv module decoded lines, and can hand all of a record but its first line again.
 
@@ -151,6 +166,7 @@ class _Feed:
         self._too_long: Line | None = None
         self._escapes = Escapes(dialect.delimiter) if dialect.escaped else None
         self._tabs = dialect.tabs
+        self._outside = _lone_returns(dialect)
 
     def __iter__(self) -> "_Feed":
         return self
@@ -195,6 +211,23 @@ class _Feed:
         self.end, self.next = self.first.end, self.first.number + 1
         if self._more:
             self._sources.append(iter_lines([bytes(self._more)], self.end, self.next))
+
+    def split(self) -> bool:
+        """Hands the record out again, with rows that ended with a carriage return alone as lines.
+
+        Files of an old Mac that were joined with others, or edited, have such rows.
+
+        Returns:
+            whether there was one.
+        """
+        assert self.first is not None
+        text = (self.first.data + b"\n" + self._more).decode(self._encoding, "surrogateescape")
+        found = self._outside.sub(lambda match: "\n" if match[0] == "\r" else match[0], text)
+        if found == text or self._too_long is not None:
+            return False
+        data = found.encode(self._encoding, "surrogateescape")
+        self._sources.append(iter_lines([data], self.first.offset, self.first.number))
+        return True
 
     def _take(self) -> Line:
         while True:

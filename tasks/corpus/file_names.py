@@ -25,6 +25,18 @@ _BZIP2 = (b"1AY&SY", b"\x17rE8P\x90")
 """What follows the level: a block, or the end of an empty file."""
 _COMPANIONS = (
     *("readme", "license", "licence", "notice", "manifest", "changelog", "citation"),
+    *(
+        "leeme",
+        "léeme",
+        "leame",
+        "léame",
+        "leiame",
+        "lisezmoi",
+        "lisez",
+        "liesmich",
+        "requirements",
+    ),
+    *("licencia", "licença", "licenca", "aviso", "avisos", "changes", "contributing", "authors"),
     *("checksum", "checksums", "md5sum", "md5sums", "sha1sums", "sha256sum", "sha256sums"),
 )
 _COMPANION_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")

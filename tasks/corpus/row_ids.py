@@ -31,7 +31,11 @@ def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
     elif isinstance(value, Number):
         value = whole(value)
     if not isinstance(value, str):
-        what = "beyond 2^53" if isinstance(value, float) else "and no text or number"
+        what = (
+            "beyond 2^53, whose last digits are lost; store ids as text"
+            if isinstance(value, float)
+            else "and no text or number"
+        )
         return None, ("invalid_id", f"the id is a {type(value).__name__} {what}")
     try:
         value.encode()

@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import re
 
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8
@@ -20,12 +21,15 @@ START = 64
 _POINTERS = (
     (b"version https://git-lfs", "Git LFS pointer", "git lfs pull"),
     (b"/annex/objects/", "git-annex pointer", "git annex get"),
+    (b".git/annex/objects/", "git-annex pointer", "git annex get"),
 )
+_UPWARDS = re.compile(rb"\A(\.\./)+")
+_ZIP = "a zip archive or a spreadsheet"
 _PAGES = (b"<!doctype", b"<html", b"<?xml")
 _BINARY = {
     b"PAR1": "parquet",
     b"ARROW1": "arrow",
-    b"PK\x03\x04": "a zip archive or a spreadsheet",
+    b"PK\x03\x04": _ZIP,
     b"%PDF": "a PDF",
     b"Obj\x01": "Avro",
     b"ORC": "ORC",
@@ -97,8 +101,9 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
         UsageError: one line that says what it is and how to get the data.
     """
     shown = redact(path)
+    below = _UPWARDS.sub(b"", start)
     for mark, what, way in _POINTERS:
-        if start.startswith(mark):
+        if below.startswith(mark):
             raise UsageError(f"{shown}: is a {what}, not the data; {way} fetches it")
     if _is_whole(format) or source.format == "text":
         return
@@ -114,6 +119,8 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
         return
     if kind is not None and kind != format:
         way = f"rename it or set --format {kind}" if kind in known else "store it as JSON lines"
+        if kind == _ZIP:
+            way = "rename it (.zip, .xlsx, .ods) or set --format spreadsheet"
         raise UsageError(f"{shown}: holds {kind}, not {format}; {way}")
 
 

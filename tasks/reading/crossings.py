@@ -131,10 +131,12 @@ def over_time(
 def _date(field: pa.Field) -> str | None:
     """What makes a date of a column; None where none can be made."""
     if pa.types.is_date(field.type) or pa.types.is_timestamp(field.type):
-        return f"{quoted(field.name)}::DATE"
-    if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
-        return f"try_cast(left({quoted(field.name)}, 10) AS DATE)"
-    return None
+        day = f"try_cast({quoted(field.name)} AS DATE)"
+    elif pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+        day = f"try_cast(left({quoted(field.name)}, 10) AS DATE)"
+    else:
+        return None
+    return f"CASE WHEN {day} BETWEEN DATE '0001-01-01' AND DATE '9999-12-31' THEN {day} END"
 
 
 def _unit(database: "duckdb.DuckDBPyConnection", field: pa.Field) -> str | None:
@@ -142,8 +144,8 @@ def _unit(database: "duckdb.DuckDBPyConnection", field: pa.Field) -> str | None:
     date = _date(field)
     if date is None:
         return None
-    sql = f"SELECT count({quoted(field.name)}), count(d), max(d) - min(d) FROM "
-    sql += f"(SELECT {quoted(field.name)}, {date} AS d FROM results)"
+    sql = "SELECT count(kept), count(day), max(day) - min(day) FROM "
+    sql += f"(SELECT {quoted(field.name)} AS kept, {date} AS day FROM results)"
     ((there, dates, days),) = database.execute(sql).fetchall()
     if not there or dates < 0.9 * there or not days:
         return None

@@ -128,7 +128,13 @@ def test_hf_save_to_disk(tmp_path, caplog):
 
 @pytest.mark.parametrize("name", ["p.parquet", "p.jsonl", "p.csv", "p.txt", "p.jsonl.gz", "p.json"])
 @pytest.mark.parametrize(
-    "data", [POINTER, b"/annex/objects/SHA256E-s1--0f.csv\n"], ids=["lfs", "annex"]
+    "data",
+    [
+        POINTER,
+        b"/annex/objects/SHA256E-s1--0f.csv\n",
+        b"../../.git/annex/objects/XX/YY/SHA256E-s10--4bf5.csv/SHA256E-s10--4bf5.csv",
+    ],
+    ids=["lfs", "annex", "annex-link-as-text"],
 )
 def test_lfs_pointer(tmp_path, name, data):
     write(tmp_path / "c" / name, data)

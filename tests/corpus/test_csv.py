@@ -150,3 +150,32 @@ def test_a_real_csv_with_line_breaks_has_the_records_pandas_finds():
     assert reasons(rejects) == []
     assert [row["doc_id"] for row in documents] == frame["id"].tolist()
     assert texts(documents) == frame["text"].tolist()
+
+
+LONE = [
+    ("id,text\r\n1,uno\r\nid,text\r2,dos\r3,tres\r", ["uno", "dos", "tres"]),
+    ("id,text\r1,uno\r2,dos\r3,tres\n", ["uno", "dos", "tres"]),
+    ('id,text\n1,"u\rno"\r2,"d ""o"" s"\r3,t 5" r\n', ["u\rno", 'd "o" s', 't 5" r']),
+    ('id,text\n1,"u\r\nno"\r2,"d\no\rs"\n3,tres', ["u\r\nno", "d\no\rs", "tres"]),
+]
+
+
+@pytest.mark.parametrize(("content", "expected"), LONE)
+def test_rows_that_end_with_a_carriage_return_alone_among_others(tmp_path, content, expected):
+    path = write(tmp_path / "c.csv", content.encode())
+    for size in (1, 2, 100):
+        documents, rejects = read_all(source(path, id="id"), size)
+        assert texts(documents) == expected
+        assert [row["doc_id"] for row in documents] == ["1", "2", "3"]
+        assert {row["reason"] for row in rejects} <= {"header_again"}
+
+
+def test_many_rows_of_an_old_mac_behind_others(tmp_path):
+    usual = "".join(f"{at},fila {at}\r\n" for at in range(2000))
+    old = "".join(f"{at},fila {at}\r" for at in range(2000, 5000))
+    more = "".join(f"{at},fila {at}\n" for at in range(5000, 6000))
+    path = write(tmp_path / "c.csv", f"id,text\r\n{usual}{old}{more}".encode())
+    documents, rejects = read_all(source(path, id="id"))
+    assert rejects == []
+    assert [row["doc_id"] for row in documents] == [str(at) for at in range(6000)]
+    assert texts(documents) == [f"fila {at}" for at in range(6000)]

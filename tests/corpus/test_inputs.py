@@ -54,6 +54,22 @@ def test_what_a_folder_leaves_out_is_said(tmp_path, caplog):
     ]
 
 
+def test_companions_have_names_in_other_languages_too(tmp_path):
+    for name in ("a.txt", "LEEME.txt", "LÉEME-primero.txt", "LICENCIA.txt", "requirements.txt"):
+        write(tmp_path / name, b"hola")
+    assert names(source(tmp_path)) == ["a.txt"]
+
+
+@pytest.mark.parametrize("name", ["b.zip", "b.tar", "b.tar.gz"])
+def test_an_archive_without_a_byte_is_left_out_of_a_folder(tmp_path, caplog, name):
+    write(tmp_path / "c" / "a.jsonl", ONE)
+    write(tmp_path / "c" / name, b"")
+    assert names(source(tmp_path / "c")) == ["a.jsonl"]
+    assert caplog.messages == [f"left out 1 file: 1 an archive without a byte ({name})"]
+    with pytest.raises(UsageError, match="archive cannot be read"):
+        names(source(tmp_path / "c" / name))
+
+
 def test_a_folder_with_nothing_to_read_is_one_line(tmp_path):
     with pytest.raises(UsageError, match=r"no file to read \(it is empty\)"):
         inputs_of(source(tmp_path))

@@ -286,3 +286,9 @@ def test_values_are_found_wherever_the_blocks_are_cut():
             assert [raw[value.offset : value.end].decode() for value in found] == [
                 value.text for value in found
             ]
+
+
+def test_lines_that_end_with_a_carriage_return_alone_among_others(tmp_path):
+    data = b'{"id": 1, "text": "a"}\n{"id": 2, "text": "b"}\r{"id": 3, "text": "c"}\r\n'
+    documents, rejects = read_all(source(write(tmp_path / "c.jsonl", data), id="id"))
+    assert [row["text"] for row in documents] == ["a", "b", "c"] and rejects == []

@@ -6,6 +6,8 @@ What is printed shows them escaped or as they are; what is published holds them 
 import json
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from tests.models import TEXTS
@@ -99,3 +101,17 @@ def test_markup_in_labels(nocturna, encoder, tmp_path):
         assert label in columns.out
     assert "'[red]'" in columns.out
     assert nocturna("runs").code == 0
+
+
+@pytest.mark.parametrize("name", ["d", "D", "day", "kept"])
+def test_dates_of_any_name_and_year_leave_the_report_whole(nocturna, models, tmp_path, name):
+    days = pa.array([253402300800, -62135596801, 1_700_000_000, 1_702_000_000, 1_702_900_000])
+    table = pa.table(
+        {"id": range(5), "text": TEXTS[:5], name: days.cast(pa.timestamp("s"))},
+    )
+    pq.write_table(table, tmp_path / "c.parquet")
+    done = nocturna("score", tmp_path / "c.parquet", *models, "--id", "id", "--keep", name)
+    assert done.code == 0 and "no report" not in done.err
+    (report,) = tmp_path.glob("out/c/runs/*/report.html")
+    assert report.stat().st_size > 1000
+    assert nocturna("report", tmp_path / "out" / "c").code == 0

@@ -8,7 +8,7 @@ from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.json_rows import JsonRow, collect, columns_of, keys_of, row_of_line
 from nocturna.tasks.corpus.lines import Line, is_blank, iter_lines
 from nocturna.tasks.corpus.sniffing import is_json_document, refuse_lines_without_objects
-from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
+from nocturna.tasks.corpus.streams import blocks, one_line_end, stream_encoding
 from nocturna.tasks.job.source import Source
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
         if not is_blank(line):
             collect(source, [row_of_line(line, encoding)], rows)
 
-    found = line_blocks(source, item, rows.digest)
+    found = one_line_end(blocks(source, item, rows.digest))
     if encoding != "utf-8" or not read_lines(source, found, rows, exactly):
         for line in iter_lines(found):
             exactly(line)
@@ -57,6 +57,6 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
 
 def _rows(source: Source, item: InputFile) -> Iterator[JsonRow]:
     encoding = stream_encoding(source)
-    for line in iter_lines(line_blocks(source, item)):
+    for line in iter_lines(one_line_end(blocks(source, item))):
         if not is_blank(line):
             yield row_of_line(line, encoding)

@@ -47,6 +47,7 @@ def has_rows(source: Source, item: InputFile) -> bool:
 
 def read(source: Source, item: InputFile, rows: "Collector") -> None:
     from nocturna.tasks.corpus.input_files import MISSING
+    from nocturna.tasks.corpus.jsonrows import Number
 
     found = _rows(source, item) if item.size else iter(())
     header = next(found, (0, []))[1]
@@ -56,9 +57,15 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             message = f"row {number}: a value beside the columns of the header"
             rows.reject(number, None, "wrong_field_count", message, repr(cells).encode())
             continue
+        if cells == header:
+            message = f"row {number}: the header again, as in sheets that were joined"
+            rows.reject(number, None, "header_again", message, repr(cells).encode())
+            continue
         values = dict(zip(header, cells, strict=False))
         kept = [values.get(name) if name in at else None for name in source.keep]
         doc_id = values.get(source.id, MISSING) if source.id is not None else None
+        if isinstance(doc_id, Number) and abs(float(doc_id)) > _EXACT:
+            doc_id = float(doc_id)  # a cell holds no more digits, so that others have it too
         rows.add(number, None, doc_id, values.get(source.text), kept)
 
 
@@ -96,7 +103,7 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
             reason = " ".join(str(error).split())[:200]
             raise UsageError(
                 f"{item.uri}: cannot be read as a spreadsheet ({reason}); save it again, without "
-                "a password"
+                "a password, or if it is text with such an ending, set --format (tsv, csv, html)"
             ) from None
 
 
