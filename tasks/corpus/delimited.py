@@ -38,6 +38,7 @@ class Record(NamedTuple):
             where the record is broken.
         raw: its first line.
         problem: reason and message where it is broken, else None.
+        nulls: positions of the values that are none, which are empty.
     """
 
     offset: int
@@ -46,6 +47,7 @@ class Record(NamedTuple):
     fields: list[str]
     raw: bytes
     problem: tuple[str, str] | None
+    nulls: frozenset[int] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -56,12 +58,14 @@ class Dialect:
         delimiter: one character.
         escaped: a quote inside a quoted field stands after a backslash, which itself is doubled.
         literal: quotation marks are text.
+        copied: written as `copied` has it.
         tabs: of a row, where a line with as many is never inside a quoted field; 0 where it may be.
     """
 
     delimiter: str
     escaped: bool = False
     literal: bool = False
+    copied: bool = False
     tabs: int = 0
 
 
@@ -73,6 +77,11 @@ class _Unreadable(Exception):
 
 def iter_records(lines: Iterable[Line], dialect: Dialect, encoding: str) -> Iterator[Record]:
     """The records of a csv or tsv stream; blank lines between records are none."""
+    if dialect.copied:
+        from nocturna.tasks.corpus.copied import iter_copied
+
+        yield from iter_copied(lines, dialect.delimiter, encoding)
+        return
     feed = _Feed(lines, encoding, dialect)
     reader = csv.reader(
         feed,

@@ -76,9 +76,10 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
                     f"{item.uri}, line {number}: another header, with the columns in another "
                     "order: the file is several that were joined; split it there"
                 )
-            doc_id = fields[id_at] if id_at is not None else None
-            kept = [None if at is None else fields[at] for at in keep_at]
-            rows.add(number, offset, doc_id, fields[text_at], kept, size)
+            given = [None if at in record.nulls else value for at, value in enumerate(fields)]
+            doc_id = given[id_at] if id_at is not None else None
+            kept = [None if at is None else given[at] for at in keep_at]
+            rows.add(number, offset, doc_id, given[text_at], kept, size)
 
     stored = line_blocks(source, item, rows.digest)
     if encoding == "utf-8":

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from nocturna.tasks.corpus.copied import NULL
 from nocturna.tasks.corpus.delimited import (
     DELIMITERS,
     Dialect,
@@ -50,14 +51,19 @@ def written(source: Source, item: InputFile) -> Written:
     not quote them is read without quoting.
 
     Raises:
-        UsageError: its quotes look escaped by backslashes and the source does not say how.
+        UsageError: it looks escaped by backslashes and the source does not say how.
     """
     start = line_head(source, item, _HEAD_BYTES)
     encoding = stream_encoding(source)
     sep = _SEP.fullmatch(start.removeprefix(BOM).partition(b"\n")[0])
     before = 2 if sep else 1
     usual = source.delimiter or (sep[1].decode("latin-1") if sep else DELIMITERS[item.format])
-    options = Dialect(usual, source.escape == "backslash", source.quotes == "literal")
+    options = Dialect(
+        usual,
+        escaped=source.escape == "backslash",
+        literal=source.quotes == "literal",
+        copied=source.escape == "postgres",
+    )
     given = source.delimiter is not None or sep is not None
     tried = [replace(options, delimiter=other) for other in (() if given else _OTHERS)]
     for dialect in (options, *tried):
@@ -69,6 +75,10 @@ def written(source: Source, item: InputFile) -> Written:
     if header is None or header.problem:
         return Written(dialect, header, before)
     columns = len(header.fields)
+    if dialect.copied:
+        return Written(dialect, header, before)
+    if source.escape is None and NULL.encode() in start:
+        _refuse_nulls(item, start, dialect, encoding)
     if source.quotes is None and (dialect.delimiter == "\t" or b'"' in start):
         dialect = _with_quotes(source, start, dialect, encoding, header.fields)
     if source.escape is None and b'\\"' in start and not dialect.literal:
@@ -121,6 +131,15 @@ def _closed(start: bytes, dialect: Dialect, encoding: str) -> bool:
         len(field) > 1 and field.startswith('"') and field.endswith('"')
         for field in fields.split(dialect.delimiter)
     )
+
+
+def _refuse_nulls(item: InputFile, start: bytes, dialect: Dialect, encoding: str) -> None:
+    for record in _records(start, dialect, encoding):
+        if NULL in record.fields:
+            raise UsageError(
+                f"{item.uri}, line {record.number}: a field is {NULL}, which databases write for "
+                "null; set --escape postgres to read it so, or --escape doubled to take it as text"
+            )
 
 
 def _refuse_backslashes(

@@ -50,7 +50,7 @@ def read_delimited(
         before: records before the first row, the header among them.
     """
     stream, stretch = _Stream(blocks), 1
-    usual = not (dialect.escaped or dialect.tabs or rows.text or rows.id)
+    usual = not (dialect.escaped or dialect.copied or dialect.tabs or rows.text or rows.id)
     while stream.fill():
         lines = iter_lines(stream.line_by_line(), stream.offset, stream.number)
         done = 0

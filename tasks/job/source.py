@@ -117,10 +117,11 @@ class Source(Section):
         "semicolon, tab or pipe; without it, the header tells.",
         json_schema_extra=option("--delimiter"),
     )
-    escape: Literal["doubled", "backslash"] | None = Field(
+    escape: Literal["doubled", "backslash", "postgres"] | None = Field(
         None,
         description="How quotes inside a quoted CSV field are written: doubled, or after a "
-        "backslash as Spark does.",
+        "backslash as Spark does; or that nothing is quoted and a backslash does it all, with \\N "
+        "for null, as exports of PostgreSQL, MySQL and Hive have it.",
         json_schema_extra=option("--escape"),
     )
     quotes: Literal["quoting", "literal"] | None = Field(

@@ -179,3 +179,32 @@ def test_many_rows_of_an_old_mac_behind_others(tmp_path):
     assert rejects == []
     assert [row["doc_id"] for row in documents] == [str(at) for at in range(6000)]
     assert texts(documents) == [f"fila {at}" for at in range(6000)]
+
+
+COPIED = r"""id	text	n
+1	hola\tque\nhay \\ x\	y	\N
+2	\N	7
+3	dos\
+líneas	8
+4	\303\261and\x75	\\N
+\.
+"""
+
+
+def test_the_text_of_a_database_is_read_as_it_means(tmp_path):
+    path = write(tmp_path / "c.tsv", COPIED.encode())
+    documents, rejects = read_all(source(path, id="id", keep=("n",), escape="postgres"))
+    assert texts(documents) == ["hola\tque\nhay \\ x\ty", None, "dos\nlíneas", "ñandu"]
+    assert [row["error_code"] for row in documents] == [None, "null_text", None, None]
+    assert [row["n"] for row in documents] == [None, "7", "8", "\\N"]
+    assert [row["source_row"] for row in documents] == [2, 3, 4, 6] and rejects == []
+
+
+def test_nulls_of_a_database_are_not_taken_for_texts(tmp_path):
+    path = write(tmp_path / "c.csv", b"id,text\n1,hola\n2,\\N\n")
+    with pytest.raises(UsageError, match=r"c\.csv, line 3: a field is \\N, .*--escape postgres"):
+        read_all(source(path, id="id"))
+    assert texts(read_all(source(path, id="id", escape="doubled"))[0]) == ["hola", "\\N"]
+    assert texts(read_all(source(path, id="id", escape="postgres"))[0]) == ["hola", None]
+    path.write_bytes(b"id,text\n1,el signo \\N es nulo\n")
+    assert texts(read_all(source(path, id="id"))[0]) == ["el signo \\N es nulo"]
