@@ -7,7 +7,7 @@ from typing import Literal, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from nocturna.tasks.errors import STOPPED, OutOfMemory, Stopped
+from nocturna.tasks.errors import STOPPED, OutOfMemory, Stopped, UsageError
 from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.running import Running
 
@@ -17,6 +17,10 @@ LENGTH_SPREAD = 0.97
 
 BatchLayout = Literal["equal", "padded", "packed"]
 """How sequences share a batch: all of one length, padded to the longest, or end to end."""
+
+
+class NoneComputed(UsageError):
+    """A network can compute none of what it is given."""
 
 
 @dataclass(frozen=True)
@@ -108,6 +112,7 @@ def run_batches(
     Raises:
         Stopped: `run.stop` said so; no batch was left half done.
         OutOfMemory: not even a single sequence fits into memory.
+        NoneComputed: the network failed at every one of them.
     """
     budget = min(run.batch_tokens, network.most_tokens or run.batch_tokens)
     rows: NDArray[np.float32] | None = None
@@ -144,7 +149,8 @@ def run_batches(
         _tell(run, lengths[group], int(lengths.sum()), network.layout)
     if rows is None:
         if failed:
-            raise failed[0][1]
+            reason = (str(failed[0][1]).strip() or type(failed[0][1]).__name__).splitlines()[0]
+            raise NoneComputed(f"its network computes not one of the texts ({reason[:200]})")
         return np.empty((0, 0), dtype=np.float32)
     rows[[at for at, _ in failed]] = np.nan
     return rows

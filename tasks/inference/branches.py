@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache, reduce
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nocturna.tasks.inference.backends import Reading
-from nocturna.tasks.inference.model_config import model_config
+from nocturna.tasks.inference.model_config import model_config, weight_files
 from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 
 _KNOWN = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
@@ -122,11 +122,13 @@ def _described(ref: ModelRef) -> dict[str, Any] | None:
 
 
 def _stored(ref: ModelRef) -> dict[str, _Stored]:
-    """The tensors of a model by their names in the bare network."""
-    folder = Path(ref.folder)
-    whole = folder / "model.safetensors"
-    paths = [whole] if whole.is_file() else sorted(folder.glob("model-*.safetensors"))
-    return reduce(lambda found, path: found | dict(_tensors(path)), paths, {})
+    """The tensors of a model by their names in the bare network.
+
+    Empty where two have the same name there: which of them is loaded is not known here.
+    """
+    found = [one for path in weight_files(ref) for one in _tensors(path)]
+    named = dict(found)
+    return named if len(named) == len(found) else {}
 
 
 def _tensors(path: Path) -> Iterator[tuple[str, _Stored]]:

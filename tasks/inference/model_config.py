@@ -1,4 +1,4 @@
-"""What a model's folder says of it in JSON, read without the library that runs it."""
+"""What a model's folder says of it, read without the library that runs it."""
 
 import json
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 
 _UNNAMED = re.compile(r"LABEL_\d+")
 
@@ -29,6 +29,21 @@ def model_config(ref: ModelRef) -> dict[str, Any]:
     if not isinstance(found, dict):
         raise _unloadable(ref, "its config.json is no JSON object")
     return found
+
+
+def weight_files(ref: ModelRef) -> list[Path]:
+    """The files that hold a model's weights: one, or those that an index lists.
+
+    Raises:
+        OSError: there are none under the names that transformers knows.
+    """
+    stem = "model.safetensors" if ref.weights == SAFETENSORS else "pytorch_model.bin"
+    folder = Path(ref.folder)
+    index = folder / f"{stem}.index.json"
+    if (folder / stem).is_file() or not index.is_file():
+        return [folder / stem]
+    listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    return [folder / name for name in sorted(set(listed.values()))]
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,6 @@
 """What a network is, told without reading its weights: planning refuses what scoring would."""
 
 import inspect
-import json
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,6 +9,7 @@ from torch import nn
 
 from nocturna.tasks.inference.architectures import landmark
 from nocturna.tasks.inference.facts import NetworkFacts
+from nocturna.tasks.inference.model_config import weight_files
 from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 from nocturna.tasks.inference.networks import (
     load_config,
@@ -89,18 +88,3 @@ def _empty_weights(ref: ModelRef) -> dict[str, torch.Tensor]:
             stored = torch.load(path, map_location="meta", weights_only=True)
             found |= {key: tuple(values.shape) for key, values in stored.items()}
     return {key: zero.expand(shape) for key, shape in found.items()}
-
-
-def weight_files(ref: ModelRef) -> list[Path]:
-    """The files that hold a model's weights: one, or those that an index lists.
-
-    Raises:
-        OSError: there are none under the names that transformers knows.
-    """
-    stem = "model.safetensors" if ref.weights == SAFETENSORS else "pytorch_model.bin"
-    folder = Path(ref.folder)
-    index = folder / f"{stem}.index.json"
-    if (folder / stem).is_file() or not index.is_file():
-        return [folder / stem]
-    listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
-    return [folder / name for name in sorted(set(listed.values()))]

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.inference.batches import NoneComputed
 from nocturna.tasks.inference.calibrating import calibrated
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.known import Known
@@ -243,7 +245,11 @@ class _Work:
                 [own for _, own, _ in distinct] if score.choices else None,
                 [other for _, _, other in distinct] if score.pair else None,
             )
-        found = compute(score, some, self.plan.long_documents, run)
+        try:
+            found = compute(score, some, self.plan.long_documents, run)
+        except NoneComputed as error:
+            names = ", ".join(dict.fromkeys(model.name for model in score.models.values()))
+            raise UsageError(f"model {names}: {error}; choose another model") from None
         return replace(found, values=calibrated(score, found.values)), again
 
     def _brought(self, score: ScorePlan) -> list[tuple[tuple[str, ...], str]] | None:

@@ -66,7 +66,7 @@ def score_arrays(
         made[f"{score.name}_status"] = _status(score, new, good)
     config = f"{score.name}_config"
     made[config] = pa.array([score.config] * len(good), pa.string())
-    if carried is None or bool(new.decided.all()):
+    if carried is None or bool((new.decided | ~good).all()):
         return made
     tonight = pa.array(new.decided | ~good)
     return {

@@ -7,13 +7,21 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from transformers import pipeline
+from transformers import Qwen2Config, Qwen2ForSequenceClassification, pipeline
 
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.probabilities import sigmoid, softmax
 from nocturna.tasks.naming import slug
 from tests.inference.test_gliclass import Plain
-from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, gliclass_model, roberta_classifier
+from tests.models import (
+    NLI,
+    SENTIMENT,
+    TEXTS,
+    bert_classifier,
+    gliclass_model,
+    roberta_classifier,
+    wordpiece,
+)
 
 SHORT = TEXTS[:7]
 """Those that fit the window of every model."""
@@ -155,3 +163,37 @@ def test_a_night_runs_with_a_gliclass_model(nights, models):
         assert np.abs(rows[columns].to_numpy()[: len(SHORT)] - expected).max() < 1e-5
     nights.run(scores)
     assert not nights.read
+
+
+def test_a_further_score_where_a_document_failed_before(nocturna, small_models, tmp_path):
+    rows = [{"id": str(i), "text": text} for i, text in enumerate([*TEXTS[:4], "  "])]
+    path = tmp_path / "c.jsonl"
+    path.write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
+    first = ("score", path, "--id", "id", "--sentiment-model", small_models["sentiment"])
+    assert nocturna(*first, "--max-failed", 0.9).code == 0
+    more = ("--topic-model", small_models["encoder"], "--method", "embedding", "--labels", "a,b")
+    done = nocturna(*first, *more, "--max-failed", 0.9)
+    assert done.code == 0, done.err
+    table = pd.read_parquet(tmp_path / "out" / "c" / "results").set_index("doc_id")
+    assert table["status"].to_dict() == dict.fromkeys("0123", "ok") | {"4": "failed"}
+    assert table["topic_score"].notna().to_dict() == dict.fromkeys("0123", True) | {"4": False}
+
+
+def test_a_network_that_computes_nothing_is_one_line_that_names_it(nocturna, tmp_path):
+    folder = tmp_path / "m"
+    vocabulary = wordpiece(folder)
+    config = Qwen2Config(
+        vocab_size=vocabulary,
+        hidden_size=32,
+        num_hidden_layers=1,
+        num_attention_heads=4,
+        num_key_value_heads=32,
+        intermediate_size=64,
+        pad_token_id=1,
+        num_labels=3,
+    )
+    Qwen2ForSequenceClassification(config).save_pretrained(folder)
+    (tmp_path / "c.txt").write_text("uno\ndos\n", encoding="utf-8")
+    done = nocturna("score", tmp_path / "c.txt", "--sentiment-model", folder)
+    (line,) = [line for line in done.err.splitlines() if "computes not one" in line]
+    assert done.code == 2 and f"model {folder}: its network" in line

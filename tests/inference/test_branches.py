@@ -171,6 +171,48 @@ def test_layers_that_compute_otherwise_are_not_shared(pair, key, value):
     assert_scores_of_both(found, alone)
 
 
+def shards(folder: Path, weights: dict[str, torch.Tensor], names: list[str]) -> None:
+    """Saves weights in two files that an index lists."""
+    (folder / "model.safetensors").unlink(missing_ok=True)
+    half = len(weights) // 2
+    placed = {}
+    for name, part in zip(names, (list(weights)[:half], list(weights)[half:]), strict=True):
+        save_file({key: weights[key] for key in part}, folder / name, metadata={"format": "pt"})
+        placed |= dict.fromkeys(part, name)
+    index = {"metadata": {}, "weight_map": placed}
+    (folder / "model.safetensors.index.json").write_text(json.dumps(index), encoding="utf-8")
+
+
+def test_only_files_that_the_index_lists_tell_what_is_shared(pair):
+    encoder, branch = pair
+    weights = load_file(branch / "model.safetensors")
+    shards(
+        branch, weights, ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
+    )
+    found, alone = score(encoder, branch)
+    assert reads_once(found, alone)
+    assert_scores_of_both(found, alone)
+    # an earlier save in three files, of which the later one in two left the last lying about
+    save_file(weights, branch / "model-00003-of-00003.safetensors", metadata={"format": "pt"})
+    other = {k: v + 0.1 if "encoder.layer.0" in k else v for k, v in weights.items()}
+    shards(branch, other, ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"])
+    found, alone = score(encoder, branch)
+    assert not reads_once(found, alone)
+    assert_scores_of_both(found, alone)
+
+
+@pytest.mark.parametrize("prefix", ["", "roberta."])
+def test_a_second_body_in_the_file_is_not_taken_for_the_one_that_is_loaded(pair, prefix):
+    encoder, branch = pair
+    body = {f"{prefix}{k}": v for k, v in load_file(encoder / "model.safetensors").items()}
+    own = load_file(branch / "model.safetensors")
+    own = {k: v + 0.1 if "encoder.layer.0" in k else v for k, v in own.items()}
+    save_file(own | body, branch / "model.safetensors", metadata={"format": "pt"})
+    found, alone = score(encoder, branch)
+    assert not reads_once(found, alone)
+    assert_scores_of_both(found, alone)
+
+
 def test_another_window_or_prompt_and_each_reads_alone(pair):
     encoder, branch = pair
     found, alone = score(encoder, branch, prompt="query: ")
