@@ -29,6 +29,11 @@ _TABLES = (
     (r"(^|.*/)\.hoodie/.*", "a Hudi table", "write its current rows to files first, with Spark"),
     (r"(^|.*/)_versions/.*", "a Lance data set", "write its current rows to Parquet first"),
     (
+        r"(^|.*/)snapshot/(LATEST|EARLIEST|snapshot-\d+)",
+        "a Paimon table",
+        "write its current rows to files first, with Flink or Spark",
+    ),
+    (
         r"(^|.*/)(base_\d{7}|(delete_)?delta_\d{7}_\d{7})[^/]*/.*",
         "a Hive table with transactions",
         "write its current rows to files first, with Hive",
@@ -88,6 +93,8 @@ def _table_around(path: Path) -> tuple[str, tuple[str, str, str]] | None:
         about = folder / "metadata"
         if (about / "version-hint.text").is_file() or any(about.glob("*.metadata.json")):
             return str(folder), _TABLES[1]
+        if (folder / "snapshot" / "LATEST").is_file():
+            return str(folder), _TABLES[4]
     return None
 
 

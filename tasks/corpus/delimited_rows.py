@@ -29,7 +29,8 @@ def columns(source: Source, item: InputFile) -> Absent:
     there = names(source, item)
     hint = ""
     if len(there) == 1 and source.delimiter is None:
-        hint = "; if they are separated by another character, set --delimiter"
+        hint = "; if they are separated by another character, set --delimiter; if this is a title, "
+        hint += "delete the lines above the header"
     return require(source, item, there, set(there), hint)
 
 

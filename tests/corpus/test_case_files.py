@@ -77,6 +77,7 @@ def test_a_file_of_the_corpus_s_own_format_without_the_column_is_never_left_out(
         ("metadata/version-hint.text", "an Iceberg table"),
         (".hoodie/hoodie.properties", "a Hudi table"),
         ("_versions/1.manifest", "a Lance data set"),
+        ("snapshot/LATEST", "a Paimon table"),
         ("delta_0000001_0000002/bucket_00000", "a Hive table with transactions"),
     ],
 )

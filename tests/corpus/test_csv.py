@@ -208,3 +208,9 @@ def test_nulls_of_a_database_are_not_taken_for_texts(tmp_path):
     assert texts(read_all(source(path, id="id", escape="postgres"))[0]) == ["hola", None]
     path.write_bytes(b"id,text\n1,el signo \\N es nulo\n")
     assert texts(read_all(source(path, id="id"))[0]) == ["el signo \\N es nulo"]
+
+
+def test_a_title_above_the_header_is_named_as_what_it_may_be(tmp_path):
+    path = write(tmp_path / "c.csv", b"Informe de quejas\n\nid,text\n1,hola\n")
+    with pytest.raises(UsageError, match="if this is a title, delete the lines above the header"):
+        read_all(source(path, id="id"))

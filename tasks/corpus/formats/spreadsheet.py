@@ -30,7 +30,8 @@ _Row = tuple[int, list[Any]]
 
 def columns(source: Source, item: InputFile) -> Absent:
     there = next(_rows(source, item), (0, []))[1]
-    return require(source, item, there, set(there))
+    hint = "; if this is a title, delete the rows above the header" if len(there) == 1 else ""
+    return require(source, item, there, set(there), hint)
 
 
 def names(source: Source, item: InputFile) -> list[str]:
