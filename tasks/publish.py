@@ -4,6 +4,7 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
 from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.inference.backends import let_go
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.carry import next_parts
 from nocturna.tasks.results.checks import check_run, read_checked, refuse, write_metrics
@@ -11,7 +12,7 @@ from nocturna.tasks.results.configs import note_configs
 from nocturna.tasks.results.difference import set_damaged_aside
 from nocturna.tasks.results.done_shards import load_shard
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.machine import peak_rss_bytes
+from nocturna.tasks.results.machine import give_memory_back, peak_rss_bytes
 from nocturna.tasks.results.manifest import Manifest, read_manifest, write_manifest
 from nocturna.tasks.results.recovery import close_run
 from nocturna.tasks.results.report import Summary, summarise
@@ -26,6 +27,9 @@ from nocturna.tasks.run.frozen import Plan, load_plan, results_columns, utc_now
 from nocturna.tasks.run.gold_night import measure_gold
 from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
+
+_MANY_ROWS = 200_000
+"""Rows of a corpus from which on the models make room for the checks of its results."""
 
 
 @step("publish")
@@ -54,6 +58,9 @@ def publish_results(
     parts = [shard.part for shard in shards]
     index = plan.index
     counts = total(shards, index.read, index.rejected, index.superseded, plan.difference.unchanged)
+    if counts.read > _MANY_ROWS:
+        let_go()
+        give_memory_back()
     together = next_parts(
         layout,
         run_id,

@@ -98,6 +98,11 @@ def load_network(ref: ModelRef, head: bool, precision: str, device: str) -> Any:
         return _load(ref, head, precision, device)
 
 
+def forget_networks() -> None:
+    """Lets go of every network that was loaded."""
+    _load.cache_clear()
+
+
 @lru_cache(maxsize=8)
 def _load(ref: ModelRef, head: bool, precision: str, device: str) -> Any:
     network_type = network_class(ref, head)

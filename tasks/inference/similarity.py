@@ -1,8 +1,7 @@
 """How like a text is to sentences, by a sentence encoder."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import lru_cache
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,36 +38,20 @@ def similarities(
 
 
 def sentence_vectors(model: Encoder, sentences: Sequence[str], run: Running) -> NDArray[np.float32]:
-    """Sentences in the encoder's space, of unit length, shape (sentences, width); read once."""
+    """Sentences in the encoder's space, of unit length, shape (sentences, width).
+
+    They are read once: labels are the same for every shard of a run.
+    """
     quiet = replace(run, on_share=None, tally=None, stop=None)
-    prompt = model.tokenizer.prompt
-    ask = _Sentences(
-        *(
-            model.own.ref.revision,
-            prompt,
-            run.precision,
-            run.backend,
-            tuple(sentences),
-            model,
-            quiet,
-        )
-    )
-    return _embedded_sentences(ask)
+    asked = (model.own.ref.revision, model.tokenizer.prompt, run.precision, run.backend, *sentences)
+    found = _kept.get(asked)
+    if found is None:
+        found = _kept[asked] = model.embed(model.tokenizer.encode(list(sentences)), quiet)
+        for old in list(_kept)[:-_MOST]:
+            _kept.pop(old, None)
+    return found
 
 
-@dataclass(frozen=True)
-class _Sentences:
-    revision: str
-    prompt: str
-    precision: str
-    backend: str
-    sentences: tuple[str, ...]
-    model: Encoder = field(compare=False)
-    run: Running = field(compare=False)
-
-
-@lru_cache(maxsize=64)
-def _embedded_sentences(asked: _Sentences) -> NDArray[np.float32]:
-    """Sentences in the encoder's space; labels are the same for every shard of a run."""
-    ids = asked.model.tokenizer.encode(list(asked.sentences))
-    return asked.model.embed(ids, asked.run)
+_MOST = 64
+_kept: dict[tuple[str, ...], NDArray[np.float32]] = {}
+"""Sentences that were read, by what decides their vectors; the last ones."""

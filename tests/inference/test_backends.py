@@ -1,8 +1,10 @@
 """Every backend gives the reference's scores, alone, in company and from several threads."""
 
+import gc
 import random
 import subprocess
 import sys
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +26,7 @@ from nocturna.tasks.inference.backends import (
     _openvino_conversion,
     _openvino_network,
     backends,
+    let_go,
     make_ready,
     pick_backend,
 )
@@ -31,6 +34,7 @@ from nocturna.tasks.inference.backends._openvino_kept import read_conversion
 from nocturna.tasks.inference.backends._openvino_network import OpenVinoNetwork
 from nocturna.tasks.inference.backends._torch_network import TorchNetwork
 from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference.encoder import load_encoder
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.precision import fastest, measure_precisions
@@ -39,7 +43,7 @@ from nocturna.tasks.inference.reference import reference_scores
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute, Tolerance
-from tests.inference.plans import plan_scores
+from tests.inference.plans import plan_scores, values
 from tests.inference.sweep import tiny_classifier
 from tests.models import (
     NLI,
@@ -305,6 +309,7 @@ from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 import numpy as np
 from nocturna.tasks.inference.batches import Sequence
+from nocturna.tasks.inference.encoder import load_encoder
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
@@ -329,3 +334,17 @@ def test_threads_may_make_the_first_call_together(tmp_path):
     loaded(folder)
     for _ in range(2):
         subprocess.run([sys.executable, "-c", FIRST_CALLS, str(folder)], check=True, timeout=120)
+
+
+@pytest.mark.parametrize("backend", ["torch", "openvino"])
+def test_networks_that_are_let_go_are_gone_and_can_be_asked_for_again(tmp_path, backend):
+    encoder = sentence_encoder(tmp_path / "m")
+    plan = plan_scores({"topic": {"kind": "embedding", "model": encoder, "labels": ["a", "b"]}})
+    run = running(Compute(device="cpu", backend=backend), "fp32")
+    first = score_texts(plan, TEXTS, run)
+    network = weakref.ref(load_encoder(plan.scores[0].model, run).network)
+    assert network() is not None
+    let_go()
+    gc.collect()
+    assert network() is None
+    assert (values(score_texts(plan, TEXTS, run), "topic") == values(first, "topic")).all()

@@ -10,8 +10,9 @@ A backend is a module, here or under an entry point of the group `nocturna.backe
   and `int8`; none where it does not run there. Told without importing what runs the networks.
 - `faster_in(device)`: those in which it is faster there than in fp32, slowest first.
 - `load(ref, reading, pad_id, uses_types, run)`: a network ready to run, as `make_ready` describes
-  it, kept for the life of the process; None where it would not compute this one as its authors
-  meant, so that another backend has to.
+  it, kept for the life of the process or until `let_go`; None where it would not compute this one
+  as its authors meant, so that another backend has to.
+- `let_go()`: forgets what it has loaded; it may be left out.
 
 Importing one must be cheap.
 """
@@ -161,6 +162,12 @@ def make_ready(
             )
         return found
     raise UsageError(f"model {ref.name}: no backend can run it on device {run.device}")
+
+
+def let_go() -> None:
+    """Forgets every network that was made ready; one that is asked for again is loaded anew."""
+    for backend in backends().values():
+        getattr(backend, "let_go", lambda: None)()
 
 
 def _by_speed(names: list[str]) -> list[str]:

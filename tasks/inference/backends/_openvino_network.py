@@ -105,6 +105,11 @@ def _load(
     return network
 
 
+def forget() -> None:
+    """Lets go of every compiled network."""
+    _load.cache_clear()
+
+
 def _compile(model: openvino.Model, precision: str, workers: int) -> openvino.CompiledModel:
     in_bf16 = precision == "bf16" and "bf16" in computes_in()
     if in_bf16:

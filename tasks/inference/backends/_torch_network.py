@@ -13,7 +13,7 @@ from nocturna.tasks.inference.architectures import PADDABLE, landmark
 from nocturna.tasks.inference.backends import Reading
 from nocturna.tasks.inference.batches import BatchLayout, Network, Sequence
 from nocturna.tasks.inference.models import ModelRef
-from nocturna.tasks.inference.networks import load_network
+from nocturna.tasks.inference.networks import forget_networks, load_network
 from nocturna.tasks.inference.packing import pack, to_device
 from nocturna.tasks.inference.running import Running
 
@@ -83,6 +83,12 @@ def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str)
         landmark=landmark(networks[0].config) if reading.head else None,
         paddable=networks[0].config.model_type in PADDABLE,
     )
+
+
+def forget() -> None:
+    """Lets go of every network."""
+    _load.cache_clear()
+    forget_networks()
 
 
 @torch.inference_mode()

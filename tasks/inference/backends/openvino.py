@@ -1,6 +1,7 @@
 """OpenVINO: runs a network on a processor, converted once, as fast as its matrix units can."""
 
 import importlib.util
+import sys
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,3 +40,9 @@ def load(
     from nocturna.tasks.inference.backends._openvino_network import load_openvino
 
     return load_openvino(ref, reading, uses_types, run.precision, run.workers)
+
+
+def let_go() -> None:
+    """Forgets the networks, if any was loaded."""
+    if loaded := sys.modules.get(f"{__package__}._openvino_network"):
+        loaded.forget()

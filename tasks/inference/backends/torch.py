@@ -49,6 +49,12 @@ def load(
     return load_torch(ref, reading, pad_id, run)
 
 
+def let_go() -> None:
+    """Forgets the networks, if any was loaded."""
+    if loaded := sys.modules.get(f"{__package__}._torch_network"):
+        loaded.forget()
+
+
 def _may_have_gpu() -> bool:
     """Whether it is worth the seconds of importing torch to ask it for a GPU.
 
