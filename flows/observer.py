@@ -16,6 +16,7 @@ from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 from nocturna.engine import Engine, engine_home, start_engine
+from nocturna.own_settings import settings_problem
 from nocturna.tasks.control import control, stopping
 
 MOST_SECONDS = 20.0
@@ -73,8 +74,10 @@ class Observer:
             if self._engine is not None:
                 stack.callback(self._engine.stop, _STOP_SECONDS)
                 reason = _started(self._engine)
-            else:
+            elif self.records:
                 reason = _silence_of(self._where()["PREFECT_API_URL"], _patience(_LOOK_TIMEOUT))
+            else:
+                reason = self.reason
             if reason is not None:
                 self.lose(reason)
             else:
@@ -154,6 +157,11 @@ def observer_for(say: Callable[[str], None]) -> Observer:
 
     The engine starts in the background; nothing waits for it here.
     """
+    problem = settings_problem()
+    if problem is not None:
+        observer = Observer(None, "", say)
+        observer.lose(problem)
+        return observer
     url = _standing()
     if url:
         return Observer(None, url, say)

@@ -33,6 +33,22 @@ sys.modules["openvino_telemetry"] = None  # type: ignore[assignment]
 for name, value in DEFAULTS.items():
     os.environ[name] = os.environ.get(name) or value
 
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")
+
+
+def _keep_from_proxies() -> None:
+    """What is on this machine, as the engine is with its password, is asked without a proxy."""
+    if not any(os.environ.get(name) for name in _PROXIES):
+        return
+    named = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    hosts = [host.strip() for host in named.split(",") if host.strip()]
+    if "*" not in hosts:
+        hosts += [host for host in ("127.0.0.1", "localhost") if host not in hosts]
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = ",".join(hosts)
+
+
+_keep_from_proxies()
+
 
 def cache_folder() -> Path:
     """Where converted models are kept: `NOCTURNA_CACHE`, or a folder of the user's cache."""

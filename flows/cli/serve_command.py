@@ -56,6 +56,11 @@ def serve(
     if not named:
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
     described = [described_job((), path, {}) for path in named]
+    from nocturna.own_settings import settings_problem
+
+    problem = settings_problem()
+    if problem is not None:
+        print(f"nocturna: {problem}; they are left aside", file=sys.stderr)
     from nocturna.schedule import make_schedule
     from nocturna.tasks.run.soundness import check_served
 
