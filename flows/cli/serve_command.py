@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from nocturna.cli.given import described_job, new_app
+from nocturna.tasks.addresses import redact
 from nocturna.tasks.errors import UsageError
 
 app = new_app()
@@ -56,6 +57,8 @@ def serve(
     if not named:
         raise UsageError("nocturna serve: name a job file, such as jobs/prensa.yaml")
     described = [described_job((), path, {}) for path in named]
+    if api and not api.startswith(("http://", "https://")):
+        raise UsageError(f"--api: {redact(api)!r} is no URL; give http://HOST:PORT/api")
     from nocturna.own_settings import settings_problem
 
     problem = settings_problem()

@@ -89,6 +89,7 @@ def accidents(
     tonight: Identity,
     known_again: float | None = None,
     max_shrink: float | None = None,
+    replaced: float = 0.0,
 ) -> list[Accident]:
     """What of a published snapshot a night would replace, double or lose.
 
@@ -99,6 +100,7 @@ def accidents(
         known_again: share of the published documents that tonight's corpus has with the same text;
             None while that is not known: then nothing is said of the source and its size.
         max_shrink: the share by which a corpus may shrink; None for any.
+        replaced: share of last night's documents whose ids tonight's corpus gives to other texts.
     """
     found = [*_other_scores(published, tonight), *_other_columns(published, tonight)]
     if published.id is not None and tonight.id is not None and published.id != tonight.id:
@@ -108,7 +110,7 @@ def accidents(
         what = f"the text was the column {published.text!r} and would be {tonight.text!r}"
         found.append(_replacing(what, strange_rows=not tonight.id))
     if known_again is not None:
-        found += _other_corpus(published, tonight, known_again, max_shrink)
+        found += _other_corpus(published, tonight, known_again, max_shrink, replaced)
     return found
 
 
@@ -169,11 +171,21 @@ def _other_columns(published: Identity, tonight: Identity) -> Iterable[Accident]
 
 
 def _other_corpus(
-    published: Identity, tonight: Identity, known_again: float, max_shrink: float | None
+    published: Identity,
+    tonight: Identity,
+    known_again: float,
+    max_shrink: float | None,
+    replaced: float,
 ) -> Iterable[Accident]:
     before, now = published.source, tonight.source
     if before is not None and now is not None and before != now:
         if undated(before) == undated(now):
+            if replaced >= KNOWN_AGAIN:
+                yield _replacing(
+                    f"{replaced:.0%} of the documents of {_listed(before)} have the ids of "
+                    f"others in {_listed(now)}, which would replace them: where ids begin anew in "
+                    "each file, make them of several columns (id: [day, number])"
+                )
             return
         if not same_source(before, now) and known_again < KNOWN_AGAIN:
             yield Accident(

@@ -86,8 +86,11 @@ def refuse_accidents(
     published = _published(snapshot)
     if published is None:
         return []
-    known_again = None if difference is None else _known_again(published, difference)
-    found = accidents(published, tonight, known_again, job.quality.max_shrink)
+    known_again, replaced = None, 0.0
+    if difference is not None:
+        known_again = _known_again(published, difference)
+        replaced = min(1.0, difference.changed / (published.documents or 1))
+    found = accidents(published, tonight, known_again, job.quality.max_shrink, replaced)
     if job.once.replace and any(a.strange_rows for a in found):
         found = [a for a in found if a.options != ("--allow-shrink",)]
     refused = [a for a in found if not job.once.options & set(a.options)]

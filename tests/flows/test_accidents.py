@@ -143,3 +143,17 @@ def test_what_is_allowed_for_one_run_stands_in_no_file(nocturna, tmp_path):
     done = nocturna("score", "--job", job)
     assert done.code == 2 and "--replace" in done.err and "every night" in done.err
     assert nocturna("jobs", job).code == 2
+
+
+def test_a_file_of_another_day_whose_ids_begin_anew_replaces_nothing(nocturna, topics, tmp_path):
+    command = [*topics, "--labels", "curso,producto", "--id", "id", "--name", "dia"]
+    for day, code in ((24, 0), (25, 2)):
+        texts = [f"{text} Del {day}." for text in TEXTS[:6]]
+        file = corpus(tmp_path / f"dia-2026-11-{day}.jsonl", texts)
+        for more in ([], ["--dry-run"]):
+            done = nocturna("score", file, *command, *more)
+            assert done.code == code, done.err
+    assert "would replace them" in done.err and "--replace" in done.err
+    _, rows = published(tmp_path / "out" / "dia")
+    assert len(rows) == 6 and rows["source_uri"].str.contains("2026-11-24").all()
+    assert nocturna("score", file, *command, "--replace").code == 0
