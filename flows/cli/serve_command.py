@@ -59,11 +59,6 @@ def serve(
     described = [described_job((), path, {}) for path in named]
     if api and not api.startswith(("http://", "https://")):
         raise UsageError(f"--api: {redact(api)!r} is no URL; give http://HOST:PORT/api")
-    from nocturna.own_settings import settings_problem
-
-    problem = settings_problem()
-    if problem is not None:
-        print(f"nocturna: {problem}; they are left aside", file=sys.stderr)
     from nocturna.schedule import make_schedule
     from nocturna.tasks.run.soundness import check_served
 
@@ -76,6 +71,11 @@ def serve(
         missing = check_served(one)
         if missing:
             print(f"nocturna: {one.name}: {missing}; its runs look again", file=sys.stderr)
+    from nocturna.own_settings import settings_problem
+
+    problem = settings_problem()
+    if problem is not None:
+        print(f"nocturna: {problem}; they are left aside", file=sys.stderr)
     from nocturna.clock import Rules
     from nocturna.serve import serve_jobs
 

@@ -36,7 +36,7 @@ _COMPANIONS = (
         "liesmich",
         "requirements",
     ),
-    *("licencia", "licença", "licenca", "aviso", "avisos", "changes", "contributing", "authors"),
+    *("licencia", "licença", "licenca"),
     *("checksum", "checksums", "md5sum", "md5sums", "sha1sums", "sha256sum", "sha256sums"),
 )
 _COMPANION_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")

@@ -37,10 +37,18 @@ def score(folder: Path, encoder: Path, **more: str) -> subprocess.CompletedProce
     [
         ({"PREFECT_LOGGING_LEVEL": "BANANA"}, {}, "LoggingSettings"),
         ({"PREFECT_API_KEY": "s3cr3t", "PREFECT_SERVER_API_PORT": "s3cr3t"}, {}, "valid integer"),
-        ({"PREFECT_LOGGING_SETTINGS_PATH": "/etc/passwd"}, {}, "cannot be read"),
-        ({}, {"home/profiles.toml": "[[[broken"}, "TOMLDecodeError"),
         ({}, {"prefect.toml": "[[broken"}, "prefect.toml"),
-        ({}, {"pyproject.toml": "[tool.prefect]\nfoo=[[\n"}, "pyproject.toml"),
+        pytest.param(
+            *({"PREFECT_LOGGING_SETTINGS_PATH": "/etc/passwd"}, {}, "cannot be read"),
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            *({}, {"home/profiles.toml": "[[[broken"}, "TOMLDecodeError"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *({}, {"pyproject.toml": "[tool.prefect]\nfoo=[[\n"}, "pyproject.toml"),
+            marks=pytest.mark.slow,
+        ),
     ],
 )
 def test_settings_that_cannot_be_read_cost_no_night(tmp_path, small_models, setting, files, told):
