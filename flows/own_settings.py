@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 from nocturna.tasks.settings import DEFAULTS
@@ -48,7 +49,18 @@ def _are_given() -> bool:
     if any(os.environ[name] != DEFAULTS.get(name) for name in own):
         return True
     home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect")
-    return (home / "profiles.toml").exists() or any(Path(name).exists() for name in _FILES)
+    return (home / "profiles.toml").exists() or any(map(_may_hold_settings, _FILES))
+
+
+def _may_hold_settings(name: str) -> bool:
+    """Whether a file of this folder speaks of the engine, or cannot be read as what it is."""
+    try:
+        said = Path(name).read_bytes()
+        if name.endswith(".toml"):
+            tomllib.loads(said.decode())
+    except (OSError, ValueError):
+        return Path(name).exists()
+    return name == "prefect.toml" or b"prefect" in said.lower()
 
 
 def _reason(said: str) -> str:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from nocturna import own_settings
 from tests.models import TEXTS
 
 CODE = "from nocturna.command import main; main()"
@@ -61,6 +62,24 @@ def test_settings_that_cannot_be_read_cost_no_night(tmp_path, small_models, sett
     (line,) = [line for line in done.stderr.splitlines() if "unrecorded" in line]
     assert "the engine's settings cannot be read" in line and told in line
     assert "s3cr3t" not in done.stderr + done.stdout and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "given"),
+    [
+        ("pyproject.toml", '[project]\nname = "otra"\n', False),
+        ("pyproject.toml", "[tool.prefect.logging]\nlevel = 'INFO'\n", True),
+        ("pyproject.toml", "[[broken", True),
+        ("prefect.toml", "[logging]\nlevel = 'BANANA'\n", True),
+        (".env", "CLAVE=1\n", False),
+        (".env", "PREFECT_LOGGING_LEVEL=INFO\n", True),
+    ],
+)
+def test_only_files_that_may_hold_settings_are_tried(tmp_path, monkeypatch, name, content, given):
+    monkeypatch.chdir(tmp_path)
+    assert not own_settings._may_hold_settings(name)
+    (tmp_path / name).write_text(content, encoding="utf-8")
+    assert own_settings._may_hold_settings(name) == given
 
 
 def test_an_engine_of_our_own_is_not_asked_through_a_proxy(tmp_path, small_models):
