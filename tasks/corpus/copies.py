@@ -5,6 +5,7 @@ import logging
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
+from pathlib import PurePosixPath
 
 from nocturna.tasks.corpus.file_names import archive_stem, endings_of, without_compression
 from nocturna.tasks.corpus.formats import formats
@@ -22,11 +23,16 @@ _COPY = re.compile(
     r"( ?\(\d+\)|[ _-]+(copia|copy|copie|kopie)( ?\(\d+\)|[ _-]?\d+)?)$", re.IGNORECASE
 )
 
+_NEWEST = re.compile(
+    r"(latest|newest|current|last|[uú]ltim[oa]s?|actual|backup|bak|respaldo|dernier|atual)",
+    re.IGNORECASE,
+)
+
 
 def without_copies(source: Source, listed: list[Listed]) -> list[Listed]:
     """Files without those whose bytes another one holds under a name of the same file.
 
-    Only files of such names are looked into.
+    Only files of such names are looked into, and those named as the newest of some.
 
     Raises:
         UsageError: two files have one name, packed and not or in two formats, and differ.
@@ -43,6 +49,7 @@ def without_copies(source: Source, listed: list[Listed]) -> list[Listed]:
             items = [look_at(source, *one) for one in same]
             kept = {item.uri for item in _once(source, items)}
             out |= {item.uri for item in items} - kept
+    out |= _newest(source, [one for one in listed if one[0].path not in out])
     return [one for one in listed if one[0].path not in out]
 
 
@@ -77,6 +84,23 @@ def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
             f"leave one out with --exclude {two.name!r}, else rename one"
         )
     return kept
+
+
+def _newest(source: Source, listed: list[Listed]) -> set[str]:
+    """The files named as the newest one, or as a safe copy, that hold what another file holds."""
+    out: set[str] = set()
+    for one in listed:
+        size = one[0].info.get("size")
+        if not size or not _NEWEST.fullmatch(PurePosixPath(one[0].name).name.partition(".")[0]):
+            continue
+        alike = [each for each in listed if each is not one and each[0].info.get("size") == size]
+        item = look_at(source, *one)
+        for other in (look_at(source, *each) for each in alike if each[0].path not in out):
+            if other.format == item.format and _content(source, other) == _content(source, item):
+                log.warning("left out %s: %s holds the same", item.name, other.name)
+                out.add(item.uri)
+                break
+    return out
 
 
 def _met_unpacked(source: Source, listed: list[Listed]) -> set[str]:
@@ -122,7 +146,7 @@ def _stem(file: Found) -> str:
     archive = file.info.get("archive")
     if archive is not None:
         folder = _COPY.sub("", archive_stem(str(archive))) + folder.removeprefix(str(archive))
-    return f"{folder}/{_COPY.sub('', base.rpartition('.')[0] or base)}"
+    return f"{folder}/{_COPY.sub('', base.rpartition('.')[0] or base)}".casefold()
 
 
 def _content(source: Source, item: InputFile) -> str:

@@ -14,7 +14,7 @@ from nocturna.tasks.corpus.columns import (
 )
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MISSING, InputFile
-from nocturna.tasks.corpus.jsonpaths import columns_hint, hint, value_at
+from nocturna.tasks.corpus.jsonpaths import bare_hint, columns_hint, hint, value_at
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.jsonstream import JsonValue
 from nocturna.tasks.corpus.lines import Line, not_decoded, too_long
@@ -65,6 +65,7 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
     wanted = {name for _, name in wanted_columns(source)}
     seen: dict[str, None] = {}
     first: dict[str, Any] | None = None
+    bare: bytes | None = None
     there: set[str] = set()
     rows, whole = 0, True
     for row in islice(found, HEAD_ROWS + 1):
@@ -73,6 +74,7 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
             whole = False
             break
         if row.value is None:
+            bare = row.raw if bare is None else bare
             continue
         first = row.value if first is None else first
         seen.update(dict.fromkeys(row.value))
@@ -80,6 +82,8 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
         if there == wanted and rows > 1:
             break
     if first is None:
+        if bare is not None and (more := bare_hint(bare, source.text, item.name)):
+            raise UsageError(f"{item.uri}: {more}")
         return Absent()
     if source.id is not None and isinstance(inner := value_at(first, source.id), dict) and inner:
         raise UsageError(

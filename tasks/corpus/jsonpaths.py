@@ -16,6 +16,7 @@ from nocturna.tasks.corpus.jsonrows import Number
 _TEXTS = ("$oid", "$symbol", "$uuid")
 _NUMBERS = ("$numberLong", "$numberInt", "$numberDouble", "$numberDecimal")
 _DEEP = 4
+_ZIPPED = "[$c, .] | transpose | map({(.[0]): .[1]}) | add"
 _UUIDS = ("03", "04", "3", "4")
 
 
@@ -80,6 +81,11 @@ def hint(row: dict[str, Any], name: str, file: str, alone: bool) -> str:
     """
     base = PurePosixPath(file).name
     lines = f"{base.split('.')[0]}-rows.jsonl"
+    if alone and _is_list(row.get("columns"), str) and _is_list(row.get("data"), list):
+        return (
+            "; its rows are lists beside their columns: make a file of rows with: jq -c "
+            f"'.columns as $c | .data[] | {_ZIPPED}' {base} > {lines}"
+        )
     path = next(_paths_of_rows(row), None)
     if path is not None:
         return (
@@ -104,6 +110,34 @@ def hint(row: dict[str, Any], name: str, file: str, alone: bool) -> str:
     return f"; {'.'.join(found)!r} is there, one level or more down: name it so" if found else ""
 
 
+def bare_hint(raw: bytes, name: str, file: str) -> str:
+    """How a file of values that are no objects becomes one of rows; empty for other values.
+
+    Args:
+        raw: the first value of the file.
+        name: the column of the text.
+        file: the file, for the command that turns it into rows.
+    """
+    try:
+        value = json.loads(raw)
+    except ValueError:
+        return ""
+    base = PurePosixPath(file).name
+    lines = f"{base.split('.')[0]}-rows.jsonl"
+    each = ".[]" if base.endswith("json") else "."
+    if isinstance(value, str):
+        return (
+            "holds texts, not rows with columns: make a file of rows with: "
+            f"jq -c '{each} | {{{name}: .}}' {base} > {lines}"
+        )
+    if _is_list(value, str):
+        return (
+            "holds lists, not rows with columns: if the first one names the columns, make a file "
+            f"of rows with: jq -c '.[0] as $c | .[1:][] | {_ZIPPED}' {base} > {lines}"
+        )
+    return ""
+
+
 def columns_hint(file: str) -> str:
     """How a file that holds a list a column becomes one of rows."""
     base = PurePosixPath(file).name
@@ -112,6 +146,10 @@ def columns_hint(file: str) -> str:
         "'[to_entries[] | .key as $c | .value | to_entries[] | {r: .key, c: $c, v: .value}] | "
         f"group_by(.r)[] | map({{(.c): .v}}) | add' {base} > {base.split('.')[0]}-rows.jsonl"
     )
+
+
+def _is_list(value: Any, of: type) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(one, of) for one in value)
 
 
 def _paths_of_rows(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:

@@ -18,7 +18,14 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import Bad, set_aside
-from nocturna.tasks.results.fates import FATES, Wanted, count_asked, make_fates, texts_list
+from nocturna.tasks.results.fates import (
+    FATES,
+    Wanted,
+    count_asked,
+    count_reissued,
+    make_fates,
+    texts_list,
+)
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
 from nocturna.tasks.results.parts import is_whole
@@ -49,6 +56,7 @@ class Difference:
         unchanged: documents whose rows are carried over.
         vanished: rows whose document is no longer in the corpus.
         drop_vanished: whether those leave the results.
+        reissued: of the vanished, those whose text a new document has (see `count_reissued`).
         damaged: names of parts of the snapshot that are not what was published; their documents
             are new.
         asked: documents that need an answer, by its name.
@@ -64,6 +72,7 @@ class Difference:
     vanished: int
     drop_vanished: bool
     damaged: tuple[str, ...] = ()
+    reissued: int = 0
     asked: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -116,6 +125,7 @@ def find_difference(
                 database.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall()
             )
             asked = count_asked(database, wanted)
+            reissued = count_reissued(database) if counts.get("vanished") else 0
             _save(
                 database,
                 "SELECT chunk, position, bytes, needs, "
@@ -135,6 +145,7 @@ def find_difference(
         base=snapshot.number if snapshot else 0,
         drop_vanished=drop_vanished,
         damaged=tuple(part.name for part in damaged),
+        reissued=reissued,
         asked=asked,
         **{fate: counts.get(fate, 0) for fate in FATES},
     )

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 _OF_DOCUMENTS = ("doc_id", "content_hash", "bytes", "error_code")
 FATES = ("new", "changed", "reconfigured", "retried", "rewritten", "unchanged", "vanished")
+ALMOST_ALL = 0.9
+"""Share of the texts that vanished that come again where documents got other ids."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,8 @@ def make_fates(
 ) -> None:
     """Makes the table `fates`: a row for each document that is not carried over unchanged.
 
-    Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer.
+    Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer, its
+    `text` is that of a new or vanished document, hashed.
     """
     parts = snapshot.parts if snapshot else ()
     before = schema_of(parts[0].path) if parts else pa.schema([])
@@ -91,7 +94,7 @@ def make_fates(
         """
         CREATE TEMP TABLE fates (
             chunk INTEGER, position INTEGER, bytes BIGINT, part INTEGER, row BIGINT,
-            needs BIGINT, fate VARCHAR
+            needs BIGINT, fate VARCHAR, text UBIGINT
         )"""
     )
     every = (1 << len(wanted.answers)) - 1
@@ -132,7 +135,12 @@ def make_fates(
                     WHEN asked <> 0 THEN 'reconfigured'
                     WHEN {" OR ".join(other) or "false"} THEN 'rewritten'
                     ELSE 'unchanged'
-                END AS fate
+                END AS fate,
+                CASE
+                    WHEN fate = 'new' AND new.error_code IS NULL THEN hash(new.content_hash)
+                    WHEN fate = 'vanished' AND old."was.error_code" IS NULL
+                        THEN hash(old."was.content_hash")
+                END AS text
             FROM ({documents} {one}) AS new
             FULL JOIN ({rows if parts else nothing} {one}) AS old USING (doc_id)
             WHERE fate <> 'unchanged'
@@ -183,6 +191,27 @@ def count_asked(database: "duckdb.DuckDBPyConnection", wanted: Wanted) -> dict[s
         )
         for bit, answer in enumerate(wanted.answers)
     }
+
+
+def count_reissued(database: "duckdb.DuckDBPyConnection") -> int:
+    """Rows whose document vanished and whose text comes again under an id that is new.
+
+    0 unless that holds for almost all that vanished, and their texts tell them apart: short answers
+    that many documents share come again every night.
+    """
+    found = database.execute(
+        """
+        SELECT count(*), coalesce(sum(n), 0), count(*) FILTER (again),
+            coalesce(sum(n) FILTER (again), 0)
+        FROM (
+            SELECT count(*) AS n, text IN (SELECT text FROM fates WHERE fate = 'new') AS again
+            FROM fates WHERE fate = 'vanished' AND text IS NOT NULL GROUP BY text
+        )"""
+    ).fetchone()
+    texts, rows, texts_again, rows_again = found or (0, 0, 0, 0)
+    if texts_again < ALMOST_ALL * texts or texts < rows / 2:
+        return 0
+    return int(rows_again)
 
 
 def _count(database: "duckdb.DuckDBPyConnection", query: str) -> int:

@@ -23,6 +23,8 @@ _DATE = re.compile(
     r"(?:19|20)\d\d(?P<s>[-_./]?)(?:0[1-9]|1[0-2])(?:(?P=s)(?:0[1-9]|[12]\d|3[01]))?(?!\d)"
     r"|(?:0[1-9]|[12]\d|3[01])(?P<t>[-_./])(?:0[1-9]|1[0-2])(?P=t)(?:19|20)\d\d(?!\d)"
 )
+_DOUBLED = 0.1
+"""Share of last night's documents that may come again under other ids."""
 _SHOWN = 6
 _NAME = "give the job another --name"
 
@@ -90,6 +92,7 @@ def accidents(
     known_again: float | None = None,
     max_shrink: float | None = None,
     replaced: float = 0.0,
+    reissued: float = 0.0,
 ) -> list[Accident]:
     """What of a published snapshot a night would replace, double or lose.
 
@@ -101,6 +104,7 @@ def accidents(
             None while that is not known: then nothing is said of the source and its size.
         max_shrink: the share by which a corpus may shrink; None for any.
         replaced: share of last night's documents whose ids tonight's corpus gives to other texts.
+        reissued: share of them that would stay beside the same texts under other ids.
     """
     found = [*_other_scores(published, tonight), *_other_columns(published, tonight)]
     if published.id is not None and tonight.id is not None and published.id != tonight.id:
@@ -111,6 +115,9 @@ def accidents(
         found.append(_replacing(what, strange_rows=not tonight.id))
     if known_again is not None:
         found += _other_corpus(published, tonight, known_again, max_shrink, replaced)
+    if reissued >= _DOUBLED:
+        what = f"{reissued:.0%} of the published texts come again under other ids"
+        found.append(_replacing(f"{what}: rows would double", strange_rows=True))
     return found
 
 

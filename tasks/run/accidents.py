@@ -86,11 +86,14 @@ def refuse_accidents(
     published = _published(snapshot)
     if published is None:
         return []
-    known_again, replaced = None, 0.0
+    known_again, replaced, reissued = None, 0.0, 0.0
     if difference is not None:
         known_again = _known_again(published, difference)
-        replaced = min(1.0, difference.changed / (published.documents or 1))
-    found = accidents(published, tonight, known_again, job.quality.max_shrink, replaced)
+        before = published.documents or 1
+        replaced = min(1.0, difference.changed / before)
+        reissued = 0.0 if difference.drop_vanished else min(1.0, difference.reissued / before)
+    shrink = job.quality.max_shrink
+    found = accidents(published, tonight, known_again, shrink, replaced, reissued)
     if job.once.replace and any(a.strange_rows for a in found):
         found = [a for a in found if a.options != ("--allow-shrink",)]
     refused = [a for a in found if not job.once.options & set(a.options)]

@@ -168,6 +168,19 @@ def test_unpacked_beside_packed(tmp_path, caplog):
         inputs_of(source(tmp_path))
 
 
+def test_the_newest_of_some_beside_the_one_it_is(tmp_path, caplog):
+    write(tmp_path / "2026-11-29.jsonl", jsonl(ROWS[:1]))
+    write(tmp_path / "2026-11-30.jsonl", jsonl(ROWS))
+    write(tmp_path / "latest.jsonl", jsonl(ROWS))
+    write(tmp_path / "Ventas.JSONL.gz", compressed(jsonl(ROWS), ".gz"))
+    write(tmp_path / "ventas.jsonl", jsonl(ROWS))
+    assert names(source(tmp_path)) == ["2026-11-29.jsonl", "2026-11-30.jsonl", "ventas.jsonl"]
+    assert "left out latest.jsonl: 2026-11-30.jsonl holds the same" in caplog.text
+    assert "left out Ventas.JSONL.gz: ventas.jsonl holds the same" in caplog.text
+    write(tmp_path / "latest.jsonl", jsonl([{"id": "3", "text": "tre"}, ROWS[1]]))
+    assert "latest.jsonl" in names(source(tmp_path))
+
+
 def test_the_same_name_in_two_formats_is_read_where_ids_tell(tmp_path):
     write(tmp_path / "mayo.jsonl", jsonl(ROWS))
     write(tmp_path / "mayo.parquet", parquet(ROWS))

@@ -232,6 +232,11 @@ def test_json_shapes_that_hold_rows_elsewhere_say_how_to_get_them(tmp_path):
         '{"id": {"0": 1}, "text": {"0": "a"}}': "a list for each column .* jq -c",
         '{"Item": {"text": {"S": "a"}}}': r"'Item\.text\.S' is there",
     }
+    shapes |= {
+        json.dumps(["a", "b"]): "holds texts, .* jq -c '",
+        json.dumps([["id", "text"], [1, "a"]]): "holds lists, .* jq -c '",
+        json.dumps({"columns": ["text"], "data": [["a"], ["b"]]}): "lists beside .* jq -c '",
+    }
     for data, said in shapes.items():
         path = write(tmp_path / "c.json", data)
         with pytest.raises(UsageError, match=said) as line:

@@ -157,3 +157,28 @@ def test_a_file_of_another_day_whose_ids_begin_anew_replaces_nothing(nocturna, t
     _, rows = published(tmp_path / "out" / "dia")
     assert len(rows) == 6 and rows["source_uri"].str.contains("2026-11-24").all()
     assert nocturna("score", file, *command, "--replace").code == 0
+
+
+def test_documents_that_come_again_under_other_ids_do_not_double(nocturna, topics, tmp_path):
+    command = [*topics, "--labels", "curso,producto", "--id", "id", "--name", "web"]
+    source = corpus(tmp_path / "web.jsonl")
+    assert nocturna("score", source, *command).code == 0
+    rows = [json.loads(line) for line in source.read_text("utf-8").splitlines()]
+    again = [{**row, "id": f"https://{row['id']}"} if i >= 4 else row for i, row in enumerate(rows)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in again), "utf-8")
+    refused = nocturna("score", source, *command)
+    assert refused.code == 2 and "--replace" in refused.err
+    assert "60% of the published texts come again under other ids" in refused.err
+    replaced = nocturna("score", source, *command, "--replace")
+    assert replaced.code == 0, replaced.err
+    _, results = published(tmp_path / "out" / "web")
+    assert len(results) == len(TEXTS) and results["doc_id"].str.startswith("https").sum() == 6
+
+
+def test_short_answers_that_many_give_come_again_under_new_ids(nocturna, topics, tmp_path):
+    command = [*topics, "--labels", "curso,producto", "--id", "id", "--name", "encuesta"]
+    for first in (0, 100):
+        source = corpus(tmp_path / "encuesta.jsonl", ["Sí", "No", "No", "Sí", "No", "No"], first)
+        done = nocturna("score", source, *command)
+        assert done.code == 0, done.err
+    assert len(published(tmp_path / "out" / "encuesta")[1]) == 12
