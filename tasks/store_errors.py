@@ -1,6 +1,10 @@
 """What an object store or its client says went wrong, as one line that says what to do."""
 
+import errno
 import re
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 
@@ -10,6 +14,24 @@ _PASSING = {"408", "429"}
 _NO_CREDENTIALS = ("loading credentials", "token request", "AccessKeyId", "SecretAccessKey")
 _NO_HTTP = ("URL scheme is not allowed", "BadScheme")
 _NO_ACCOUNT = "Account must be specified"
+
+
+@contextmanager
+def room_for_a_copy(where: str) -> Iterator[None]:
+    """Says what to do where the folder of temporary files is too full for a copy.
+
+    Raises:
+        NocturnaError: it is.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise NocturnaError(
+            f"{where}: no space left in {tempfile.gettempdir()} for a copy of it; free some or "
+            "name another folder with TMPDIR"
+        ) from None
 
 
 def explained(where: str, text: str) -> NocturnaError:

@@ -79,6 +79,10 @@ def main() -> None:
         if os.environ.get("NOCTURNA_DEBUG"):
             print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
             sys.exit(1)
+        from nocturna.tasks.results.files import said_of_full_disk
+
+        if full := said_of_full_disk(error):
+            _fail(full, 1)
         line = (str(error).strip() or "no message").splitlines()[0]
         _fail(
             f"unexpected {type(error).__name__}: {line} "

@@ -21,7 +21,7 @@ from nocturna.tasks.corpus.web import WebFiles, is_web
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 from nocturna.tasks.job.source import Source
 from nocturna.tasks.network import network_errors
-from nocturna.tasks.store_errors import explained
+from nocturna.tasks.store_errors import explained, room_for_a_copy
 
 _ETAGS = ("ETag", "etag", "e_tag", "md5Hash", "content_md5", "checksum", "blob_id")
 _TIMES = ("LastModified", "last_modified", "updated", "mtime")
@@ -241,7 +241,8 @@ def storage_errors(where: str) -> Iterator[None]:
     """Turns what a store or the disk raises into one line about `where`."""
     shown = redact(where)
     try:
-        yield
+        with room_for_a_copy(shown):
+            yield
     except NocturnaError:
         raise
     except FileNotFoundError:

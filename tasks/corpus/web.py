@@ -17,7 +17,8 @@ from typing import IO, Any, BinaryIO
 
 from nocturna.tasks.addresses import redact, without_secrets
 from nocturna.tasks.corpus.raw_streams import Section
-from nocturna.tasks.errors import NocturnaError, Transient, UsageError
+from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.store_errors import room_for_a_copy
 
 SECONDS = 60.0
 """How long a server may say nothing."""
@@ -137,15 +138,8 @@ def _stored(blocks: Iterable[bytes], address: str) -> _Copy:
     file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  open as long as it is read
     size, digest = 0, hashlib.sha256()
     for block in blocks:
-        try:
+        with room_for_a_copy(redact(address)):
             file.write(block)
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-                raise
-            raise NocturnaError(
-                f"{redact(address)}: no space left in {tempfile.gettempdir()} for a copy of it; "
-                "free some or name another folder with TMPDIR"
-            ) from None
         digest.update(block)
         size += len(block)
     return _Copy(address, file, size, f"sha256:{digest.hexdigest()}")

@@ -226,7 +226,16 @@ def clear_errors(path: Path) -> Iterator[None]:
         raise
 
 
-def _number_of(error: Exception) -> int:
+def said_of_full_disk(error: BaseException) -> str | None:
+    """The line for a disk that is full, wherever that is; None for other errors."""
+    number = _number_of(error)
+    if number not in {errno.ENOSPC, errno.EDQUOT}:
+        return None
+    where = getattr(error, "filename", None) or "a temporary folder (TMPDIR)"
+    return f"{where}: {_ADVICE[number]}"
+
+
+def _number_of(error: BaseException) -> int:
     """The system's error number behind an error, 0 if there is none; DuckDB hides it in text."""
     if isinstance(error, OSError):
         return error.errno or 0
