@@ -1,6 +1,7 @@
 """Small real models, made on the spot: random weights, real architectures, real tokenizers."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,21 @@ SENTIMENT = ("NEG", "NEU", "POS")
 NLI = ("entailment", "neutral", "contradiction")
 
 
+def _pieces(normalizer: normalizers.Normalizer, texts: Iterable[str]) -> list[str]:
+    """All letters, at the start of a word and inside, then parts of words, the commonest first."""
+    split = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    words = Counter(word for t in texts for word, _ in split(normalizer.normalize_str(t)))
+    letters = sorted({letter for word in words for letter in word})
+    parts: Counter[str] = Counter()
+    for word, count in words.items():
+        for at in {0, len(word) // 2}:
+            for end in {len(word), (at + len(word)) // 2}:
+                if end - at > 1:
+                    parts["##" * (at > 0) + word[at:end]] += count
+    common = sorted(parts, key=lambda part: (-parts[part], part))
+    return [*letters, *(f"##{letter}" for letter in letters), *common]
+
+
 def wordpiece(
     folder: Path,
     pad_first: bool = False,
@@ -42,18 +58,20 @@ def wordpiece(
     texts: Iterable[str] = (*TEXTS, *TEXTS, *TEXTS),
     size: int = 600,
 ) -> int:
-    """Trains a WordPiece tokenizer on texts into `folder`; returns its vocabulary size."""
+    """Writes a WordPiece tokenizer of the words of some texts; returns its vocabulary size.
+
+    It is the same each time; what the library trains depends on how its maps are ordered.
+    """
     specials = ["[UNK]", "[PAD]", "[CLS]", "[SEP]", "[MASK]"]
     if pad_first:
         specials[:2] = ["[PAD]", "[UNK]"]
-    backend = Tokenizer(tokenizer_models.WordPiece(unk_token="[UNK]"))
-    backend.normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    normalizer = normalizers.BertNormalizer(lowercase=False, strip_accents=False)
+    known = [*specials, *_pieces(normalizer, texts)][:size]
+    vocabulary = {piece: number for number, piece in enumerate(known)}
+    backend = Tokenizer(tokenizer_models.WordPiece(vocabulary, unk_token="[UNK]"))
+    backend.normalizer = normalizer
     backend.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     backend.decoder = decoders.WordPiece()
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=size, special_tokens=specials, show_progress=False
-    )
-    backend.train_from_iterator(texts, trainer)
     cls, sep = backend.token_to_id("[CLS]"), backend.token_to_id("[SEP]")
     backend.post_processor = processors.BertProcessing(("[SEP]", sep), ("[CLS]", cls))
     tokenizer = PreTrainedTokenizerFast(

@@ -1,10 +1,14 @@
 """The report of a night as one page: no script, no network, any screen, any reader."""
 
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.reading import charts
 from nocturna.tasks.visible import visible
+
+if TYPE_CHECKING:
+    from jinja2 import Template
 
 _TEMPLATE = Path(__file__).with_name("report_page.html")
 _STYLE = Path(__file__).with_name("report_page.css")
@@ -12,6 +16,11 @@ _STYLE = Path(__file__).with_name("report_page.css")
 
 def report_page(figures: dict[str, Any]) -> str:
     """The page of a report's figures, in HTML that needs nothing beside it."""
+    return _template().render(**figures)
+
+
+@cache
+def _template() -> "Template":
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
@@ -25,7 +34,7 @@ def report_page(figures: dict[str, Any]) -> str:
     environment.filters.update(percent=percent, points=points, count=count, short=short)
     environment.globals.update(bar=charts.bar, line=charts.line, shade=charts.shade)
     environment.globals.update(style=Markup(_STYLE.read_text("utf-8")))
-    return environment.from_string(_TEMPLATE.read_text("utf-8")).render(**figures)
+    return environment.from_string(_TEMPLATE.read_text("utf-8"))
 
 
 def percent(share: float | None) -> str:

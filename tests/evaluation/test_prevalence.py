@@ -55,14 +55,14 @@ def test_rows_drawn_from_the_corpus_say_its_shares_without_any_assumption():
     places = [np.flatnonzero(odd == at) for at in range(3)]
     exact = np.bincount(corpus) / 20_000
     held = np.zeros(3)
-    for trial in range(200):
+    for trial in range(100):
         rng = np.random.default_rng(trial)
         taken = np.concatenate([rng.choice(rows, 120, replace=False) for rows in places])
         design = Design(odd[taken], np.bincount(odd) / 120)
         rows = judged_rows(corpus[taken], odd[taken], design)
         found = sampled_shares(rows, counted(odd), 20_000, trial)
         held += [s.low <= share <= s.high for s, share in zip(found.shares, exact, strict=True)]
-    assert (held / 200 >= 0.9).all() and (held / 200 <= 0.99).all(), held / 200
+    assert (held / 100 >= 0.9).all() and (held / 100 <= 0.99).all(), held / 100
 
 
 def test_a_stratified_sample_of_one_corpus_corrects_another():

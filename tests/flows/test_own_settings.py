@@ -36,9 +36,11 @@ def score(folder: Path, encoder: Path, **more: str) -> subprocess.CompletedProce
 @pytest.mark.parametrize(
     ("setting", "files", "told"),
     [
-        ({"PREFECT_LOGGING_LEVEL": "BANANA"}, {}, "LoggingSettings"),
+        pytest.param(
+            *({"PREFECT_LOGGING_LEVEL": "BANANA"}, {}, "LoggingSettings"), marks=pytest.mark.slow
+        ),
         ({"PREFECT_API_KEY": "s3cr3t", "PREFECT_SERVER_API_PORT": "s3cr3t"}, {}, "valid integer"),
-        ({}, {"prefect.toml": "[[broken"}, "prefect.toml"),
+        pytest.param(*({}, {"prefect.toml": "[[broken"}, "prefect.toml"), marks=pytest.mark.slow),
         pytest.param(
             *({"PREFECT_LOGGING_SETTINGS_PATH": "/etc/passwd"}, {}, "cannot be read"),
             marks=pytest.mark.slow,

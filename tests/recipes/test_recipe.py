@@ -80,6 +80,7 @@ def test_a_rotation_is_found_again_and_changes_no_cosine() -> None:
     assert torch.allclose(turned @ turned.T, wanted @ wanted.T, atol=1e-5)
 
 
+@pytest.mark.slow
 def test_an_adapter_learns_a_map_between_two_spaces() -> None:
     given = unit(2_048, seed=1)
     wanted = normalize(given @ torch.linalg.qr(torch.randn(32, 32))[0], dim=1)
@@ -94,6 +95,7 @@ def test_batches_hold_every_row_once_within_the_budget() -> None:
     assert all(max(len(ids[row]) for row in batch) * len(batch) <= 18 for batch in batches)
 
 
+@pytest.mark.slow
 def test_teaching_draws_texts_to_their_targets() -> None:
     student, tokenizer, targets = small_student(), tokenizer_of(PIECES, 32), unit(len(TEXTS))
     lessons = [Lesson(text, row) for row, text in enumerate(TEXTS)] * 120

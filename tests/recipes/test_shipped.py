@@ -123,7 +123,7 @@ def test_the_topics_have_a_name_of_their_own_in_each_language() -> None:
 
 
 @with_data
-@pytest.mark.parametrize("language", ["es", "fr"])
+@pytest.mark.parametrize("language", ["es", pytest.param("fr", marks=pytest.mark.slow)])
 def test_topic_figures_of_the_card(language: str) -> None:
     found, _, _ = evaluate_file(**topic_options(DATA, language, "train"))
     figure = card_figure(ENCODER, f"SIB-200 train {language}")
@@ -140,11 +140,14 @@ def test_similarity_figures_of_the_card() -> None:
 
 
 @with_data
-def test_sentiment_figures_of_the_card() -> None:
-    for data_set, file in (
+@pytest.mark.parametrize(
+    ("data_set", "file"),
+    [
         ("UMSAB tweets Spanish val", "tweets-spanish.val"),
-        ("TASS-2020 dev", "tass2020.dev"),
-    ):
-        found, _, _ = evaluate_file(str(DATA / f"sentiment/{file}.jsonl.gz"), "sentiment")
-        figure = card_figure(SENTIMENT, data_set)
-        assert found.evaluation.macro_f1 == pytest.approx(figure, abs=TOLERANCE)
+        pytest.param("TASS-2020 dev", "tass2020.dev", marks=pytest.mark.slow),
+    ],
+)
+def test_sentiment_figures_of_the_card(data_set: str, file: str) -> None:
+    found, _, _ = evaluate_file(str(DATA / f"sentiment/{file}.jsonl.gz"), "sentiment")
+    figure = card_figure(SENTIMENT, data_set)
+    assert found.evaluation.macro_f1 == pytest.approx(figure, abs=TOLERANCE)

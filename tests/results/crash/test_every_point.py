@@ -19,8 +19,8 @@ def must_be_clean(trial):
 
 def test_a_kill_where_it_matters_most_loses_nothing(server, case, tmp_path):
     """At the points where a night becomes visible, and at some of all the others."""
-    chosen = [*decisive(case), *random.Random(SEED).sample(points(case), 3)]
-    assert len(chosen) >= 8
+    chosen = [*decisive(case), *random.Random(SEED).sample(points(case), 1)]
+    assert len(chosen) >= 6
     for number, (kill_at, when) in enumerate(chosen):
         must_be_clean(crash(server, case, tmp_path / str(number), kill_at, when))
 
