@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from nocturna.tasks.addresses import is_remote, redact
+from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
@@ -38,7 +39,16 @@ _TABLES = (
         "a Hive table with transactions",
         "write its current rows to files first, with Hive",
     ),
+    (
+        r"(^|.*/)_spark_metadata/\d+",
+        "what a Spark stream wrote",
+        "write its committed rows to files first, with Spark",
+    ),
 )
+_REVISION = re.compile(r"((?:^|.*/)snapshots)/([^/]+)/.*")
+_SEVERAL = ("a cache of several revisions", "name the folder of one of them, snapshots/REVISION")
+_COMMIT = re.compile(r"(^|.*/)_(started|committed)_(\d+)")
+_UNENDED = ("what a Databricks job did not end to write", "write it anew, or --exclude '*tid-{}*'")
 _MARKS = {"_delta_log": _TABLES[0], ".hoodie": _TABLES[2], "_versions": _TABLES[3]}
 _UP = 4
 """Folders above a source that may be the one of a table."""
@@ -83,6 +93,24 @@ def _tables(found: Iterable[Found]) -> Iterator[tuple[str, tuple[str, str, str]]
                 path = redact(file.path)
                 top = path.removesuffix(file.name) if path.endswith(file.name) else ""
                 yield (top + inside).rstrip("/"), table
+    yield from _unsettled([file.name for file in found])
+
+
+def _unsettled(names: list[str]) -> Iterator[tuple[str, tuple[str, str, str]]]:
+    """Folders of which a list beside the files tells which ones count."""
+    revisions: dict[str, set[str]] = {}
+    for one in filter(None, map(_REVISION.fullmatch, names)):
+        revisions.setdefault(one[1], set()).add(one[2])
+    for folder, found in revisions.items():
+        refs = f"{folder.removesuffix('snapshots')}refs/"
+        if len(found) > 1 and any(name.startswith(refs) for name in names):
+            yield folder, ("", *_SEVERAL)
+    commits: dict[tuple[str, str], set[str]] = {}
+    for one in filter(None, map(_COMMIT.fullmatch, names)):
+        commits.setdefault((one[1], one[3]), set()).add(one[2])
+    for (folder, number), marks in commits.items():
+        if marks == {"started"}:
+            yield folder, ("", _UNENDED[0], _UNENDED[1].format(number))
 
 
 def _table_around(path: Path) -> tuple[str, tuple[str, str, str]] | None:
@@ -159,7 +187,8 @@ def without_files_about(
         found = has_text(file, format)  # also refuses what stands in the place of data
         if format == "text":
             return not odd
-        return not about if found is None else found
+        cut = not formats()[format].PACKED and format == main  # its first bytes say nothing
+        return (not about or cut) if found is None else found
 
     kept = [(file, format) for file, format in files if belongs(file, format)]
     return kept or files

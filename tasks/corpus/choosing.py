@@ -30,6 +30,7 @@ from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at, some_names
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
 from nocturna.tasks.corpus.log_tables import live_files
+from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.job.source import Source
 
@@ -273,11 +274,18 @@ def _has_text(source: Source, file: Found, format: str) -> bool | None:
     only = reading.model_copy(update={"keep": (), "id": None})
     item = look_at(reading, file, format)
     try:
-        return reading.text not in formats()[item.format].columns(only, item).unsure
+        unsure = reading.text in formats()[item.format].columns(only, item).unsure
+        return not unsure or _names_text(reading, item)
     except MissingColumn:
         return not item.size
     except UsageError:
         return None
+
+
+def _names_text(source: Source, item: InputFile) -> bool:
+    """Whether the name of the text column is anywhere in an input."""
+    name = source.text.encode(source.encoding, "replace")
+    return any(name in block for block in blocks(source, item))
 
 
 def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, str]]:

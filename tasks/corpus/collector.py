@@ -1,5 +1,6 @@
 """What a row becomes: a document to be scored, a document with an error code, or a reject."""
 
+import logging
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -32,6 +33,8 @@ _CHUNK_ROWS = 16_384
 
 Emit = Callable[[pa.Table, pa.Table], None]
 """Takes a chunk: documents and rejects, in corpus order."""
+
+log = logging.getLogger(__name__)
 
 
 class Collector:
@@ -110,8 +113,13 @@ class Collector:
         Raises:
             UsageError: they are too many to be columns.
         """
-        if not (new := [name for name in names if name and name not in self._known]):
+        if not (new := [name for name in names if name not in self._known]):
             return
+        if "" in new:
+            log.warning("%s: a column without a name is not kept", self._uri)
+            self._known.add("")
+            if not (new := [name for name in new if name]):
+                return
         self.keep += new
         self._known |= {*new}
         check_names(self._uri, self.keep)

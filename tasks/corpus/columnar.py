@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.log_tables import fixed_columns
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
@@ -21,6 +22,8 @@ _MOST_ROWS, _TOGETHER = 128, 8192
 """Rows of a batch as it is read, and of those that are put together."""
 _BUFFER = 1 << 20
 _ARROW_FILE = b"ARROW1"
+_JOINED = b"PAR1PAR1"
+_MOST_LOOKED_AT = 64 << 20
 
 
 def schema_of(source: Source, item: InputFile) -> pa.Schema:
@@ -203,6 +206,7 @@ def _batches(item: InputFile, raw: Any, columns: list[str]) -> Iterator[pa.Recor
         for batch in _arrow_batches(raw):
             yield batch.select(_there(columns, batch.schema.names))
         return
+    _refuse_joined(item, raw)
     file = _parquet(raw, buffer_size=_BUFFER, pre_buffer=False)
     yield from _parquet_batches(file, _there(columns, file.schema_arrow.names))
 
@@ -231,6 +235,24 @@ def _parquet_batches(file: pq.ParquetFile, columns: list[str]) -> Iterator[pa.Re
         yield from file.iter_batches(rows, row_groups=[number], columns=columns)
 
 
+def _refuse_joined(item: InputFile, raw: Any) -> None:
+    """Refuses a Parquet file that several were put into: the end of the last tells of others' rows.
+
+    Where they meet, the mark stands twice. Files are looked through that are small and here.
+
+    Raises:
+        pyarrow.ArrowInvalid: it was.
+    """
+    if item.size > _MOST_LOOKED_AT or is_remote(item.uri):
+        return
+    before = b""
+    while block := raw.read(_BUFFER):
+        if _JOINED in before + block:
+            raise pa.ArrowInvalid("several that were joined: write them as one")
+        before = block[-len(_JOINED) :]
+    raw.seek(0)
+
+
 def _open_arrow(raw: Any) -> Any:
     start = raw.read(len(_ARROW_FILE))
     raw.seek(0)
@@ -241,8 +263,10 @@ def _arrow_batches(raw: Any) -> Iterator[pa.RecordBatch]:
     reader = _open_arrow(raw)
     if isinstance(reader, pa.RecordBatchFileReader):
         yield from map(reader.get_batch, range(reader.num_record_batches))
-    else:
-        yield from reader
+        return
+    yield from reader
+    if raw.read(1):
+        raise pa.ArrowInvalid("several that were joined: there is more behind its end")
 
 
 @contextmanager

@@ -80,11 +80,13 @@ class _Waiting:
     ) -> bool:
         """Takes a batch at once if none of its rows needs a second look."""
         kind = plain_type(texts.type)
-        if texts.null_count or not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
             return False
         names: list[str] | None = None
         try:
             values = plain(texts).cast(pa.large_string())
+            if values.null_count:
+                return False
             values.validate(full=True)
             if ids is not None and (names := _plain_ids(ids)) is None:
                 return False
@@ -114,9 +116,11 @@ class _Waiting:
 def _plain_ids(ids: pa.Array) -> list[str] | None:
     """Ids that are texts or whole numbers; None if one of them needs a second look."""
     kind = plain_type(ids.type)
-    if ids.null_count or not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
+    if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
         return None
-    names: list[str] = plain(ids).cast(pa.string()).to_pylist()
+    if (values := plain(ids)).null_count:
+        return None
+    names: list[str] = values.cast(pa.string()).to_pylist()
     good = pa.types.is_integer(kind) or all(0 < len(n) <= MAX_ID and n.strip() for n in names)
     return names if good else None
 

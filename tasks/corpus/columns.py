@@ -1,6 +1,8 @@
 """Whether an input has the columns that a source names, said before anything is scored."""
 
+import json
 import logging
+import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
 from nocturna.tasks.corpus.formats import Absent
@@ -112,7 +114,14 @@ def require_none(source: Source, item: InputFile, what: str) -> None:
 def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) -> str:
     """The line that says which column an input lacks, and which it has."""
     shown = ", ".join(repr(other[:80]) for other in list(names)[:_SHOWN])
-    return f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
+    line = f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
+    plain = unicodedata.normalize("NFC", name)
+    alike = next((o for o in names if o != name and unicodedata.normalize("NFC", o) == plain), None)
+    if alike is None:
+        return line
+    return (
+        f"{line}; its accents are coded otherwise there: name it {json.dumps(alike)} in a job file"
+    )
 
 
 def refuse_absent(source: Source, lacks: Mapping[str, str]) -> None:

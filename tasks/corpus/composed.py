@@ -10,6 +10,7 @@ from nocturna.tasks.corpus.jsonrows import Number, to_text
 from nocturna.tasks.corpus.row_ids import whole
 from nocturna.tasks.job.source import Source
 
+_PERCENT = re.compile("%(?=2F|25)")
 _COLUMN = re.compile(r"\{([^{}]+)\}")
 
 
@@ -42,7 +43,9 @@ class Composed:
         out = self.before[0]
         for at, value in enumerate(given):
             if there[at]:
-                out += (self.before[at] if at and any(there[:at]) else "") + _text(value)
+                out += self.before[at] if at and any(there[:at]) else ""
+                last = at == len(given) - 1 or not self.whole or self.before[at + 1] != "/"
+                out += _text(value) if last else _part(_text(value))
         return out + self.after
 
 
@@ -84,6 +87,11 @@ def reading_with(keep: Iterable[str], source: Source) -> Source:
 def made_of(made: Composed | None, plain: Any, row: Mapping[str, Any]) -> Any:
     """A value of a row: the plain one, or what is made of others."""
     return plain if made is None else made.of([row.get(column) for column in made.columns])
+
+
+def _part(text: str) -> str:
+    """A part of an id before a slash: slashes in it are told from those between the parts."""
+    return _PERCENT.sub("%25", text).replace("/", "%2F") if "/" in text or "%" in text else text
 
 
 def _text(value: Any) -> str:

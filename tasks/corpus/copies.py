@@ -2,10 +2,11 @@
 
 import hashlib
 import logging
+import os
 import re
 from collections.abc import Iterable, Iterator
 from functools import cache
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from nocturna.tasks.corpus.file_names import archive_stem, endings_of, without_compression
 from nocturna.tasks.corpus.formats import formats
@@ -20,7 +21,10 @@ from nocturna.tasks.job.source import Source
 log = logging.getLogger(__name__)
 
 _COPY = re.compile(
-    r"( ?\(\d+\)|[ _-]+(copia|copy|copie|kopie)( ?\(\d+\)|[ _-]?\d+)?)$", re.IGNORECASE
+    r"^(copia|cópia|copy|copie|kopie) (de|of|von) |"
+    r"( ?\(\d+\)|[ _-]+(copia|copy|copie|kopie)( ?\(\d+\)|[ _-]?\d+)?|"
+    r"[. ]sync-conflict-[\w-]+| \([^()]*(conflicted copy|copia en conflicto)[^()]*\))$",
+    re.IGNORECASE,
 )
 
 _NEWEST = re.compile(
@@ -39,6 +43,8 @@ def without_copies(source: Source, listed: list[Listed]) -> list[Listed]:
     """
     if len(listed) < 2 or any(not endings_of(format) for _, format in listed):
         return listed
+    linked = _links_inside(listed)
+    listed = [one for one in listed if one[0].path not in linked]
     by_name: dict[str, list[Listed]] = {}
     for one in listed:
         by_name.setdefault(_stem(one[0]), []).append(one)
@@ -84,6 +90,20 @@ def _once(source: Source, same: list[InputFile]) -> list[InputFile]:
             f"leave one out with --exclude {two.name!r}, else rename one"
         )
     return kept
+
+
+def _links_inside(listed: list[Listed]) -> set[str]:
+    """The files that are links to others of them."""
+    links = [file for file, _ in listed if Path(file.path).is_symlink()]
+    if not links:
+        return set()
+    linked = {file.path for file in links}
+    there = {os.path.realpath(file.path) for file, _ in listed if file.path not in linked}
+    out = {file.path for file in links if os.path.realpath(file.path) in there}
+    for file in links:
+        if file.path in out:
+            log.warning("left out %s: it is a link to another of the files", file.name)
+    return out
 
 
 def _newest(source: Source, listed: list[Listed]) -> set[str]:

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.delimited import Record, iter_records
-from nocturna.tasks.corpus.dialect import is_separator_line, written
+from nocturna.tasks.corpus.dialect import is_separator_line, refuse_null, written
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.lines import iter_lines
@@ -72,6 +72,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             message = f"line {number}: {len(fields)} fields where the header has {len(header)}"
             rows.reject(number, offset, "wrong_field_count", message, record.raw, size)
         else:
+            refuse_null(source, item, record)
             if fields[text_at] in there and set(fields) == there and len(there) > 1:
                 raise UsageError(
                     f"{item.uri}, line {number}: another header, with the columns in another "

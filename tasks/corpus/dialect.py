@@ -77,8 +77,9 @@ def written(source: Source, item: InputFile) -> Written:
     columns = len(header.fields)
     if dialect.copied:
         return Written(dialect, header, before)
-    if source.escape is None and NULL.encode() in start:
-        _refuse_nulls(item, start, dialect, encoding)
+    if NULL.encode() in start:
+        for record in _records(start, dialect, encoding):
+            refuse_null(source, item, record)
     if source.quotes is None and (dialect.delimiter == "\t" or b'"' in start):
         dialect = _with_quotes(source, start, dialect, encoding, header.fields)
     if source.escape is None and b'\\"' in start and not dialect.literal:
@@ -117,11 +118,22 @@ def _with_quotes(
         at = header.index(source.id) if source.id in header else 0
         rows = [line.decode(encoding, "replace") for line in quoting.inside]
         cells = [[part.strip(' \r"') for part in row.split(dialect.delimiter)] for row in rows]
-        like = all(len(row) == columns and all(row) and " " not in row[at] for row in cells)
+        like = all(len(row) == columns and all(row) for row in cells)
+        like = like and _are_ids([row[at] for row in cells], [row[at] for row in quoting.rows])
         if like and (tabs or not _closed(start, dialect, encoding)):
             return as_text
     # a tab is rare in texts: if nothing is quoted over lines here, a line with as many is a row
     return replace(dialect, tabs=columns - 1) if tabs and not quoting.inside else dialect
+
+
+def _are_ids(inside: list[str], ids: list[str]) -> bool:
+    """Whether values are written as the ids of a file are, and none of them is one of those."""
+    shapes = {_shape(value) for value in ids}
+    return all(value not in ids and _shape(value) in shapes for value in inside)
+
+
+def _shape(value: str) -> str:
+    return re.sub(r"[^\W\d_]+", "a", re.sub(r"\d+", "9", value))
 
 
 def _closed(start: bytes, dialect: Dialect, encoding: str) -> bool:
@@ -133,13 +145,17 @@ def _closed(start: bytes, dialect: Dialect, encoding: str) -> bool:
     )
 
 
-def _refuse_nulls(item: InputFile, start: bytes, dialect: Dialect, encoding: str) -> None:
-    for record in _records(start, dialect, encoding):
-        if NULL in record.fields:
-            raise UsageError(
-                f"{item.uri}, line {record.number}: a field is {NULL}, which databases write for "
-                "null; set --escape postgres to read it so, or --escape doubled to take it as text"
-            )
+def refuse_null(source: Source, item: InputFile, record: Record) -> None:
+    """Refuses a record with a field that databases write for null, if it is not said what it is.
+
+    Raises:
+        UsageError: naming the options.
+    """
+    if source.escape is None and NULL in record.fields:
+        raise UsageError(
+            f"{item.uri}, line {record.number}: a field is {NULL}, which databases write for "
+            "null; set --escape postgres to read it so, or --escape doubled to take it as text"
+        )
 
 
 def _refuse_backslashes(
@@ -157,9 +173,10 @@ def _refuse_backslashes(
 
 @dataclass(frozen=True)
 class _Fit:
-    """How a dialect fits: rows that are broken, and lines inside quoted fields."""
+    """How a dialect fits: rows that are broken, the others, and lines inside quoted fields."""
 
     bad: int
+    rows: list[list[str]]
     inside: list[bytes]
 
 
@@ -167,7 +184,7 @@ def _fit(start: bytes, dialect: Dialect, encoding: str, columns: int) -> _Fit:
     records = list(_records(start, dialect, encoding))[1:]
     if len(start) == _HEAD_BYTES:
         records = records[:-1]
-    bad = sum(bool(r.problem) or len(r.fields) != columns for r in records)
+    rows = [r.fields for r in records if not r.problem and len(r.fields) == columns]
     inside = [
         line
         for record in records
@@ -175,4 +192,4 @@ def _fit(start: bytes, dialect: Dialect, encoding: str, columns: int) -> _Fit:
         for line in start[record.offset : record.end].rstrip(b"\r\n").split(b"\n")[1:]
         if line.strip()
     ]
-    return _Fit(bad, inside)
+    return _Fit(len(records) - len(rows), rows, inside)

@@ -20,7 +20,9 @@ def kept_values(array: pa.Array) -> pa.Array:
     array = plain(array)
     if _is_unwritten(array.type):
         return pa.array(texts_of(array), pa.string())
-    if pa.types.is_timestamp(array.type) and array.type.unit != "ns":
+    if pa.types.is_temporal(array.type) and getattr(array.type, "unit", "") == "ns":
+        return _in_microseconds(array)
+    if pa.types.is_timestamp(array.type):
         pc.cast(array, pa.timestamp("us", array.type.tz))  # raises where a time does not fit
     if not (is_text(array.type) or pa.types.is_nested(array.type)):
         return array
@@ -35,9 +37,24 @@ def kept_values(array: pa.Array) -> pa.Array:
     return array
 
 
+def _in_microseconds(array: pa.Array) -> pa.Array:
+    """Times in microseconds, as every reader knows them; in text where they are finer."""
+    kind = array.type
+    if pa.types.is_duration(kind):
+        return array
+    coarse = pa.time64("us") if pa.types.is_time(kind) else pa.timestamp("us", kind.tz)
+    found = pc.cast(array, coarse, safe=False)
+    return found if pc.cast(found, kind).equals(array) else pa.array(texts_of(array), pa.string())
+
+
 def _is_unwritten(kind: pa.DataType) -> bool:
-    """Whether no Parquet file can hold a type."""
-    return bool(pa.types.is_interval(kind) or (pa.types.is_struct(kind) and not kind.num_fields))
+    """Whether no Parquet file can hold a type, or one inside it."""
+    if pa.types.is_interval(kind) or pa.types.is_union(kind):
+        return True
+    if pa.types.is_struct(kind) and not kind.num_fields:
+        return True
+    inner = [kind.field(at).type for at in range(kind.num_fields)]
+    return any(map(_is_unwritten, inner))
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Sequence
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from types import NoneType
 from typing import Any
 
@@ -15,6 +15,8 @@ from nocturna.tasks.corpus.kept_types import text_of
 _WHOLE = re.compile(r"-?\d+")
 _LOW, _HIGH = -(2**63), 2**63 - 1
 _EXACT = 2**53
+_DIGITS = 20
+"""Of a number of 64 bits, with its sign."""
 
 
 def column_of(values: Sequence[Any]) -> tuple[pa.Array, pa.Array | None]:
@@ -87,11 +89,15 @@ def _or_none(value: Any) -> Any:
 
 
 def _is_whole(number: str) -> bool:
-    return bool(_WHOLE.fullmatch(number)) and _LOW <= int(number) <= _HIGH
+    short = len(number) <= _DIGITS and _WHOLE.fullmatch(number)
+    return bool(short) and _LOW <= int(number) <= _HIGH
 
 
 def _is_float(number: str) -> bool:
     """Whether a float stands for this number and no other one that is written as short."""
     if _WHOLE.fullmatch(number):
-        return abs(int(number)) <= _EXACT
-    return Decimal(number) == Decimal(repr(float(number)))
+        return len(number) <= _DIGITS and abs(int(number)) <= _EXACT
+    try:
+        return Decimal(number) == Decimal(repr(float(number)))
+    except InvalidOperation:
+        return False

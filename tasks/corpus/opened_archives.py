@@ -166,6 +166,11 @@ def _open_zip(source: Source, item: InputFile) -> _Zip:
     with _clear_errors(item.uri):
         packed = zipfile.ZipFile(open_raw(source, item))
     files = [one for one in packed.infolist() if not one.is_dir()]
+    if files and min(one.header_offset for one in files) and _begins_as_zip(packed):
+        raise UsageError(
+            f"{item.uri}: is several zip archives that were joined, of which only the last one "
+            "would be read; unpack them"
+        )
     listed = [one for one in files if not stat.S_ISLNK(one.external_attr >> 16)]
     Unpacked(item, inside=True).reached(sum(one.file_size for one in listed))
     members = {
@@ -173,6 +178,13 @@ def _open_zip(source: Source, item: InputFile) -> _Zip:
         for one in listed
     }
     return _Zip(Contents(members, len(files) - len(listed), len(listed) - len(members)), packed)
+
+
+def _begins_as_zip(packed: zipfile.ZipFile) -> bool:
+    stream = packed.fp
+    assert stream
+    stream.seek(0)
+    return stream.read(4) == b"PK\x03\x04"
 
 
 def _flaw(one: zipfile.ZipInfo) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 from nocturna.tasks.corpus import lines as bounds
 from nocturna.tasks.corpus.collector import Collector
+from nocturna.tasks.corpus.copied import NULL
 from nocturna.tasks.corpus.delimited import Dialect, Record, iter_records
 from nocturna.tasks.corpus.lines import BOM, iter_lines
 from nocturna.tasks.corpus.row_ids import MAX_ID
@@ -158,6 +159,7 @@ def _usual_in(
         how many lines that are, and whether the record after them is whole.
     """
     names = {*places.header}
+    nulls = any(NULL in line for line in lines)
     reader = csv.reader(
         lines,
         delimiter=dialect.delimiter,
@@ -174,7 +176,7 @@ def _usual_in(
                 if blank > _BLANK:
                     break
             else:
-                if not _is_usual(fields, places, names):
+                if (nulls and NULL in fields) or not _is_usual(fields, places, names):
                     break
                 found.append(fields)
                 numbers.append(number + taken)

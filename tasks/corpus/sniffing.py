@@ -36,6 +36,7 @@ _BINARY = {
     b"SQLite format 3": "an SQLite database",
 }
 _LINE = 1 << 20
+_ARRAY = re.compile(rb'\[\s*\{\s*"')
 _ROWS = (b"{", b"[")
 """How a row in JSON begins, and an array of them."""
 
@@ -55,6 +56,8 @@ def is_json_lines(source: Source, item: InputFile) -> bool:
     line, ended, rest = start.partition(b"\n")
     if _is_object(line):
         return True
+    if _are_objects(line):
+        return False
     if not ended:
         return len(start) >= _LINE - len(BOM)
     # a broken first line costs one row, if the second one shows that rows are lines
@@ -76,7 +79,17 @@ def is_json_document(source: Source, item: InputFile) -> bool:
         _, end = json.JSONDecoder(strict=False).raw_decode(text)
     except ValueError:
         return False
-    return "\n" in text[:end]
+    return "\n" in text[:end] or _are_objects(start.partition(b"\n")[0])
+
+
+def _are_objects(line: bytes) -> bool:
+    """Whether a line begins with an object and another one."""
+    text = line.decode("utf-8", "replace")
+    try:
+        _, end = json.JSONDecoder(strict=False).raw_decode(text)
+    except (ValueError, RecursionError):
+        return False
+    return text[end:].lstrip(" \t,").startswith("{")
 
 
 def _is_array(start: bytes) -> bool:
@@ -161,11 +174,27 @@ def refuse_json_as_text(source: Source, item: InputFile) -> None:
     Raises:
         UsageError: naming the options.
     """
-    if begins_with_object(source, item):
+    if begins_with_object(source, item) or _begins_with_json(source, item):
         raise UsageError(
             f"{item.uri}: holds JSON objects, not lines of text; set --format jsonl to read them "
             "as rows, or --format text to score them as they are"
         )
+
+
+def _begins_with_json(source: Source, item: InputFile) -> bool:
+    """Whether an input begins with an object that is spread over lines, or an array of objects."""
+    if not head(source, item, START).removeprefix(BOM).lstrip().startswith(_ROWS):
+        return False
+    start = head(source, item, _LINE, whole=True).removeprefix(BOM).lstrip()
+    if len(start) >= _LINE - len(BOM) and _ARRAY.match(start):
+        return True
+    try:
+        found, _ = json.JSONDecoder(strict=False).raw_decode(start.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return False
+    if isinstance(found, dict):
+        return bool(found)
+    return bool(found) and all(isinstance(row, dict) for row in found)
 
 
 def _is_object(line: bytes) -> bool:

@@ -30,8 +30,8 @@ __all__ = [
     "Tolerance",
 ]
 
-JobName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,79}$")]
-
+_LONGEST = 80
+JobName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}$")]
 
 _TRIAL = "-sample"
 
@@ -90,7 +90,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _tries_out_aside(self) -> Self:
         if self.once.is_trial and not self.name.endswith(_TRIAL):
-            self.__dict__["name"] = self.name + _TRIAL
+            self.__dict__["name"] = self.name[: _LONGEST - len(_TRIAL)] + _TRIAL
         return self
 
     @model_validator(mode="after")

@@ -83,12 +83,14 @@ def ends(database: "duckdb.DuckDBPyConnection", schema: pa.Schema, score: ScoreT
 def repeats(database: "duckdb.DuckDBPyConnection", schema: pa.Schema) -> Repeats:
     """Texts that more than one document has; empty ones aside."""
     sql = """
-    SELECT content_hash, count(*) AS n, min(doc_id) AS id FROM results
+    SELECT content_hash, count(*) AS "repeats of it", min(doc_id) AS "first of it" FROM results
     WHERE status = 'ok' GROUP BY 1 HAVING count(*) > 1"""
-    ((texts, documents),) = database.execute(f"SELECT count(*), sum(n) FROM ({sql})").fetchall()
-    listed = f"SELECT n, id FROM ({sql}) ORDER BY n DESC, id LIMIT 5"
-    asked = f"SELECT n, id, {_text(schema)} FROM ({listed}) JOIN results ON doc_id = id"
-    rows = database.execute(f"{asked} ORDER BY n DESC, id").fetchall() if texts else []
+    counted = f'SELECT count(*), sum("repeats of it") FROM ({sql})'
+    ((texts, documents),) = database.execute(counted).fetchall()
+    both, order = '"repeats of it", "first of it"', '"repeats of it" DESC, "first of it"'
+    listed = f"SELECT {both} FROM ({sql}) ORDER BY {order} LIMIT 5"
+    asked = f'SELECT {both}, {_text(schema)} FROM ({listed}) JOIN results ON doc_id = "first of it"'
+    rows = database.execute(f"{asked} ORDER BY {order}").fetchall() if texts else []
     most = tuple({"documents": n, "doc_id": i, "text": _start(text)} for n, i, text in rows)
     return Repeats(texts, int(documents or 0), most)
 

@@ -125,7 +125,8 @@ def test_kept_columns_keep_their_types(tmp_path):
         documents, _ = read_in_memory(origin)
         for column, values in columns.items():
             found = documents[f"kept.{column}"]
-            kind = pa.string() if column == "kind" else values.type
+            coarser = {"kind": pa.string(), "when": pa.timestamp("us", "Europe/Madrid")}
+            kind = coarser.get(column, values.type)
             assert found.type == kind, column
             assert found.combine_chunks().equals(values.cast(kind)) or column == "x"
 
