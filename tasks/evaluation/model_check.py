@@ -15,13 +15,14 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.backends import REFERENCE
 from nocturna.tasks.inference.device import usable_precisions
 from nocturna.tasks.inference.heads import heads
-from nocturna.tasks.inference.models import BUNDLED_FOLDER, ModelRef
+from nocturna.tasks.inference.models import BUNDLED_FOLDER, ModelRef, is_encoder
 from nocturna.tasks.inference.planned import InferencePlan, examine, plan_inference
 from nocturna.tasks.inference.running import Running, running
 from nocturna.tasks.inference.score_plan import Reader, ScorePlan
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute
 from nocturna.tasks.job.job_file import make_job
+from nocturna.tasks.job.labels import LabelOptions
 
 SAMPLES = 64
 COMPARED = 16
@@ -92,8 +93,9 @@ def check_model(model: ModelRef, options: Mapping[str, Any], device: str = "auto
         Transient: the Hub does not answer.
     """
     values = {"model": model.name, **options}
-    encoder = (Path(model.folder) / "modules.json").is_file()
-    if encoder and "labels" not in values:
+    asked = heads().get(str(options.get("kind")))
+    takes_labels = asked is not None and issubclass(asked.Options, LabelOptions)
+    if (takes_labels or is_encoder(model)) and "labels" not in values:
         values["labels"] = list(LABELS)
     plan = _planned(values)
     (score,) = plan.scores

@@ -4,7 +4,7 @@ Source: Reimers and Gurevych 2019, "Sentence-BERT".
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -15,6 +15,7 @@ from nocturna.tasks.inference.backends import Reading
 from nocturna.tasks.inference.batches import Network
 from nocturna.tasks.inference.facts import network_facts, tokenizer_facts
 from nocturna.tasks.inference.frames import Ids
+from nocturna.tasks.inference.model_config import refuse_other_network
 from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.passes import Pass, network_of, read_windows
 from nocturna.tasks.inference.recipe import Recipe, read_recipe
@@ -64,8 +65,12 @@ def describe_encoder(ref: ModelRef, prompt: str | None = None) -> EncoderDescrip
         UsageError: it asks for what is not supported, or its parts do not belong together.
     """
     recipe = read_recipe(ref, prompt)
+    refuse_other_network(ref, head=False)
     network = network_facts(ref, head=False)
     tokenizer = load_tokenizer(ref, False, recipe.lower, recipe.prompt)
+    if recipe.window is not None:  # the folder's own window counts, whatever its tokenizer says
+        window = min(recipe.window, network.positions or max(recipe.window, tokenizer.window))
+        tokenizer = replace(tokenizer, window=window)
     if any(part.kind != "Normalize" for part in recipe.projections):  # which fits anything
         from nocturna.tasks.inference.pooling import check_projections
 
@@ -85,7 +90,7 @@ def encoder_pass(ref: ModelRef, prompt: str | None = None) -> Pass:
     """
     found = describe_encoder(ref, prompt)
     tokenizer, recipe = found.tokenizer, found.recipe
-    capacity = min(tokenizer.window, recipe.window or tokenizer.window) - tokenizer.single.added
+    capacity = tokenizer.room(ref)
     width = network_facts(ref, head=False).width if _is_plain(recipe) else None
     return Pass(ref, _embedding(ref, prompt), tokenizer, capacity, width)
 

@@ -11,6 +11,7 @@ from typing import Any
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
 
+_OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 _UNNAMED = re.compile(r"LABEL_\d+")
 
 
@@ -31,6 +32,44 @@ def model_config(ref: ModelRef) -> dict[str, Any]:
     return found
 
 
+def refuse_other_network(ref: ModelRef, head: bool) -> None:
+    """Refuses a model that its config.json calls something else than what it would be loaded as.
+
+    Heads for tokens, answers and choices have parameters of the same names as one for texts.
+
+    Args:
+        ref: the model.
+        head: whether it is to be a classifier of texts.
+
+    Raises:
+        UsageError: it was trained for something else, or needs code of its own.
+    """
+    from nocturna.tasks.inference.heads import heads
+
+    config = model_config(ref)
+    for kind, one in heads().items():
+        if getattr(one, "MODEL_TYPE", None) == config.get("model_type", ""):
+            raise UsageError(f"model {ref.name}: is one for `kind: {kind}`, with `labels`; say so")
+    named = config.get("architectures")
+    called = str(named[0]) if isinstance(named, list) and named else ""
+    if head and called.endswith(_OTHER_HEADS):
+        raise UsageError(
+            f"model {ref.name}: by its config.json it is a {called}, which was not trained to "
+            "classify texts; choose a sequence-classification model"
+        )
+    if config.get("auto_map") and called and called not in _transformers_names():
+        raise UsageError(
+            f"model {ref.name}: its network {called} is code of its own (auto_map in its "
+            "config.json), which is never run; choose another model"
+        )
+
+
+def _transformers_names() -> frozenset[str]:
+    import transformers
+
+    return frozenset(dir(transformers))
+
+
 def weight_files(ref: ModelRef) -> list[Path]:
     """The files that hold a model's weights: one, or those that an index lists.
 
@@ -42,7 +81,9 @@ def weight_files(ref: ModelRef) -> list[Path]:
     index = folder / f"{stem}.index.json"
     if (folder / stem).is_file() or not index.is_file():
         return [folder / stem]
-    listed = json.loads(index.read_text(encoding="utf-8"))["weight_map"]
+    listed = json.loads(index.read_text(encoding="utf-8")).get("weight_map")
+    if not isinstance(listed, dict) or not listed:
+        raise _unloadable(ref, f"{index.name} lists no weights; copy the whole folder again")
     return [folder / name for name in sorted(set(listed.values()))]
 
 
@@ -77,6 +118,8 @@ def classifier_outputs(ref: ModelRef) -> Outputs:
     """
     config = model_config(ref)
     named, problem = config.get("id2label"), config.get("problem_type")
+    if named is not None and not isinstance(named, dict):
+        raise _unloadable(ref, "id2label in its config.json is not an object of names by position")
     if isinstance(named, dict):
         labels = _names(ref, named)
     else:

@@ -1,10 +1,12 @@
 """Which weights a model name stands for: the Hub commit or the hash of a local folder."""
 
 import hashlib
+import json
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.network import network_errors
@@ -19,6 +21,7 @@ BUNDLED_MODELS = {
 }
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoken", "tekken.json")
+_OF_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _DECIDING = frozenset({".safetensors", ".bin", ".json", ".txt", ".model", ".codes", ".tiktoken"})
 _HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 _DESCRIPTION_FILES = (
@@ -203,6 +206,7 @@ def _weights_of(folder: Path, name: str) -> str:
             f"model {name}: {folder} holds an adapter (adapter_config.json), which is not read; "
             "merge it into its model with merge_and_unload and save_pretrained"
         )
+    _refuse_other_layout(folder, name)
     if any(folder.glob("*.safetensors")):
         weights = SAFETENSORS
     elif any(folder.glob("pytorch_model*.bin")):
@@ -213,11 +217,50 @@ def _weights_of(folder: Path, name: str) -> str:
         )
     if not (folder / "config.json").is_file():
         raise UsageError(f"model {name}: {folder} holds no config.json")
-    if not any(path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern)):
+    files = (path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern))
+    if not any(files) and not _reads_bytes(folder):
         raise UsageError(
             f"model {name}: {folder} holds no tokenizer: none of {', '.join(_TOKENIZER_FILES)}"
         )
     return weights
+
+
+def is_encoder(model: ModelRef) -> bool:
+    """Whether a folder is one of a sentence encoder, which pools what its network gives."""
+    modules = _json_in(Path(model.folder) / "modules.json", list) or []
+    return any(str(module.get("type")).endswith(".Pooling") for module in modules)
+
+
+def _refuse_other_layout(folder: Path, name: str) -> None:
+    """Refuses a sentence encoder whose first module is not a transformer beside modules.json."""
+    modules = _json_in(folder / "modules.json", list)
+    first = modules[0] if modules and isinstance(modules[0], dict) else {}
+    kind, place = str(first.get("type", "")).rpartition(".")[2], str(first.get("path", ""))
+    if kind and kind != "Transformer" and not (folder / "config.json").is_file():
+        raise UsageError(
+            f"model {name}: its module {kind} is not supported; choose an encoder whose first "
+            "module is a transformer"
+        )
+    if place and (folder / place / "config.json").is_file():
+        raise UsageError(
+            f"model {name}: its transformer is in the folder {place}, which is not supported; put "
+            "its files beside modules.json"
+        )
+
+
+def _reads_bytes(folder: Path) -> bool:
+    """Whether the tokenizer is one that needs no vocabulary, as its tokens are bytes or signs."""
+    told = _json_in(folder / "tokenizer_config.json", dict)
+    return bool(told) and told.get("tokenizer_class") in _OF_BYTES
+
+
+def _json_in(path: Path, kind: type) -> Any:
+    """What a JSON file holds, if that is of a kind; None otherwise, and where there is none."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return found if isinstance(found, kind) else None
 
 
 def _folder_hash(folder: Path) -> str:

@@ -1,12 +1,15 @@
 """What a network is, told without reading its weights: planning refuses what scoring would."""
 
 import inspect
+from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import landmark
 from nocturna.tasks.inference.facts import NetworkFacts
 from nocturna.tasks.inference.model_config import weight_files
@@ -40,11 +43,15 @@ def read_network(ref: ModelRef, head: bool) -> NetworkFacts:
             output_loading_info=True,
             ignore_mismatched_sizes=True,
         )
+        tokens = network.get_input_embeddings()
+    except UsageError:
+        raise
     except Exception as error:  # safetensors, torch and transformers each raise their own
         raise unloadable(ref, error) from None
+    if network.main_input_name == "pixel_values":
+        raise UsageError(f"model {ref.name}: its network reads images, not texts")
     refuse_incomplete(ref, report, head)
     refuse_cut(ref, report["unexpected_keys"], network)
-    tokens = network.get_input_embeddings()
     segments = [
         table
         for name, table in network.named_modules()
@@ -80,11 +87,20 @@ def _empty_weights(ref: ModelRef) -> dict[str, torch.Tensor]:
     found: dict[str, tuple[int, ...]] = {}
     zero = torch.zeros(())
     for path in weight_files(ref):
-        if ref.weights == SAFETENSORS:
-            with safe_open(path, "pt") as file:
-                names = file.keys()
-                found |= {name: tuple(file.get_slice(name).get_shape()) for name in names}
-        else:
-            stored = torch.load(path, map_location="meta", weights_only=True)
-            found |= {key: tuple(values.shape) for key, values in stored.items()}
+        try:
+            found |= _shapes(path, ref.weights)
+        except (UnpicklingError, AttributeError, SafetensorError) as error:
+            if isinstance(error, SafetensorError):
+                reason = f"is cut off or corrupt ({error}); copy it again"
+            else:
+                reason = "holds more than weights by name; save the model with save_pretrained"
+            raise UsageError(f"model {ref.name}: cannot be loaded: {path} {reason}") from None
     return {key: zero.expand(shape) for key, shape in found.items()}
+
+
+def _shapes(path: Path, format: str) -> dict[str, tuple[int, ...]]:
+    if format == SAFETENSORS:
+        with safe_open(path, "pt") as file:
+            return {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}  # noqa: SIM118
+    stored = torch.load(path, map_location="meta", weights_only=True)
+    return {key: tuple(values.shape) for key, values in stored.items()}

@@ -23,6 +23,7 @@ _OLDER_MODES = {
 }
 _SETTINGS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 _PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
+_LIBRARY = "sentence_transformers."
 _AFTER_POOLING = {"Dense", "LayerNorm", "Normalize", "Dropout"}
 
 
@@ -88,6 +89,12 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
     """
     folder = Path(ref.folder)
     modules = _read_json(folder / "modules.json", ref) or []
+    own = [str(m["type"]) for m in modules if not str(m["type"]).startswith(_LIBRARY)]
+    if own:
+        raise UsageError(
+            f"model {ref.name}: its module {own[0]} is code of its own, which is never run; choose "
+            "another encoder"
+        )
     places = [(str(m["type"]).rsplit(".", 1)[-1], folder / m.get("path", "")) for m in modules]
     kinds = [kind for kind, _ in places]
     expected = ["Transformer", "Pooling"]
@@ -177,7 +184,13 @@ def _projections(places: list[tuple[str, Path]], ref: ModelRef) -> tuple[Project
 
 
 def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:
-    settings = _read_json(folder / "config.json", ref) or {}
+    settings = _read_json(folder / "config.json", ref)
+    if settings is None and kind != "Normalize":
+        raise UsageError(
+            f"model {ref.name}: {folder / 'config.json'} is missing, which says what its module "
+            f"{kind} does; copy the whole folder"
+        )
+    settings = settings or {}
     wired = {settings.get(k) for k in ("module_input_name", "module_output_name")}
     path = str(settings.get("activation_function", "torch.nn.Tanh" if kind == "Dense" else ""))
     if not wired <= {None, "sentence_embedding"}:

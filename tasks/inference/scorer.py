@@ -16,6 +16,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.running import Running, Tally
 from nocturna.tasks.inference.score_plan import LANGUAGE, HeadScores, ScorePlan
 from nocturna.tasks.inference.texts import Texts
+from nocturna.tasks.inference.tokens import NO_TOKEN
 
 __all__ = ["Known", "Scored", "Scores", "score_texts"]
 
@@ -219,6 +220,10 @@ class _Work:
                 if len(ids) + tokenizer.single.added == 0:
                     self.reasons[text] = (
                         f"nothing of the text is left to read for model {reader.model}"
+                    )
+                elif beyond == NO_TOKEN:
+                    self.reasons[text] = (
+                        f"the tokenizer of model {reader.model} has no token for a sign of the text"
                     )
                 elif beyond is not None and text not in self.reasons:
                     self.reasons[text] = (

@@ -12,7 +12,7 @@ from nocturna.tasks.inference.backends import Reading, make_ready
 from nocturna.tasks.inference.batches import Network, run_batches
 from nocturna.tasks.inference.facts import network_facts
 from nocturna.tasks.inference.frames import Ids
-from nocturna.tasks.inference.model_config import Outputs, classifier_outputs
+from nocturna.tasks.inference.model_config import Outputs, classifier_outputs, refuse_other_network
 from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.passes import Pass, frame_sequence
 from nocturna.tasks.inference.running import Running
@@ -94,6 +94,7 @@ def describe_classifier(ref: ModelRef, pairs: bool = False) -> Description:
         UsageError: it is no classifier, or its weights, tokenizer and configuration do not belong
             together.
     """
+    refuse_other_network(ref, head=True)
     outputs = classifier_outputs(ref)
     network, tokenizer = network_facts(ref, head=True), load_tokenizer(ref)
     if pairs:
@@ -125,5 +126,4 @@ def classifier_pass(ref: ModelRef) -> Pass:
         UsageError: as `describe_classifier`.
     """
     found = describe_classifier(ref)
-    capacity = found.tokenizer.window - found.tokenizer.single.added
-    return Pass(ref, LOGITS, found.tokenizer, capacity, found.outputs.count)
+    return Pass(ref, LOGITS, found.tokenizer, found.tokenizer.room(ref), found.outputs.count)

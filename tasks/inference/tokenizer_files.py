@@ -16,7 +16,7 @@ from nocturna.tasks.inference.facts import NetworkFacts, TokenizerFacts
 from nocturna.tasks.inference.frames import Frame, Ids, find_frame
 from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.networks import load_config
-from nocturna.tasks.inference.tokens import check_frame
+from nocturna.tasks.inference.tokens import check_frame, one_by_one
 
 _UNBOUNDED = 1_000_000
 """Tokenizers that were saved without a window claim one of about 1e30."""
@@ -72,7 +72,7 @@ def slow_tokenizer(ref: ModelRef) -> Callable[[list[str]], list[Ids]]:
         found = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in texts)
         return [np.array(ids, dtype=np.int32) for ids in found]
 
-    return encode
+    return one_by_one(encode)
 
 
 def _loaded(ref: ModelRef) -> Any:

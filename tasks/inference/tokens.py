@@ -64,6 +64,21 @@ class TextTokenizer:
         identity = f"{self.identity} {prompt}"
         return replace(self, prompt=prompt, single=self.single.after(start), identity=identity)
 
+    def room(self, ref: ModelRef) -> int:
+        """Tokens of a text that fit the window beside the special ones and the prompt.
+
+        Raises:
+            UsageError: none does.
+        """
+        room = self.window - self.single.added
+        if room <= 0:
+            raise UsageError(
+                f"model {ref.name}: a window of {self.window} tokens leaves no room for a text "
+                f"beside {self.single.added} that stand around each; set model_max_length in its "
+                "tokenizer_config.json, or a shorter prompt"
+            )
+        return room
+
     def without_embedding(self, ids: Ids) -> int | None:
         """The first id that the network has no embedding for, or None."""
         return first_beyond(ids, self.vocabulary)
@@ -81,6 +96,10 @@ class TextTokenizer:
             else:
                 encoded += self.plain(batch)
         return encoded
+
+
+NO_TOKEN = int(np.iinfo(np.int32).max)
+"""Stands for a text that a tokenizer cannot read; no network has an embedding for it."""
 
 
 def first_beyond(ids: Ids, vocabulary: int | None) -> int | None:
@@ -153,7 +172,24 @@ def _fast(backend: Tokenizer) -> Callable[[list[str]], list[Ids]]:
         found = backend.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in found]
 
-    return encode
+    return one_by_one(encode)
+
+
+def one_by_one(encode: Callable[[list[str]], list[Ids]]) -> Callable[[list[str]], list[Ids]]:
+    """What makes token ids of texts, and `NO_TOKEN` of one that its tokenizer fails at.
+
+    A tokenizer without an unknown token raises at a sign that it does not know.
+    """
+
+    def each(texts: list[str]) -> list[Ids]:
+        try:
+            return encode(texts)
+        except Exception:  # of no other class
+            if len(texts) == 1:
+                return [np.array([NO_TOKEN], dtype=np.int32)]
+            return [ids for text in texts for ids in each([text])]
+
+    return each
 
 
 def split_text(text: str, chars: int = PIECE_CHARS) -> list[str]:

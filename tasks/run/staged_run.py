@@ -53,7 +53,7 @@ def stage_job(job: Job, run_id: str, rehearsal: bool = False) -> StagedRun:
     check_settings(job, rehearsal=rehearsal)
     if job.summaries.enabled and not rehearsal:
         required_key(job.summaries, key_of(job))
-    inference = plan_inference(job, examined=not rehearsal)
+    inference = plan_inference(job)
     known = {score.name: score for score in inference.scores}
     refuse_accidents(layout, job, described_identity(job, known))
     shelf = shelf_of(layout, run_id, rehearsal)

@@ -31,7 +31,7 @@ def test_a_sound_model_is_told_and_equal(nocturna, tmp_path, name, options, kind
     assert done.code == 0, done.err
     found = done.json
     assert (found["kind"], found["compared"], found["equal"]) == (kind, compared, True)
-    assert found["windows"] == [128] and found["licence"] == "mit"
+    assert found["windows"] == [64 if kind == "embedding" else 128] and found["licence"] == "mit"
     stored = load_file(folder / "model.safetensors")
     assert found["parameters"] == sum(weights.numel() for weights in stored.values())
     assert found["documents_per_second"] > 0 and found["precisions"][0] == "fp32"
@@ -89,3 +89,13 @@ def test_a_person_reads_a_line_a_fact(nocturna, tmp_path):
     lines = dict(line.split(maxsplit=1) for line in done.out.splitlines())
     assert lines["kind"] == "classifier" and lines["labels"] == ", ".join(SENTIMENT)
     assert lines["compared"].endswith("equal") and "no card" in lines["licence"]
+
+
+def test_a_dry_run_refuses_what_a_night_would(nocturna, tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    weights = load_file(folder / "model.safetensors")
+    save_file({f"module.{k}": v for k, v in weights.items()}, folder / "model.safetensors")
+    (tmp_path / "c.jsonl").write_text('{"text": "hola"}\n')
+    command = ["score", tmp_path / "c.jsonl", "--sentiment-model", folder]
+    said = [nocturna(*command, *more) for more in ([], ["--dry-run"])]
+    assert [done.code for done in said] == [2, 2] and "its weights lack" in said[1].err

@@ -16,7 +16,8 @@ One that has a network read each text by itself, once, may have `single_pass(pla
 how: networks that begin with the same layers then read their texts in one pass. It may be None.
 
 One whose models are networks of its own has `NETWORKS` too: the dotted name of a module that makes
-them known to transformers; it is imported before any model is loaded.
+them known to transformers; it is imported before any model is loaded. `MODEL_TYPE` is how the
+config.json of such a model calls it, for the line that says of which kind it is.
 
 Only `compute` loads a network; importing a head and planning a score must be cheap.
 """

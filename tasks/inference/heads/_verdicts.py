@@ -22,6 +22,7 @@ _DENIES = re.compile(
     r"(^|[^a-z])(not?|non|un|dis|pas|nao|nicht|keine?|niet|geen|nie|ikke|inte)([^a-z]|$)"
     r"|^(non|not|un)[- ]?(entail|impli|contradi)|(^|\W|_)не([\W_]|$)|[不非无無未]|(^|\W)(لا|غير)"
 )
+_NEUTRAL = re.compile(r"neutr|нейтр|中立|중립|محايد|trung lap|tarafs|oboj|neither|unknown|nei\b")
 _INITIALS = {"e": "entailment", "n": "neutral", "c": "contradiction"}
 
 
@@ -63,6 +64,8 @@ def nli_verdicts(
     against = _output(ref, labels, words, "contradiction", contradiction, _CONTRADICTS)
     if entails is not None and against is None and len(labels) == 2:
         against = 1 - entails
+    if entailment is None and against is None and not any(map(_NEUTRAL.search, words)):
+        entails = None  # one name alone may mean something else, as in cause and consequence
     for verdict, at in (("entailment", entails), ("contradiction", against)):
         if at is None and (weighed or verdict == "entailment"):
             raise UsageError(

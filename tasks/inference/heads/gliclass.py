@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from nocturna.tasks.job.compute import LongDocuments
 
 NETWORKS = f"{__package__}._gliclass_network"
+MODEL_TYPE = "GLiClass"
 
 
 class Options(LabelOptions):

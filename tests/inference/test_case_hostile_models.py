@@ -1,0 +1,229 @@
+"""Models that a round of hostile use had scored wrongly, or refused without need or reason."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save_file
+from transformers import (
+    ByT5Tokenizer,
+    ModernBertConfig,
+    ModernBertForTokenClassification,
+    T5Config,
+    T5ForSequenceClassification,
+    pipeline,
+)
+
+from nocturna.tasks.errors import UsageError
+from nocturna.tasks.evaluation.model_check import check_model
+from nocturna.tasks.inference.models import resolve_model
+from nocturna.tasks.inference.running import running
+from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.job.job import Compute
+from tests.inference.plans import plan_scores, values
+from tests.models import NLI, TEXTS, bert_classifier, gliclass_model, sentence_encoder, wordpiece
+
+EXACT = running(Compute(device="cpu", backend="torch"), "fp32")
+LABELS = ["curso", "producto"]
+
+
+def change(path: Path, **more) -> None:
+    found = json.loads(path.read_text("utf-8")) if path.is_file() else {}
+    path.write_text(json.dumps({**found, **more}), "utf-8")
+
+
+def check(folder: Path, **options):
+    return check_model(resolve_model(str(folder), None, "sentiment"), options, "cpu")
+
+
+def embedding(folder: Path, labels=LABELS) -> dict:
+    return {"topic": {"kind": "embedding", "model": folder, "labels": labels}}
+
+
+def refused(said: str, folder: Path, **options) -> None:
+    with pytest.raises(UsageError, match=said) as line:
+        check(folder, **options)
+    assert "\n" not in str(line.value)
+
+
+def test_a_sign_that_a_tokenizer_has_no_token_for_costs_its_own_text(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text("utf-8"))
+    vocabulary = told["model"]["vocab"]
+    vocabulary["[XXX]"] = vocabulary.pop("[UNK]")
+    told["added_tokens"] = [one for one in told["added_tokens"] if one["content"] != "[UNK]"]
+    for word in ("a", "La", "2ª", "prueba", ":", "¿", "qué", "tal", "?", "x", "y", "b"):
+        vocabulary.setdefault(word, len(vocabulary))
+    path.write_text(json.dumps(told), "utf-8")
+    (folder / "special_tokens_map.json").unlink(missing_ok=True)
+    change(folder / "tokenizer_config.json", unk_token=None)
+    texts = [TEXTS[0], "漢字", TEXTS[1]]
+    found = score_texts(plan_scores({"mood": {"model": folder}}), texts, EXACT)
+    assert [bool(reason) for reason in found.unreadable] == [False, True, False]
+    assert "has no token for a sign of the text" in found.unreadable[1]
+    assert np.isfinite(values(found, "mood")).all(axis=1).tolist() == [True, False, True]
+
+
+def test_a_network_that_was_trained_for_something_else_is_refused(tmp_path):
+    folder = tmp_path / "m"
+    folder.mkdir()
+    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4}
+    ends = {"pad_token_id": 0, "cls_token_id": 2, "sep_token_id": 3}
+    ends |= {"bos_token_id": 2, "eos_token_id": 3}
+    names = {"id2label": {0: "O", 1: "B-PER"}, "label2id": {"O": 0, "B-PER": 1}}
+    config = ModernBertConfig(
+        vocab_size=wordpiece(folder, pad_first=True),
+        intermediate_size=64,
+        max_position_embeddings=128,
+        **{**sizes, **ends, **names},
+    )
+    ModernBertForTokenClassification(config).save_pretrained(folder)
+    refused("it is a ModernBertForTokenClassification, which was not trained", folder)
+
+
+def test_code_of_a_models_own_is_never_replaced_by_another(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    own = {"AutoModelForSequenceClassification": "modeling_mean.MeanBert"}
+    change(folder / "config.json", architectures=["MeanBert"], auto_map=own)
+    refused("its network MeanBert is code of its own", folder)
+    change(folder / "config.json", architectures=["BertForSequenceClassification"])
+    assert check(folder).equal
+
+
+@pytest.mark.parametrize(("at", "kind"), [(0, "custom_st.Transformer"), (1, "my.Pooling")])
+def test_modules_of_an_encoders_own_are_not_the_librarys(tmp_path, at, kind):
+    folder = sentence_encoder(tmp_path / "m")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[at]["type"] = kind
+    (folder / "modules.json").write_text(json.dumps(modules))
+    refused(f"its module {kind} is code of its own", folder, kind="embedding")
+
+
+def test_a_dense_layer_without_its_settings_is_refused(tmp_path):
+    folder = sentence_encoder(tmp_path / "m", modules=["Dense"])
+    (folder / "2_Dense").mkdir()
+    weights = {"linear.weight": torch.randn(16, 32), "linear.bias": torch.zeros(16)}
+    save_file(weights, folder / "2_Dense" / "model.safetensors")
+    refused(r"2_Dense/config.json is missing", folder, kind="embedding")
+
+
+def test_the_folders_window_counts_whatever_its_tokenizer_says(tmp_path):
+    library = pytest.importorskip("sentence_transformers")
+    folder = sentence_encoder(tmp_path / "m")
+    change(folder / "sentence_bert_config.json", max_seq_length=128)
+    change(folder / "tokenizer_config.json", model_max_length=16)
+    texts = [text for text in TEXTS if len(text.split()) > 12]
+    theirs = library.SentenceTransformer(str(folder), device="cpu")
+    vectors = theirs.encode([*texts, *LABELS], normalize_embeddings=True)
+    cosines = vectors[: len(texts)] @ vectors[len(texts) :].T / 0.1
+    expected = np.exp(cosines) / np.exp(cosines).sum(axis=1, keepdims=True)
+    asked = embedding(folder)
+    asked["topic"]["template"] = "{}"
+    found = score_texts(plan_scores(asked), texts, EXACT)
+    assert found.n_windows.tolist() == [1] * len(texts)
+    np.testing.assert_allclose(values(found, "topic"), expected, atol=1e-5)
+
+
+def test_a_tokenizer_of_bytes_needs_no_vocabulary(tmp_path):
+    folder = tmp_path / "m"
+    ByT5Tokenizer(model_max_length=512).save_pretrained(folder)
+    torch.manual_seed(3)
+    sizes = {"d_model": 32, "d_kv": 8, "d_ff": 64, "num_layers": 2, "num_heads": 4}
+    config = T5Config(vocab_size=384, decoder_start_token_id=0, num_labels=3, **sizes)
+    T5ForSequenceClassification(config).save_pretrained(folder)
+    found = values(score_texts(plan_scores({"mood": {"model": folder}}), TEXTS[:3], EXACT), "mood")
+    theirs = pipeline("text-classification", model=str(folder), top_k=None)
+    for text, row in zip(TEXTS[:3], found, strict=True):
+        expected = {one["label"]: one["score"] for one in theirs([text])[0]}
+        assert row == pytest.approx([expected[f"LABEL_{i}"] for i in range(3)], abs=1e-5)
+
+
+def test_a_cross_encoder_as_its_library_saves_it_is_a_classifier(tmp_path):
+    library = pytest.importorskip("sentence_transformers")
+    base = bert_classifier(tmp_path / "base", labels=["rel"])
+    library.CrossEncoder(str(base), device="cpu").save_pretrained(str(tmp_path / "m"))
+    assert check(tmp_path / "m").equal
+
+
+def test_a_model_of_another_kind_is_told_of_which(tmp_path):
+    folder = gliclass_model(tmp_path / "m")
+    refused("is one for `kind: gliclass`", folder)
+    assert check(folder, kind="gliclass").kind == "gliclass"
+
+
+def test_a_window_without_room_names_the_model_and_the_setting(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    change(folder / "tokenizer_config.json", model_max_length=2)
+    refused("a window of 2 tokens leaves no room .* set model_max_length", folder)
+
+
+def test_other_layouts_of_encoders_say_what_they_are(tmp_path):
+    folder = sentence_encoder(tmp_path / "old")
+    (folder / "0_Transformer").mkdir()
+    for path in [*folder.glob("*.safetensors"), *folder.glob("token*"), folder / "config.json"]:
+        shutil.move(path, folder / "0_Transformer")
+    modules = json.loads((folder / "modules.json").read_text())
+    modules[0]["path"] = "0_Transformer"
+    (folder / "modules.json").write_text(json.dumps(modules))
+    with pytest.raises(UsageError, match="its transformer is in the folder 0_Transformer"):
+        resolve_model(str(folder), None, "encoder")
+    static = tmp_path / "static"
+    static.mkdir()
+    listed = [{"path": "", "type": "sentence_transformers.models.StaticEmbedding"}]
+    (static / "modules.json").write_text(json.dumps(listed))
+    with pytest.raises(UsageError, match="its module StaticEmbedding is not supported"):
+        resolve_model(str(static), None, "encoder")
+
+
+def test_a_consequence_without_its_contrary_is_no_entailment(tmp_path):
+    folder = bert_classifier(tmp_path / "m", labels=["cause", "consequence", "none"])
+    refused("do not name one entailment class", folder, kind="nli", labels=LABELS)
+    known = bert_classifier(tmp_path / "nli", labels=["consecuencia", "neutral", "otra"])
+    options = {"kind": "nli", "labels": LABELS, "multi_label": False}
+    assert check(known, **options).kind == "nli"
+    assert check(bert_classifier(tmp_path / "usual", labels=NLI), **options).equal
+
+
+def nested(folder: Path) -> None:
+    weights = torch.load(folder / "pytorch_model.bin")
+    torch.save({"model_state_dict": weights, "epoch": 3}, folder / "pytorch_model.bin")
+
+
+def pickled(folder: Path) -> None:
+    torch.save(torch.nn.Linear(2, 2), folder / "pytorch_model.bin")
+
+
+def empty_index(folder: Path) -> None:
+    (folder / "pytorch_model.bin").unlink()
+    (folder / "model-00001-of-00001.safetensors").write_bytes(b"")
+    (folder / "model.safetensors.index.json").write_text("{}")
+
+
+def cut_off(folder: Path) -> None:
+    (folder / "pytorch_model.bin").unlink()
+    whole = bert_classifier(folder.parent / "whole") / "model.safetensors"
+    (folder / "model.safetensors").write_bytes(whole.read_bytes()[:-100])
+
+
+def listed_labels(folder: Path) -> None:
+    change(folder / "config.json", id2label=["a", "b", "c"])
+
+
+@pytest.mark.parametrize(
+    ("broken", "said"),
+    [
+        (nested, r"pytorch_model\.bin holds more than weights by name; save"),
+        (pickled, r"pytorch_model\.bin holds more than weights by name; save"),
+        (empty_index, r"model\.safetensors\.index\.json lists no weights"),
+        (cut_off, r"model\.safetensors is cut off or corrupt"),
+        (listed_labels, "id2label in its config.json is not an object"),
+    ],
+)
+def test_what_is_wrong_with_a_folder_is_said_with_the_file(tmp_path, broken, said):
+    folder = bert_classifier(tmp_path / "m", safetensors=False)
+    broken(folder)
+    refused(said, folder)
