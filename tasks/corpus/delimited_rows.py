@@ -68,6 +68,9 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
         elif fields == header or is_separator_line(record.raw):
             message = f"line {number}: the header again, as in files that were joined"
             rows.reject(number, offset, "header_again", message, record.raw, size)
+        elif len(header) > 1 and all(len(f) > 1 and not f.strip("-") for f in fields):
+            message = f"line {number}: dashes in each column, as below a header"
+            rows.reject(number, offset, "header_again", message, record.raw, size)
         elif len(fields) != len(header):
             message = f"line {number}: {len(fields)} fields where the header has {len(header)}"
             rows.reject(number, offset, "wrong_field_count", message, record.raw, size)

@@ -199,7 +199,8 @@ def _usual_in(
 def _is_usual(fields: list[str], places: Places, names: set[str]) -> bool:
     if len(fields) != len(places.header) or fields[0][:5].strip('"')[:4].lower() == "sep=":
         return False
-    if fields[places.text] in names and {*fields} <= names:
+    text = fields[places.text]
+    if (text in names and {*fields} <= names) or (text and not text.strip("-")):
         return False
     if places.id is None:
         return True

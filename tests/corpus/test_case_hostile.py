@@ -267,3 +267,34 @@ def test_a_trial_of_a_job_with_a_long_name_has_a_name_that_is_one(tmp_path):
     path = str(write(tmp_path / "c.jsonl", compressed(jsonl(ROWS), None)))
     job = {"name": "m" * 80, "source": {"path": path}, "once": {"limit": 1}}
     assert make_job(job, "test").name == "m" * 73 + "-sample"
+
+
+def test_a_rule_of_dashes_below_a_header_is_no_document(tmp_path):
+    rows = "".join(f"{i},texto {i}\n" for i in range(300))
+    path = write(tmp_path / "c.csv", f"id,text\n--,----\n{rows}x,--\n")
+    documents, rejects = read_all(source(path, id="id"))
+    assert len(documents) == 301 and texts(documents)[-1] == "--"
+    assert [(one["source_row"], one["reason"]) for one in rejects] == [(2, "header_again")]
+
+
+def test_formulas_that_nothing_has_computed_are_told(tmp_path, caplog):
+    openpyxl = pytest.importorskip("openpyxl")
+    book = openpyxl.Workbook()
+    for row in (["id", "text", "total"], [1, "hola", "=1+1"], [2, "dos", 4]):
+        book.active.append(row)
+    book.save(tmp_path / "c.xlsx")
+    documents, _ = read_all(source(tmp_path / "c.xlsx", id="id", keep=("total",)))
+    assert [one["total"] for one in documents] == [None, 4]
+    assert "1 of its formulas have no value" in caplog.text
+
+
+def test_headers_of_a_web_archive_are_known_in_any_case(tmp_path):
+    content = b"hola"
+    record = (
+        "WARC/1.0\r\nwarc-type: conversion\r\nwarc-target-uri: https://a.b/\r\n"
+        "warc-record-id: <urn:uuid:1>\r\ncontent-type: text/plain\r\n"
+        f"content-length: {len(content)}\r\n\r\n"
+    )
+    path = write(tmp_path / "c.wet", record.encode() + content + b"\r\n\r\n")
+    documents, rejects = read_all(source(path, id="WARC-Target-URI"))
+    assert [one["doc_id"] for one in documents] == ["https://a.b/"] and not rejects

@@ -1,5 +1,7 @@
 """Spreadsheets of Excel and LibreOffice: a row of a sheet a document, its first row the header."""
 
+import logging
+import re
 import zipfile
 from collections.abc import Iterator
 from datetime import date, datetime, time
@@ -19,12 +21,19 @@ from nocturna.tasks.job.source import Source
 if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
 
+log = logging.getLogger(__name__)
+
 NAMES = ("spreadsheet", ".xlsx", ".xlsm", ".xls", ".xlsb", ".ods")
 ABOUT = "a row below the header of the sheet `--sheet`, else of the first one that has rows"
 PACKED = False
 MAGIC = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")
 
 _EXACT = 2**53
+_LONGEST = 1 << 16
+_UNCOMPUTED = re.compile(
+    rb'<c (?![^>]*t="str")[^>]*><f[^>]*(?:/>|>[^<]*</f>)\s*(?:<v\s*/>|<v></v>)?\Z'
+)
+"""A cell, up to its end, with a formula and nothing that it gave; an empty text is something."""
 _Row = tuple[int, list[Any]]
 
 
@@ -51,6 +60,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     from nocturna.tasks.corpus.jsonrows import Number
 
     found = _rows(source, item) if item.size else iter(())
+    _tell_formulas(source, item)
     header = next(found, (0, []))[1]
     at = {name: place for place, name in enumerate(header)}
     for number, cells in found:
@@ -128,6 +138,34 @@ def _check_size(item: InputFile, raw: Any) -> None:
         with zipfile.ZipFile(raw) as packed:
             Unpacked(item, inside=True).add(sum(one.file_size for one in packed.infolist()))
     raw.seek(0)
+
+
+def _tell_formulas(source: Source, item: InputFile) -> None:
+    """Says where formulas have no value, as those that no spreadsheet program has computed yet."""
+    with storage_errors(item.uri), Path(local_path(source, item)).open("rb") as raw:
+        if not zipfile.is_zipfile(raw):
+            return
+        count = 0
+        with zipfile.ZipFile(raw) as packed:
+            for name in packed.namelist():
+                if name.startswith("xl/worksheets/") and name.endswith(".xml"):
+                    count += _formulas_without_value(packed.open(name))
+    if count:
+        log.warning(
+            "%s: %s of its formulas have no value and are read as empty; open it in a spreadsheet "
+            "program and save it",
+            item.uri,
+            f"{count:,}",
+        )
+
+
+def _formulas_without_value(sheet: Any) -> int:
+    count, rest = 0, b""
+    while block := sheet.read(1 << 20):
+        *cells, rest = (rest + block).split(b"</c>")
+        count += sum(bool(_UNCOMPUTED.search(cell)) for cell in cells if b"<f" in cell)
+        rest = rest[-_LONGEST:]
+    return count
 
 
 def _value(cell: Any) -> Any:

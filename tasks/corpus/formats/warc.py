@@ -23,6 +23,7 @@ _HEADERS = (
     *("WARC-Record-ID", "WARC-Target-URI", "WARC-Date", "WARC-Identified-Content-Language"),
     *("WARC-Refers-To", "WARC-Block-Digest", "Content-Type", "Content-Length"),
 )
+_AS_NAMED = {name.lower(): name for name in _HEADERS}
 _DOCUMENTS = ("conversion", "resource")
 
 
@@ -78,7 +79,8 @@ def _records(
     stream = io.BufferedReader(_Blocks(blocks(source, item, digest)), 1 << 16)
     try:
         for record in ArchiveIterator(stream, no_record_parse=True):
-            headers = dict(record.rec_headers.headers)
+            given = record.rec_headers.headers  # in any case
+            headers = {_AS_NAMED.get(name.lower(), name): value for name, value in given}
             content = record.raw_stream.read(MAX_RECORD + 1)
             yield str(record.rec_type), headers, content
     except (ArchiveLoadFailed, ValueError, EOFError) as error:
