@@ -53,8 +53,7 @@ def plan_inference(
 
     Args:
         resolve: pins each model; by asking the Hub, unless something else is given.
-        examined: whether to look at weights and tokenizers too, which takes seconds; without it
-            a rehearsal says all that configurations tell.
+        examined: whether to look at weights and tokenizers too, which takes seconds once a model.
 
     Raises:
         UsageError: a model that does not exist, cannot do what the job wants of it, or cannot be
