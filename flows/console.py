@@ -22,6 +22,10 @@ class _PlainConsole(Console):
         plain = {**options, "markup": False, "emoji": False, "highlight": False}
         return super().render_str(visible(text), **plain)
 
+    def on_broken_pipe(self) -> None:
+        """Leaves it to the command what it means that nobody reads on; Rich would end it with 1."""
+        raise BrokenPipeError
+
     def render(
         self, renderable: RenderableType, options: ConsoleOptions | None = None
     ) -> Iterable[Segment]:

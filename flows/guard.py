@@ -5,8 +5,10 @@ a parser says of an option. Only `nocturna.console`, which has done the same to 
 adds its own colours, writes behind it.
 """
 
+import os
 import sys
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any, TextIO
 
 from nocturna.tasks.visible import visible_lines
@@ -18,7 +20,7 @@ class GuardedStream:
     It says that it is no terminal, so that nobody sends colours through it.
     """
 
-    def __init__(self, behind: TextIO) -> None:
+    def __init__(self, behind: "TextIO | Unheard") -> None:
         self.behind = behind
 
     def write(self, text: str) -> int:
@@ -36,6 +38,40 @@ class GuardedStream:
         return getattr(self.behind, name)
 
 
+class Unheard:
+    """A text stream of lines for whoever watches: nobody may be watching any more.
+
+    A terminal that is gone, a reader that has ended and a disk that is full cost the line.
+    """
+
+    def __init__(self, behind: TextIO) -> None:
+        self._stream = behind
+
+    def write(self, text: str) -> int:
+        with suppress(OSError, ValueError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with suppress(OSError, ValueError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def open_streams() -> None:
+    """Opens nothing in place of standard streams that are closed, before a file gets their number.
+
+    Whatever is opened first would else be written to as standard output.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
 def guard_output() -> None:
     """Puts the guard in front of both streams of this process, once.
 
@@ -43,11 +79,13 @@ def guard_output() -> None:
     """
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
-        if stream is None or hasattr(stream, "behind"):
+        if hasattr(stream, "behind"):
             continue
+        if stream is None:
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
-        setattr(sys, name, GuardedStream(stream))
+        setattr(sys, name, GuardedStream(Unheard(stream) if name == "stderr" else stream))
 
 
 def behind_guard(stream: TextIO) -> TextIO:

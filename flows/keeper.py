@@ -230,5 +230,5 @@ def _state_of(code: int) -> State[Any]:
 
 
 def _words(error: Any) -> str:
-    line = " ".join(str(error).split())[:200]
+    line = " ".join(str(error).split()).partition(" for url ")[0][:200]
     return f"the engine does not answer ({type(error).__name__}: {line})"

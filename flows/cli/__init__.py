@@ -73,6 +73,8 @@ def main() -> None:
         _fail(str(error), error.exit_code)
     except typer.TyperException as error:
         _fail(_usage_line(error), 2)
+    except BrokenPipeError:
+        sys.exit(1)  # who reads no further needs no line
     except (KeyboardInterrupt, typer.Abort):
         _fail(STOPPED, 128 + signal.SIGINT)
     except Exception as error:

@@ -1,7 +1,9 @@
 """What the commands share: options that several have, the job that options describe, the end."""
 
 import json
+import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,14 +54,16 @@ def one_form(given: Mapping[str, object]) -> None:
 
 
 def show_summary(summary: "Summary", as_json: bool) -> None:
-    """What a run ended with, for a person or a script."""
+    """What a run ended with, for a person or a script, if they still listen: it is published."""
     from nocturna.tasks.results.report import as_dict
     from nocturna.terminal_tables import print_summary
 
-    if as_json:
-        print(json.dumps(as_dict(summary), ensure_ascii=False))
-    else:
-        print_summary(summary)
+    with suppress(OSError):
+        if as_json:
+            print(json.dumps(as_dict(summary), ensure_ascii=False))
+        else:
+            print_summary(summary)
+        sys.stdout.flush()
 
 
 def described_job(

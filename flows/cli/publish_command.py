@@ -64,6 +64,8 @@ def _found(run: str, out: str) -> "tuple[Layout, str]":
         if not waiting:
             raise UsageError(f"{run}: no run here waits for anything; `nocturna runs` lists them")
         return layout, waiting[0].run_id
+    if "/" in run:
+        raise UsageError(f"{run}: no output folder; `nocturna runs` lists the runs under --out")
     layouts = [layout_of(out, folder.name) for folder in sorted(home_of(out).glob("[!.]*/"))]
     there = next((found for found in layouts if found.manifest(run).exists()), None)
     if there is None:

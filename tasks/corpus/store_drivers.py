@@ -16,7 +16,7 @@ def read_by_client(scheme: str) -> bool:
         return False
     try:
         fsspec.get_filesystem_class(scheme)
-    except ImportError:
+    except (ImportError, ValueError):  # no driver, or a scheme that fsspec does not know
         if find_spec("obstore") is None:
             return False
         from obstore.fsspec import register

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.reading.scores_there import ScoreThere, scores_there
 from nocturna.tasks.reading.views import View
-from nocturna.tasks.results.sql import connect, literal, quoted
+from nocturna.tasks.results.sql import READERS, connect, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,7 +85,7 @@ def difference(before: View, after: View, most: int = 20, only: str | None = Non
     both = [s for s in both if then[s.name].has_label and only in (None, s.name)]
     pairs = [_pairs(then[score.name], score) for score in both]
     with tempfile.TemporaryDirectory(prefix="nocturna-") as spill:
-        database = connect(after.layout, spill=Path(spill))
+        database = connect(after.layout, READERS, spill=Path(spill))
         for name, view in (("a", before), ("b", after)):
             parts = ", ".join(literal(str(part)) for part in view.parts)
             source = f"read_parquet([{parts}], hive_partitioning=false)"

@@ -17,7 +17,7 @@ from nocturna.tasks.reading.views import View
 from nocturna.tasks.results import files
 from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.sql import connect, literal, quoted
+from nocturna.tasks.results.sql import READERS, connect, literal, quoted
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,7 +46,7 @@ def asking(view: View) -> "Iterator[duckdb.DuckDBPyConnection]":
         view: which snapshot `results` are of.
     """
     with tempfile.TemporaryDirectory(prefix="nocturna-") as spill:
-        database = connect(view.layout, spill=Path(spill))
+        database = connect(view.layout, READERS, spill=Path(spill))
         try:
             _lock(database, [*_show_results(database, view), *_show_quarantine(database, view)])
             yield database

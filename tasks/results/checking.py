@@ -1,7 +1,9 @@
 """Looking over an output folder at the start of a night, and setting aside what cannot be used."""
 
+import os
 from pathlib import Path
 
+from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import Bad, set_aside, tell
 from nocturna.tasks.results.layout import Layout, is_run_id, number_of
@@ -14,9 +16,18 @@ def check_homes(layout: Layout) -> None:
     """Sets aside links, files and folders that stand where a run needs something else.
 
     Nothing behind a link is read, written or removed: what it points to is not ours.
+
+    Raises:
+        NocturnaError: a folder of the job may not be read or written.
     """
     homes = [layout.snapshots, layout.log, layout.runs, layout.root / "work"]
     homes.append(layout.root / "quarantine")
+    for home in (layout.root, *homes):
+        if files.is_folder(home) and not os.access(home, os.R_OK | os.W_OK | os.X_OK):
+            raise NocturnaError(
+                f"{home}: permission denied: give the user of the night the right to read and "
+                "write it, or choose another folder with --out"
+            )
     strange = [_no_folder(home) for home in homes]
     temporary = files.temporary_of(layout.results)
     if files.is_folder(temporary):

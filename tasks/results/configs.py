@@ -57,8 +57,8 @@ def _set_unreadable_aside(layout: Layout) -> None:
     if not files.is_there(layout.configs):
         return
     try:
-        pq.read_schema(layout.configs).field("config")
         if files.is_file(layout.configs):
+            pq.read_schema(layout.configs).field("config")
             return
     except (OSError, KeyError, ValueError, pa.ArrowException):
         pass
@@ -67,6 +67,8 @@ def _set_unreadable_aside(layout: Layout) -> None:
 
 def read_configs(layout: Layout) -> pa.Table:
     """Every config that rows of the job have had; none where the table cannot be read."""
+    if not files.is_file(layout.configs):
+        return CONFIG_SCHEMA.empty_table()
     try:
         return pq.read_table(layout.configs).select(CONFIG_SCHEMA.names).cast(CONFIG_SCHEMA)
     except (OSError, KeyError, ValueError, pa.ArrowException):

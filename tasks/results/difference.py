@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 
-MEMORY = "1GB"
 BUCKET_ROWS = 5_000_000
 
 
@@ -119,7 +118,7 @@ def find_difference(
     names = texts_list(part.name for part in snapshot.parts) if snapshot else texts_list(())
     with files.clear_errors(layout.root):
         files.make_folder(documents.parent, private=True)
-        with connect(layout, MEMORY) as database:
+        with connect(layout) as database:
             make_fates(database, layout.index(run_id), snapshot, wanted, full, bucket_rows)
             counts = dict(
                 database.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall()

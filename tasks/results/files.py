@@ -21,6 +21,8 @@ _MAY_PASS = {errno.EIO, errno.ESTALE, errno.ETIMEDOUT}
 _ADVICE = {
     errno.ENOSPC: "no space left: free some and run the same command again, it resumes",
     errno.EDQUOT: "disk quota used up: free some and run the same command again, it resumes",
+    errno.EFBIG: "larger than a file may be here (ulimit -f): raise that limit and run the same "
+    "command again, it resumes",
     errno.ENOTDIR: "is a file where a folder is needed: choose another folder with --out",
     errno.EROFS: "the file system is read-only: choose another folder with --out",
     errno.EACCES: "permission denied: choose another folder with --out or change its owner",
@@ -229,9 +231,9 @@ def clear_errors(path: Path) -> Iterator[None]:
 def said_of_full_disk(error: BaseException) -> str | None:
     """The line for a disk that is full, wherever that is; None for other errors."""
     number = _number_of(error)
-    if number not in {errno.ENOSPC, errno.EDQUOT}:
+    if number not in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
         return None
-    where = getattr(error, "filename", None) or "a temporary folder (TMPDIR)"
+    where = getattr(error, "filename", None) or "a temporary folder (TMPDIR) or standard output"
     return f"{where}: {_ADVICE[number]}"
 
 

@@ -1,6 +1,8 @@
 """Parts: the Parquet files that shards become, written whole or not at all."""
 
+import errno
 import hashlib
+import os
 import stat
 from collections.abc import Iterable, Iterator
 from itertools import chain
@@ -149,7 +151,13 @@ def sha256_of(path: Path) -> str:
 
 
 def schema_of(path: Path) -> pa.Schema:
-    """The Arrow schema of a Parquet file, field metadata included."""
+    """The Arrow schema of a Parquet file, field metadata included.
+
+    Raises:
+        OSError: it cannot be read, or is no file: what is none may never end.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(path))
     return pq.read_schema(path)
 
 

@@ -9,12 +9,15 @@ from nocturna.tasks.results.layout import Layout
 if TYPE_CHECKING:
     import duckdb
 
+MEMORY, READERS = "512MB", "2GB"
+"""What a night may hold, and somebody who asks; more goes to disk."""
+
 THREADS = 8
 """At most. Each holds buffers of its own, and dozens of them would use up a limit by themselves."""
 
 
 def connect(
-    layout: Layout, memory: str = "2GB", spill: Path | None = None
+    layout: Layout, memory: str = MEMORY, spill: Path | None = None
 ) -> "duckdb.DuckDBPyConnection":
     """A DuckDB in memory that spills to disk beyond `memory` and never fetches extensions.
 

@@ -20,7 +20,6 @@ from nocturna.tasks.results.sql import connect
 if TYPE_CHECKING:
     import duckdb
 
-MEMORY = "512MB"
 _KEY = """
     CASE WHEN starts_with(doc_id, {hash} || '-') THEN hash({hash}) ELSE hash(doc_id, {hash}) END
 """
@@ -71,7 +70,7 @@ def _found(layout: Layout, answers: Sequence[Answer]) -> Known:
     import duckdb
 
     snapshot = current_snapshot(layout)
-    parts = [part.path for part in snapshot.parts if part.path.exists()] if snapshot else []
+    parts = [part.path for part in snapshot.parts if part.path.is_file()] if snapshot else []
     if not parts or any(answer.own_labels or answer.pair for answer in answers):
         return _nothing
     try:
@@ -92,7 +91,7 @@ def _known(layout: Layout, parts: Sequence[Path], answers: Sequence[Answer]) -> 
     })
         ) AS old
         WHERE NOT ({" OR ".join(tests) or "false"})"""
-    with connect(layout, MEMORY) as database:
+    with connect(layout) as database:
         keys, counts = np.unique(_column(database, query), return_counts=True)
     return _Known(keys, counts)
 
