@@ -166,7 +166,8 @@ def _open_zip(source: Source, item: InputFile) -> _Zip:
     with _clear_errors(item.uri):
         packed = zipfile.ZipFile(open_raw(source, item))
     files = [one for one in packed.infolist() if not one.is_dir()]
-    if files and min(one.header_offset for one in files) and _begins_as_zip(packed):
+    begins = min((one.header_offset for one in files), default=0)
+    if begins > 0 and _begins_as_zip(packed):
         raise UsageError(
             f"{item.uri}: is several zip archives that were joined, of which only the last one "
             "would be read; unpack them"

@@ -2,13 +2,10 @@
 
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from nocturna.tasks.reading import charts
 from nocturna.tasks.visible import visible
-
-if TYPE_CHECKING:
-    from jinja2 import Template
 
 _TEMPLATE = Path(__file__).with_name("report_page.html")
 _STYLE = Path(__file__).with_name("report_page.css")
@@ -20,7 +17,7 @@ def report_page(figures: dict[str, Any]) -> str:
 
 
 @cache
-def _template() -> "Template":
+def _template() -> Any:
     from jinja2 import Environment, StrictUndefined
     from markupsafe import Markup
 
