@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.errors import UsageError
+from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.reading.exporting import export
 from nocturna.tasks.reading.views import view_of
 from nocturna.tasks.reading.workbook import MOST_ROWS, check_fits
@@ -143,7 +143,7 @@ def test_a_file_that_cannot_be_written_whole_is_not_left(odd, tmp_path):
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         for form in ("xlsx", "csv"):
-            with pytest.raises(OSError, match="too large"):
+            with pytest.raises(NocturnaError, match="larger than a file may be here"):
                 export(view_of(odd), form, tmp_path / "a.xlsx")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
