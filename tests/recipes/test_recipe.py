@@ -171,6 +171,7 @@ def test_what_the_branch_reads_lies_between_the_label_and_the_judge(tmp_path: Pa
     assert set(sources.speeches) <= texts and texts & {es for _, es in PAIRS}
 
 
+@pytest.mark.slow
 def test_a_branch_learns_and_leaves_the_shared_layers_as_they_are() -> None:
     encoder, tokenizer = small_student(SHARED + 2, spread=0.3), tokenizer_of(PIECES, 32)
     branch = branch_of(encoder, seed=1)
