@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from io import TextIOWrapper
 from logging.handlers import RotatingFileHandler
 from pathlib import Path
@@ -37,9 +36,8 @@ class Journal:
         Args:
             keep: whether it is written down.
         """
-        with suppress(OSError, ValueError):
-            sys.stderr.write(f"{line}\n")
-            sys.stderr.flush()
+        sys.stderr.write(f"{line}\n")  # the guard lets a line go that nobody hears
+        sys.stderr.flush()
         if keep:
             self.note(line)
 

@@ -228,7 +228,8 @@ def _weights_of(folder: Path, name: str) -> str:
 def is_encoder(model: ModelRef) -> bool:
     """Whether a folder is one of a sentence encoder, which pools what its network gives."""
     modules = _json_in(Path(model.folder) / "modules.json", list) or []
-    return any(str(module.get("type")).endswith(".Pooling") for module in modules)
+    kinds = [str(module.get("type")) for module in modules if isinstance(module, dict)]
+    return any(kind.endswith(".Pooling") for kind in kinds)
 
 
 def _refuse_other_layout(folder: Path, name: str) -> None:
@@ -241,7 +242,7 @@ def _refuse_other_layout(folder: Path, name: str) -> None:
             f"model {name}: its module {kind} is not supported; choose an encoder whose first "
             "module is a transformer"
         )
-    if place and (folder / place / "config.json").is_file():
+    if folder / place != folder:
         raise UsageError(
             f"model {name}: its transformer is in the folder {place}, which is not supported; put "
             "its files beside modules.json"

@@ -105,11 +105,6 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
             f"model {ref.name}: its module {(unknown or kinds)[0]} is not supported; choose an "
             "encoder made of a transformer, pooling, and Dense, LayerNorm or Normalize after it"
         )
-    if places and places[0][1] != folder:
-        raise UsageError(
-            f"model {ref.name}: its transformer is in the folder {places[0][1].name}, which is not "
-            "supported; put its files beside modules.json"
-        )
     settings = _transformer_settings(folder, ref)
     pooling: dict[str, Any] = {}
     if len(places) > 1:
