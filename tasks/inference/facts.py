@@ -14,7 +14,7 @@ from nocturna.tasks.cached import cached_at, keep_cached, read_cached
 from nocturna.tasks.inference.frames import Frame
 from nocturna.tasks.inference.models import ModelRef
 
-KEPT_FACTS = 2
+KEPT_FACTS = 3
 """Version of what is kept of a model; part of its address."""
 
 
@@ -57,6 +57,7 @@ class TokenizerFacts:
         unknown_id: what stands for text that the tokenizer does not know; None if it has none.
         single, pair: special tokens around one text and around two; no pair for some tokenizers.
         prompt_tokens: tokens at the start of a sequence that are those of the prompt.
+        keeps_end: whether the beginning goes where a text is truncated.
     """
 
     tokenizer: str | None
@@ -67,6 +68,7 @@ class TokenizerFacts:
     single: Frame
     pair: Frame | None
     prompt_tokens: int
+    keeps_end: bool
 
 
 Facts = TypeVar("Facts", NetworkFacts, TokenizerFacts)

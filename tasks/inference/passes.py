@@ -51,7 +51,14 @@ class Pass:
     def inputs(self) -> tuple[object, ...]:
         """What decides the sequences that a text becomes; equal for passes that take the same."""
         own = self.tokenizer
-        return own.identity, own.single, own.uses_types, own.pad_id, self.capacity
+        return (
+            own.identity,
+            own.single,
+            own.uses_types,
+            own.pad_id,
+            own.keeps_end,
+            self.capacity,
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,7 @@ def read_texts(own: Pass, texts: "Texts", long: LongDocuments, run: Running) -> 
 
     def read() -> TextsRead:
         encoded = texts.encoded(own.tokenizer)
-        windows = cut_windows(encoded, own.capacity, long)
+        windows = cut_windows(encoded, own.capacity, long, own.tokenizer.keeps_end)
         outputs = read_windows(own.tokenizer, _network(group, run), windows.ids, run)
         widths = [one.width or outputs.shape[1] for one in group]
         if len(outputs) and outputs.shape[1] != sum(widths):

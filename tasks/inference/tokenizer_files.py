@@ -59,6 +59,7 @@ def read_tokenizer(
         single=single,
         pair=pair if pair is not None and _builds(tokenizer, pair) else None,
         prompt_tokens=_prompt_tokens(tokenizer, prompt),
+        keeps_end=tokenizer.truncation_side == "left",
     )
     check_frame(ref, found.uses_types, single, network)
     return found

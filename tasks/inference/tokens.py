@@ -31,6 +31,7 @@ class TextTokenizer:
         identity: hash of the tokenizer; two models with the same one share token ids.
         vocabulary: ids from here on have no embedding; None where the network has no such table.
         unknown_id: what stands for text that the tokenizer does not know; None if it has none.
+        keeps_end: whether the beginning goes where a text is truncated.
         prompt: what is read before every text; its ids are part of `single`.
     """
 
@@ -43,6 +44,7 @@ class TextTokenizer:
     identity: str
     vocabulary: int | None
     unknown_id: int | None
+    keeps_end: bool
     prompt: str = ""
 
     def encode(self, texts: list[str]) -> list[Ids]:
@@ -142,6 +144,7 @@ def load_tokenizer(
         identity=identity,
         vocabulary=network_facts(ref, head).vocabulary,
         unknown_id=facts.unknown_id,
+        keeps_end=facts.keeps_end,
     ).prompted(prompt)
 
 

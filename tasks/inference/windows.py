@@ -33,7 +33,10 @@ class Windows:
 
 
 def cut_windows(
-    encoded: list[Ids], capacity: int | NDArray[np.int64], long: LongDocuments
+    encoded: list[Ids],
+    capacity: int | NDArray[np.int64],
+    long: LongDocuments,
+    keeps_end: bool = False,
 ) -> Windows:
     """Cuts documents into windows that fit the model.
 
@@ -42,6 +45,7 @@ def cut_windows(
         capacity: tokens of a document that fit beside the special tokens (and the hypothesis, or
             the text that it is read with: then one number a document).
         long: whether to read on or to truncate, and how many tokens neighbours share.
+        keeps_end: whether the model's tokenizer truncates at the beginning.
 
     Raises:
         UsageError: nothing of a document fits.
@@ -59,6 +63,8 @@ def cut_windows(
         starts = [0]
         if long.policy == "windows":
             starts += range(step, len(document) - overlap, step)
+        elif keeps_end:
+            starts = [max(0, len(document) - fits)]
         counts[number] = len(starts)
         ids += [document[start : start + fits] for start in starts]
         owners += [number] * len(starts)

@@ -1,5 +1,6 @@
 """The scores are the pipeline's own, whatever batch or order a document travels in."""
 
+import json
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from transformers import pipeline
 
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.job.job import Compute
+from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, SENTIMENT, TEXTS, bert_classifier, roberta_classifier
 
@@ -71,6 +72,33 @@ def test_independent_labels_get_the_pipelines_sigmoid(tmp_path):
     for text, row in zip(TEXTS, ours, strict=True):
         expected = {found["label"]: found["score"] for found in reference([text])[0]}
         assert row == pytest.approx([expected[label] for label in SENTIMENT], abs=TOLERANCE)
+
+
+def test_what_is_truncated_goes_where_the_tokenizer_says(tmp_path):
+    texts = [" ".join(random.Random(i).choices(" ".join(TEXTS).split(), k=200)) for i in range(4)]
+    run = running(Compute(device="cpu", workers=2), "fp32")
+    cut = LongDocuments(policy="truncate")
+    found = {}
+    for side in ("right", "left"):
+        folder = bert_classifier(tmp_path / side, labels=NLI)
+        settings = folder / "tokenizer_config.json"
+        told = json.loads(settings.read_text()) | {"truncation_side": side}
+        settings.write_text(json.dumps(told))
+        asked = {"model": folder, "labels": LABELS[:1], "template": TEMPLATE, "multi_label": True}
+        plan = replace(
+            plan_scores({"sentiment": {"model": folder}, "topic": asked}), long_documents=cut
+        )
+        scores = score_texts(plan, texts, run)
+        assert scores.truncated.all()
+        whole = pipeline("text-classification", model=str(folder), top_k=None)
+        about = pipeline("zero-shot-classification", model=str(folder))
+        found[side] = values(scores, "sentiment")
+        for text, scored, labelled in zip(texts, found[side], values(scores, "topic"), strict=True):
+            expected = {one["label"]: one["score"] for one in whole([text], truncation=True)[0]}
+            assert scored == pytest.approx([expected[label] for label in NLI], abs=TOLERANCE)
+            zero = about(text, LABELS[0], hypothesis_template=TEMPLATE, multi_label=True)["scores"]
+            assert labelled == pytest.approx(zero, abs=TOLERANCE)
+    assert not np.allclose(found["left"], found["right"], atol=1e-4), "both ends say the same"
 
 
 def assert_zero_shot_equal(folder: Path, texts: list[str], multi: bool, batch_tokens: int) -> None:

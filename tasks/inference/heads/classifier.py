@@ -148,9 +148,10 @@ def _of_pairs(
     encoded, seconds = texts.encoded(model.tokenizer), model.tokenizer.encode(list(others))
     half = (model.tokenizer.window - frame.added) // 2
     cut = np.array([len(ids) > half for ids in seconds])
-    seconds = [ids[:half] for ids in seconds]
+    keeps_end = model.tokenizer.keeps_end
+    seconds = [ids[-half:] if keeps_end else ids[:half] for ids in seconds]
     room = model.tokenizer.window - frame.added - np.array([len(ids) for ids in seconds])
-    windows = cut_windows(encoded, room, long)
+    windows = cut_windows(encoded, room, long, keeps_end)
     own = [(ids, seconds[of]) for ids, of in zip(windows.ids, windows.document, strict=True)]
     lengths = np.array([sum(map(len, ids)) for ids in own], dtype=np.int64) + frame.added
     scores = _scores(plan, model.logits(lambda i: own[i], lengths, run))

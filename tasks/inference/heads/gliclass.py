@@ -113,7 +113,7 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     own = [tuple(tuple(t[t >= 0].tolist()) for t in templates) for templates in about]
     groups = {e: [g for t in e for g in _groups(t, named, parts)] for e in set(own)}
     longest = max(sum(len(named[at]) for at in g) for many in groups.values() for g in many)
-    windows = cut_windows(encoded, parts.room - longest, long)
+    windows = cut_windows(encoded, parts.room - longest, long, parts.whole.keeps_end)
     reads = [(at, group) for at, d in enumerate(windows.document) for group in groups[own[d]]]
     found = _logits(plan.model, parts, [(windows.ids[at], g) for at, g in reads], named, run)
     every = np.full((len(windows.ids), len(named)), -np.inf, dtype=np.float32)

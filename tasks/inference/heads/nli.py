@@ -182,7 +182,9 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     worded = word_labels(plan.settings, labels)
     endings = model.tokenizer.encode(worded.sentences)
     longest = max(len(ids) for ids in endings)
-    windows = cut_windows(encoded, model.tokenizer.window - added - longest, long)
+    windows = cut_windows(
+        encoded, model.tokenizer.window - added - longest, long, model.tokenizer.keeps_end
+    )
 
     at = worded.of_labels(asked.rows(len(labels), windows.document))
     pairs = np.nonzero(at >= 0)
