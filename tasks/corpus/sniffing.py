@@ -25,6 +25,7 @@ _POINTERS = (
 )
 _UPWARDS = re.compile(rb"\A(\.\./)+")
 _ZIP = "a zip archive or a spreadsheet"
+_OLD = "an old Excel, Word or Outlook file"
 _PAGES = (b"<!doctype", b"<html", b"<?xml")
 _BINARY = {
     b"PAR1": "parquet",
@@ -34,6 +35,15 @@ _BINARY = {
     b"Obj\x01": "Avro",
     b"ORC": "ORC",
     b"SQLite format 3": "an SQLite database",
+    b"FEA1": "Feather of version 1",
+    b"{\\rtf": "RTF",
+    b"\xd0\xcf\x11\xe0": _OLD,
+    b"\x89HDF": "HDF5",
+    b"$FL2": "SPSS data",
+    b"<stata_dta>": "Stata data",
+    b"\x93NUMPY": "a NumPy array",
+    b"\x80\x04\x95": "a Python pickle",
+    b"\x80\x05\x95": "a Python pickle",
 }
 _LINE = 1 << 20
 _ARRAY = re.compile(rb'\[\s*\{\s*"')
@@ -132,8 +142,9 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
         return
     if kind is not None and kind != format:
         way = f"rename it or set --format {kind}" if kind in known else "store it as JSON lines"
-        if kind == _ZIP:
-            way = "rename it (.zip, .xlsx, .ods) or set --format spreadsheet"
+        if kind in (_ZIP, _OLD):
+            endings = ".xls" if kind == _OLD else ".zip, .xlsx, .ods"
+            way = f"rename it ({endings}) or set --format spreadsheet"
         raise UsageError(f"{shown}: holds {kind}, not {format}; {way}")
 
 

@@ -44,6 +44,13 @@ def test_array_named_jsonl(tmp_path, data):
     [
         ("c.jsonl", parquet(ROWS), "holds parquet, not jsonl; rename it or set --format parquet"),
         ("c.csv", b"PK\x03\x04rest", "holds a zip archive or a spreadsheet, not csv"),
+        (
+            "c.csv",
+            b"\xd0\xcf\x11\xe0rest",
+            r"not csv; rename it \(.xls\) or set --format spreadsheet",
+        ),
+        ("carta.txt", b"{\\rtf1\\ansi hola}", "holds RTF, not text"),
+        ("c.feather", b"FEA1rest", "holds Feather of version 1, not arrow"),
         ("c.txt", jsonl(ROWS), "holds JSON objects, not lines of text; set --format jsonl"),
         (
             "c.jsonl",
