@@ -24,6 +24,8 @@ DEFAULTS = {
     "PY_KEY_VALUE_DISABLE_BEARTYPE": "1",
     # Batches are our own threads' work; the Rust tokenizer keeps to them.
     "TOKENIZERS_PARALLELISM": "true",
+    # A thread of torch that waits for another sleeps: beside other programs, spinning costs both.
+    "OMP_WAIT_POLICY": "PASSIVE",
 }
 
 # OpenVINO imports this package if it can, which then posts statistics, leaves an id in HOME and
