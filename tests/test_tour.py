@@ -10,6 +10,7 @@ from tests.test_readme import ROOT
 TOUR = ROOT / "docs" / "tour.ipynb"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_the_tour_runs_and_its_outputs_are_those_that_are_kept(tmp_path, monkeypatch):
     (tmp_path / "data").symlink_to(ROOT / "data")

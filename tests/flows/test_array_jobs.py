@@ -23,6 +23,7 @@ def rows(out: Path) -> pd.DataFrame:
     return found.drop(columns=["run_id", "scored_at"]).reset_index(drop=True)
 
 
+@pytest.mark.slow
 def test_shares_that_race_are_published_as_one_run(nocturna, models, corpus, monkeypatch):
     monkeypatch.chdir(corpus)
     options = ["score", "prensa.jsonl", *models, "--id", "id", "--shard-size", 5]

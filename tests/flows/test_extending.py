@@ -73,7 +73,7 @@ class Nights:
 
 
 @pytest.fixture(scope="module")
-def nights(small_models, tmp_path_factory) -> Nights:
+def nights(engine, small_models, tmp_path_factory) -> Nights:
     folder = tmp_path_factory.mktemp("extending")
     points: dict[str, dict[str, str]] = {"nocturna.sinks": {"notes": "nocturna_notes"}}
     modules, job = {"nocturna_notes": FOLLOWER}, {}

@@ -75,13 +75,13 @@ def test_the_commits_are_written_into_the_job_and_all_else_stays(fetched):
         assert comment in text
 
 
-@pytest.mark.usefixtures("engine")
 def test_all_is_there_and_a_night_without_a_network_scores_it(fetched):
     folder = fetched[0]
     check = run(["fetch", "noche.yaml", "--check"], folder, DEAD)
     assert check.returncode == 0, check.stderr
     assert [line.split()[0] for line in check.stdout.splitlines()] == ["model", "model", "data"]
-    done = run(["score", "--job", "noche.yaml", "--json"], folder, DEAD, HF_HUB_OFFLINE="1")
+    alone = {"HF_HUB_OFFLINE": "1", "PREFECT_API_URL": "http://127.0.0.1:9/api"}
+    done = run(["score", "--job", "noche.yaml", "--json"], folder, DEAD, **alone)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["counts"]["scored"] == len(TEXTS)
 

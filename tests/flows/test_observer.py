@@ -167,7 +167,7 @@ class _trouble:
 @pytest.mark.parametrize(
     "trouble",
     [
-        "cannot start",
+        pytest.param("cannot start", marks=pytest.mark.slow),
         pytest.param("home cannot be written", marks=pytest.mark.slow),
         "slow",
         "other version",

@@ -84,6 +84,7 @@ def test_only_files_that_may_hold_settings_are_tried(tmp_path, monkeypatch, name
     assert own_settings._may_hold_settings(name) == given
 
 
+@pytest.mark.slow
 def test_an_engine_of_our_own_is_not_asked_through_a_proxy(tmp_path, small_models):
     asked: list[str] = []
 

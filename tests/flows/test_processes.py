@@ -43,6 +43,7 @@ def children() -> list[int]:
     return found
 
 
+@pytest.mark.slow
 def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tmp_path):
     options = ["score", corpus, *models, "--id", "id", "--shard-size", 50]
     assert nocturna(*options, "--out", tmp_path / "one").code == 0

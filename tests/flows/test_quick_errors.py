@@ -115,7 +115,15 @@ def ended(room: Path, line: str):
     return command(*line.split(), cwd=room, env={"HF_HUB_OFFLINE": "1", "GEMINI_API_KEY": ""})
 
 
-@pytest.mark.parametrize("kind", WRONG | NEEDS_ARROW)
+EVERY = list(WRONG | NEEDS_ARROW)
+ASKED = [
+    kind if at % 3 == 0 else pytest.param(kind, marks=pytest.mark.slow)
+    for at, kind in enumerate(EVERY)
+]
+"""`make test` tries a third of them: each is a process of its own."""
+
+
+@pytest.mark.parametrize("kind", ASKED)
 def test_quick_errors(room, kind):
     line, *words = (WRONG | NEEDS_ARROW)[kind]
     done = ended(room, line)

@@ -79,7 +79,9 @@ def rows(folder: Path) -> pd.DataFrame:
 @pytest.mark.parametrize(
     ("runner", "word", "code", "said"),
     [
-        ("processes", "veneno", "ends_the_process", "ended the process"),
+        pytest.param(
+            "processes", "veneno", "ends_the_process", "ended the process", marks=pytest.mark.slow
+        ),
         ("threads", "hartazgo", "out_of_memory", "needs more memory"),
         pytest.param(
             "processes", "hartazgo", "out_of_memory", "needs more memory", marks=pytest.mark.slow
@@ -145,6 +147,7 @@ def test_a_runner_that_is_not_there_is_one_line(nocturna, tmp_path):
         assert "compute.runner: no 'nave' here; there are processes, ray, threads" in done.err
 
 
+@pytest.mark.slow
 def test_a_cluster_gives_the_rows_that_threads_give(nocturna, models, tmp_path):
     texts = [json.dumps({"id": str(i), "text": f"{i} {text}"}) for i, text in enumerate(TEXTS)]
     (tmp_path / "prensa.jsonl").write_text("\n".join(texts), encoding="utf-8")

@@ -123,7 +123,9 @@ def test_the_topics_have_a_name_of_their_own_in_each_language() -> None:
 
 
 @with_data
-@pytest.mark.parametrize("language", ["es", pytest.param("fr", marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    "language", [pytest.param(one, marks=pytest.mark.slow) for one in ("es", "fr")]
+)
 def test_topic_figures_of_the_card(language: str) -> None:
     found, _, _ = evaluate_file(**topic_options(DATA, language, "train"))
     figure = card_figure(ENCODER, f"SIB-200 train {language}")
