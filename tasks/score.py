@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from nocturna.tasks.control import Control, control
 from nocturna.tasks.corpus.document_tables import kept_name
 from nocturna.tasks.corpus.kept import label_lists
+from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.errors import STOPPED, Stopped, Transient
 from nocturna.tasks.inference.heads import heads
 from nocturna.tasks.inference.running import Running
@@ -164,6 +165,7 @@ def load_models(layout: Layout, run_id: str) -> None:
     ]
     if soon:
         score_texts(replace(plan.inference, scores=tuple(soon)), [_WORD], run)
+        languages_of([_WORD])
 
 
 def _score(

@@ -7,6 +7,7 @@ at once, with the same answers in a third of the time.
 from collections.abc import Iterable, Sequence
 from functools import cache
 from itertools import pairwise
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ READ = 200
 
 AT_ONCE = 512
 """Texts that are told at once."""
+
+_loading = Lock()
 
 SURE = 0.4
 """Least probability of a language; below it, as with a word or two, none is told.
@@ -43,13 +46,23 @@ def _batched(texts: list[str]) -> Iterable[list[str]]:
     return (texts[at : at + AT_ONCE] for at in range(0, len(texts), AT_ONCE))
 
 
-@cache
 def _model() -> "_Model":
+    with _loading:  # each load takes a second, and 120 MB
+        return _load()
+
+
+@cache
+def _load() -> "_Model":
+    return _Model(_package())
+
+
+def _package() -> Any:
+    """The package's own, for a text at a time."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     found = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True, min_confidence=SURE)
     found.set_languages([c for c in found.labels if len(c) == 2])
-    return _Model(found)
+    return found
 
 
 class _Model:
@@ -60,7 +73,8 @@ class _Model:
     """
 
     def __init__(self, of: Any) -> None:
-        self._of = of
+        self._encode, self._aliases = of._encode, of._alias_pairs
+        self._classes, self._priors = of.nb_classes, of.nb_pc
         self._next = np.asarray(of.tk_nextmove)
         self._rows = np.asarray(of.tk_row, dtype=np.int64) << 8
         self._found = np.asarray(of.tk_output)
@@ -68,17 +82,17 @@ class _Model:
 
     def tell(self, texts: Sequence[str]) -> list[str]:
         """The code of each text's language, `und` where none is sure."""
-        encoded = [self._of._encode(text) for text in texts]
+        encoded = [self._encode(text) for text in texts]
         sizes = np.array([len(text) for text in encoded])
         scores = self._scores(encoded, sizes) / np.sqrt(np.maximum(sizes, 1))[:, None]
         likely = np.exp(scores - scores.max(axis=1, keepdims=True))
         likely /= likely.sum(axis=1, keepdims=True)
-        for first, other in self._of._alias_pairs:
+        for first, other in self._aliases:
             likely[:, first] += likely[:, other]
             likely[:, other] = 0.0
         best = likely.argmax(axis=1)
         sure = likely[np.arange(len(best)), best] >= SURE
-        classes = self._of.nb_classes
+        classes = self._classes
         return [classes[at] if is_sure else "und" for at, is_sure in zip(best, sure, strict=True)]
 
     def _scores(
@@ -94,12 +108,12 @@ class _Model:
         keys, counts = np.unique(who * kinds + found, return_counts=True)
         found, weights = keys % kinds, np.log1p(counts.astype(np.float32))
         ends = np.searchsorted(keys, np.arange(len(texts) + 1) * kinds)
-        scores = np.zeros((len(texts), len(self._of.nb_classes)), dtype=np.float32)
+        scores = np.zeros((len(texts), len(self._classes)), dtype=np.float32)
         for text, (start, end) in enumerate(pairwise(ends.tolist())):
             if start < end:
                 of_each = self._weights[found[start:end]].astype(np.float32)
                 scores[text] = weights[start:end] @ of_each
-                scores[text] += self._of.nb_pc
+                scores[text] += self._priors
         return scores
 
     def _sequences(

@@ -132,7 +132,7 @@ def load_tokenizer(
 
         plain, identity = slow_tokenizer(ref), f"{ref.revision} {ref.folder}"
     else:
-        plain = _fast(Tokenizer.from_str(facts.tokenizer))
+        plain = _fast(facts.tokenizer)
         identity = hashlib.sha256(facts.tokenizer.encode()).hexdigest()
     return TextTokenizer(
         plain=plain,
@@ -170,7 +170,11 @@ def check_frame(ref: ModelRef, uses_types: bool, frame: Frame, network: NetworkF
         )
 
 
-def _fast(backend: Tokenizer) -> Callable[[list[str]], list[Ids]]:
+@lru_cache(maxsize=16)
+def _fast(tokenizer: str) -> Callable[[list[str]], list[Ids]]:
+    """By a tokenizer's JSON, so that models with the same one hold it once."""
+    backend = Tokenizer.from_str(tokenizer)
+
     def encode(texts: list[str]) -> list[Ids]:
         found = backend.encode_batch_fast(texts, add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in found]

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -79,6 +80,20 @@ print(calls)
     assert done.stdout.strip() == "[]"
 
 
+def test_threads_that_begin_together_load_the_model_once(monkeypatch):
+    loaded = []
+
+    def package(own=language._package):
+        loaded.append(own())
+        return loaded[-1]
+
+    monkeypatch.setattr(language, "_package", package)
+    language._load.cache_clear()
+    with ThreadPoolExecutor(4) as pool:
+        told = list(pool.map(languages_of, [[SPANISH]] * 4))
+    assert (told, len(loaded)) == ([["es"]] * 4, 1)
+
+
 def test_many_texts_at_once_are_told_as_the_package_tells_each(monkeypatch):
     path = SAMPLES / "opiniones.jsonl"
     texts = [json.loads(line)["text"] for line in path.read_text(encoding="utf-8").splitlines()]
@@ -94,7 +109,7 @@ def test_many_texts_at_once_are_told_as_the_package_tells_each(monkeypatch):
     ]
     starts = [text[:READ] for text in [*odd, *texts, SPANISH.upper(), *texts[0].split()]]
     monkeypatch.setattr(language, "AT_ONCE", 100)
-    package = language._model()._of
+    package = language._package()
     codes = [package.classify(start)[0] for start in starts]
     assert languages_of(starts) == [code if code != "und" else None for code in codes]
     assert {"es", "en", "und"} < set(codes)
