@@ -3,6 +3,7 @@
 import os
 import re
 import shlex
+import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -43,13 +44,14 @@ def run_as_written(page: str, nocturna: Callable[..., Ended]) -> list[str]:
 def folder(tmp_path, monkeypatch) -> Path:
     """A fresh folder with the project's data, of the corpus a part, under the README's paths."""
     (tmp_path / "data" / "samples").mkdir(parents=True)
+    shutil.copytree(ROOT / "data" / "jobs", tmp_path / "data" / "jobs")  # names files beside it
     for there in (*(ROOT / "data").iterdir(), *(ROOT / "data" / "samples").iterdir()):
-        if there.name != "samples":
+        if there.name not in {"samples", "jobs"}:
             (tmp_path / there.relative_to(ROOT)).symlink_to(there)
     corpus = tmp_path / "data" / "samples" / "opiniones.jsonl"
     rows = corpus.read_text(encoding="utf-8").splitlines(keepends=True)
     corpus.unlink()
-    corpus.write_text("".join([rows[0], *rows[1::5]]), encoding="utf-8")
+    corpus.write_text("".join([rows[0], *rows[1::8]]), encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
