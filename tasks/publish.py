@@ -3,7 +3,7 @@
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 
-from nocturna.tasks.errors import NocturnaError, UsageError
+from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
 from nocturna.tasks.inference.backends import let_go
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.carry import next_parts
@@ -11,6 +11,7 @@ from nocturna.tasks.results.checks import check_run, read_checked, refuse, write
 from nocturna.tasks.results.configs import note_configs
 from nocturna.tasks.results.difference import set_damaged_aside
 from nocturna.tasks.results.done_shards import load_shard
+from nocturna.tasks.results.ending import note_failure
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.machine import give_memory_back, peak_rss_bytes
 from nocturna.tasks.results.manifest import Manifest, read_manifest, write_manifest
@@ -132,7 +133,11 @@ def publish_shares(layout: Layout, run_id: str) -> Summary:
     shards = _done(layout, plan, "not scored yet; score the parts that are missing")
     began = datetime.fromisoformat(plan.started_at)
     seconds = (datetime.now(UTC) - began).total_seconds()
-    summary = publish_results(layout, run_id, shards, None, seconds)
+    try:
+        summary = publish_results(layout, run_id, shards, None, seconds)
+    except QualityRefused as refused:
+        note_failure(layout, run_id, refused, seconds=seconds)
+        raise
     return send(layout, plan.job.output, summary)
 
 

@@ -3,7 +3,7 @@
 import pytest
 
 from nocturna.tasks.errors import NocturnaError, QualityRefused, UsageError
-from nocturna.tasks.publish import accept_run
+from nocturna.tasks.publish import accept_run, publish_shares
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.manifest import list_runs
 from nocturna.tasks.results.snapshots import current_snapshot
@@ -43,6 +43,16 @@ def test_only_a_refused_run_can_be_accepted_and_only_with_a_reason(refused):
     accept_run(layout, run_id, "fine")
     with pytest.raises(UsageError, match="was not refused: it is published"):
         accept_run(layout, run_id, "fine")
+
+
+def test_a_refused_run_that_is_published_without_a_reason_stays_refused(refused):
+    layout, run_id = refused
+    with pytest.raises(QualityRefused, match="--accept REASON"):
+        publish_shares(layout, run_id)
+    (run,) = list_runs(layout)
+    assert run.status == "refused" and "of the documents have no score" in run.reason
+    accept_run(layout, run_id, "fine")
+    assert len(rows_of(layout)) == 13
 
 
 def test_a_refused_run_whose_work_was_damaged_is_not_accepted(refused):
