@@ -57,9 +57,10 @@ def roll_back(layout: Layout, to: int | None = None) -> RolledBack:
         UsageError: there is no such snapshot; the message lists those that there are.
     """
     current = current_snapshot(layout)
-    if current is None or not current.parts:
-        raise UsageError(f"{layout.root}: nothing is published, so nothing can be rolled back")
     earlier = {snapshot.number: snapshot for snapshot in earlier_snapshots(layout)}
+    if current is None or (not current.parts and not (to and earlier)):
+        ways = f"; choose --to {_listed(earlier)}" if earlier else ", so nothing can be rolled back"
+        raise UsageError(f"{layout.root}: nothing is published{ways}")
     led_here = [s.number for s in line_of(layout) if s.number in earlier]
     if to is None and not led_here:
         raise UsageError(
@@ -82,5 +83,9 @@ def roll_back(layout: Layout, to: int | None = None) -> RolledBack:
 
 
 def _choices(earlier: dict[int, Snapshot]) -> str:
-    listed = ", ".join(f"{n} ({s.rows:,} rows, {s.published_at[:16]})" for n, s in earlier.items())
-    return f"choose {listed} or 0 (nothing published)" if listed else "choose 0 (nothing published)"
+    listed = f"{_listed(earlier)} or " if earlier else ""
+    return f"choose {listed}0 (nothing published)"
+
+
+def _listed(earlier: dict[int, Snapshot]) -> str:
+    return ", ".join(f"{n} ({s.rows:,} rows, {s.published_at[:16]})" for n, s in earlier.items())

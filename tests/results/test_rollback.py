@@ -56,11 +56,19 @@ def test_the_first_run_can_be_taken_back_so_that_nothing_is_published(layout):
     assert not layout.results.is_symlink()
     recover(layout)
     assert not layout.results.is_symlink()
-    with pytest.raises(UsageError, match="nothing is published"):
+    with pytest.raises(UsageError, match=r"nothing is published; choose --to 1 \(1 rows"):
         roll_back(layout)
     publish_ids(layout, run_of(2), ["good"])
     assert with_pandas(layout.results) == {"good": run_of(2)}
     assert logged_numbers(layout) == [1, 2, 3]
+
+
+def test_what_was_taken_back_as_a_whole_can_be_shown_again(nights):
+    roll_back(nights, 0)
+    done = roll_back(nights, 2)
+    assert (done.before, done.to) == (4, 2)
+    assert set(with_pandas(nights.results)) == {"d0", "d1"}
+    assert recover(nights) == Recovery()
 
 
 def test_a_rollback_is_known_without_the_log(nights):
