@@ -18,6 +18,47 @@ def job(**values) -> Job:
     return make_job({**BASE, **values}, "prensa.yaml")
 
 
+def read(folder, text):
+    path = folder / "prensa.yaml"
+    path.write_text(text)
+    return make_job(read_job_values(path), str(path))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("scores: {a: {model: m}}\nscores: {b: {model: m}}\n", "line 2: .*'scores' is there twice"),
+        ("scores:\n  a: {model: m}\n  a: {model: n}\n", "line 3: .*'a' is there twice"),
+        ("summaries: {max_usd: 1:30}\n", "summaries.max_usd: .*valid number"),
+        ("summaries: {max_usd: yes}\n", "summaries: max_usd: true is no number"),
+        ("retention: {snapshots: 010}\n", "retention: snapshots: 010 is no number"),
+        ("retention: {snapshot_hours: .inf}\n", "retention.snapshot_hours: .*finite"),
+        ("retention: {work_days: 99999999999}\n", "retention.work_days: .*36500"),
+        ("source: &s {path: t, id: *s}\n", r"line 1: .*\*s stands inside of what it names"),
+        ("source: " + "[" * 3000 + "]" * 3000 + "\n", "line 1: .*nested more than 50 deep"),
+        (
+            "".join(f"a{n}: &a{n} [{f'*a{n - 1},' * 9 * (n > 0)}]\n" for n in range(12)),
+            r"line 7: .*\*a5 repeats too much",
+        ),
+        ("source: {since: 2026-13-45}\n", "line 1: not valid YAML: month must be in 1..12"),
+        ('source: {path: "a\\0b"}\n', "source.path: 'a.x00b' holds a NUL character"),
+    ],
+)
+def test_what_yaml_reads_as_nobody_means_it_is_refused_in_a_line(tmp_path, text, said):
+    with pytest.raises(UsageError, match=said) as caught:
+        read(tmp_path, text if "source" in text else text + "source: {path: a.jsonl}\n")
+    assert "\n" not in str(caught.value)
+
+
+def test_merged_keys_of_a_job_file_may_be_written_over(tmp_path):
+    text = (
+        "source: {path: a.jsonl}\nscores:\n  uno: &m {model: m, threshold: 0.5}\n"
+        "  dos: {<<: *m, threshold: 0.25}\n"
+    )
+    found = read(tmp_path, text)
+    assert [score.threshold for score in found.scores.values()] == [0.5, 0.25]
+
+
 def topic(**options) -> dict:
     return {"scores": {"topic": options}}
 

@@ -23,6 +23,7 @@ from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job import Compute
 from nocturna.tasks.job.job_file import make_job
 from nocturna.tasks.job.labels import LabelOptions
+from nocturna.tasks.job.yaml_text import parsed_yaml
 
 SAMPLES = 64
 COMPARED = 16
@@ -208,7 +209,7 @@ def _licence(ref: ModelRef) -> str | None:
         return None
     parts = card.read_text("utf-8", errors="replace").split("---", 2)
     try:
-        about = yaml.safe_load(parts[1]) if len(parts) == 3 and not parts[0].strip() else {}
+        about = parsed_yaml(parts[1]) if len(parts) == 3 and not parts[0].strip() else {}
     except yaml.YAMLError:
         return None
     found = about.get("license") if isinstance(about, dict) else None

@@ -1,8 +1,9 @@
 """What the sections of a job share."""
 
+import re
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
 from nocturna.tasks.addresses import redact
 
@@ -10,7 +11,27 @@ from nocturna.tasks.addresses import redact
 class Section(BaseModel):
     """A part of a job: unknown keys are errors, and nothing changes once it is made."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _has_no_odd_numbers(cls, values: Any) -> Any:
+        """Refuses what a number would be made of, although nobody can have meant it so."""
+        for name, field in cls.model_fields.items():
+            wanted = str(field.annotation)
+            found = values.get(name) if isinstance(values, dict) else None
+            if re.search(r"\b(int|float)\b", wanted) and "bool" not in wanted:
+                for one in found.values() if isinstance(found, dict) else (found,):
+                    _refuse_odd_number(name, one)
+        return values
+
+
+def _refuse_odd_number(name: str, value: Any) -> None:
+    if isinstance(value, bool):
+        said = str(value).lower()
+        raise ValueError(f"{name}: {said} is no number: YAML reads yes, no, on and off so")
+    if isinstance(value, str) and re.match(r"[-+]?0[0-9_]", value.strip()):
+        raise ValueError(f"{name}: {value} is no number: leave out the 0 in front")
 
 
 def option(name: str, score: str | None = None) -> dict[str, Any]:

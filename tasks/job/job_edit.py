@@ -7,6 +7,7 @@ from typing import Any
 import yaml
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.yaml_text import composed_yaml, parsed_yaml
 
 
 def write_key(path: Path, section: Sequence[str], key: str, value: Any) -> None:
@@ -23,13 +24,13 @@ def write_key(path: Path, section: Sequence[str], key: str, value: Any) -> None:
     """
     text = path.read_bytes().decode("utf-8")
     new = with_key(text, section, key, value)
-    wanted = yaml.safe_load(text)
+    wanted = parsed_yaml(text)
     if new is not None:
         above = wanted
         for name in section[:-1]:
             above = above[name]
         above[section[-1]] = {**(above[section[-1]] or {}), key: value}
-    if new is None or yaml.safe_load(new) != wanted:
+    if new is None or parsed_yaml(new) != wanted:
         raise UsageError(
             f"{path}: {'.'.join(section)} is not written out there, so nothing can be set in it; "
             f"write into it by hand: {_shown({key: value})[1:-1]}"
@@ -50,7 +51,7 @@ def with_key(text: str, section: Sequence[str], key: str, value: Any) -> str | N
     >>> print(with_key("scores: {topic: {labels: [a]}}  # one", ("scores", "topic"), "t", [1]))
     scores: {topic: {labels: [a], t: [1]}}  # one
     """
-    about: Any = yaml.compose(text, yaml.SafeLoader)
+    about: Any = composed_yaml(text)
     for name in section:
         found = _below(about, name)
         if found is None or found[1].start_mark.index < found[0].end_mark.index:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.yaml_text import parsed_yaml
 
 _OLD = ("sentiment", "zero_shot")
 """Sections of a job file of version 0.1 that `scores` has taken the place of."""
@@ -29,9 +30,9 @@ def make_job(values: dict[str, Any], where: str) -> Job:
     Raises:
         UsageError: naming each key that is unknown or wrong.
     """
-    odd = next(_not_utf8(values, ()), None)
+    odd = next(_odd_texts(values, ()), None)
     if odd is not None:
-        raise UsageError(f"{where}: {odd[0]}: {odd[1]!r} is not UTF-8; rename it")
+        raise UsageError(f"{where}: {odd[0]}: {odd[1]}")
     try:
         return Job.model_validate(values)
     except ValidationError as error:
@@ -42,10 +43,10 @@ def read_job_values(path: Path) -> dict[str, Any]:
     """The values of a YAML job file; source, gold files and model folders are relative to it.
 
     Raises:
-        UsageError: if the file is missing, is not YAML or is not a mapping.
+        UsageError: if the file is missing, is not YAML, has a key twice or is not a mapping.
     """
     try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8"))
+        values = parsed_yaml(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"{path}: cannot read the job file: {error.strerror}") from None
     except UnicodeDecodeError:
@@ -112,25 +113,27 @@ def job_name_of(source: str) -> str:
 
 
 def _beside(job_file: Path, value: str, must_exist: bool) -> str:
-    if "://" in value or Path(value).is_absolute():
+    if "://" in value or "\0" in value or Path(value).is_absolute():
         return value
     candidate = (job_file.parent / value).resolve()
     return str(candidate) if candidate.exists() or not must_exist else value
 
 
-def _not_utf8(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Keys of texts that hold bytes which are no UTF-8, as names of files may, and the texts."""
+def _odd_texts(value: Any, path: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    """Keys of texts that no file, model or service takes, and what is wrong with each."""
     if isinstance(value, dict):
         for key, below in value.items():
-            yield from _not_utf8(below, (*path, str(key)))
+            yield from _odd_texts(below, (*path, str(key)))
     elif isinstance(value, list | tuple):
         for entry in value:
-            yield from _not_utf8(entry, path)
+            yield from _odd_texts(entry, path)
+    elif isinstance(value, str) and "\0" in value:
+        yield ".".join(path), f"{value!r} holds a NUL character; take it out"
     elif isinstance(value, str) and not value.isascii():
         try:
             value.encode()
         except UnicodeEncodeError:
-            yield ".".join(path), value
+            yield ".".join(path), f"{value!r} is not UTF-8; rename it"
 
 
 def _explain(error: Any) -> str:

@@ -224,8 +224,10 @@ def inline_mapping(text: str) -> dict[str, Any] | None:
     """A mapping typed in one line, as in `{template: "Trata de {}."}`; None where it is none."""
     import yaml
 
+    from nocturna.tasks.job.yaml_text import parsed_yaml
+
     try:
-        found = yaml.safe_load(text)
+        found = parsed_yaml(text)
     except yaml.YAMLError:
         return None
     return found if isinstance(found, dict) else None
