@@ -15,6 +15,7 @@ from nocturna.tasks.job.job import Source
 from nocturna.tasks.reading.exporting import FORMS, write_rows
 from nocturna.tasks.reading.questions import asking
 from nocturna.tasks.reading.scores_there import scores_there
+from nocturna.tasks.reading.target_file import check_target
 from nocturna.tasks.reading.views import View, view_of
 from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.gold_rows import count_labels
@@ -74,13 +75,9 @@ def check_score(view: View, task: str) -> None:
         raise UsageError(f"{task}: no score of that name with labels; there are {known or 'none'}")
 
 
-def check_target(path: Path) -> None:
+def check_errors_file(path: Path, option: str) -> None:
     """Refuses a file of texts that cannot be written, before any work."""
-    if path.suffix.lstrip(".") not in FORMS:
-        raise UsageError(f"{path}: its ending is none of {', '.join(f'.{form}' for form in FORMS)}")
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "its folder is not there"
-        raise UsageError(f"{path}: {what}; name a file")
+    check_target(path, [f".{form}" for form in FORMS], option=option)
 
 
 def write_errors(path: Path, rows: Judged, others: Sequence[Judged]) -> str:
@@ -91,5 +88,5 @@ def write_errors(path: Path, rows: Judged, others: Sequence[Judged]) -> str:
 def write_texts(path: Path, found: pa.Table, what: str) -> str:
     """Writes rows with texts, which only the owner may read; says in a line how many."""
     reader = pa.RecordBatchReader.from_batches(found.schema, found.to_batches())
-    write_rows(reader, found.schema, path.suffix.lstrip("."), path, private=True)
+    write_rows(reader, found.schema, path.suffix.lower().lstrip("."), path, private=True)
     return f"{visible(str(path))}: {found.num_rows:,} {what}, the surest first"

@@ -92,13 +92,13 @@ def evaluate(
     if as_published and (calibrate or against):
         flag = "--calibrate" if calibrate else "--against"
         raise UsageError(f"{flag}: needs the model; name it with --job, --model or --labels")
-    from nocturna.evaluating import check_target, corpus_of, published_file, write_errors
+    from nocturna.evaluating import check_errors_file, corpus_of, published_file, write_errors
     from nocturna.tasks.evaluation.file import evaluate_file
     from nocturna.tasks.evaluation.gold import parse_map
     from nocturna.tasks.evaluation.tables import as_text
 
     if errors is not None:
-        check_target(errors)
+        check_errors_file(errors, "--errors")
     names = parse_map(mapping or ())
     if as_published and published is not None:
         found, rows, others = published_file(file, task, text, gold, names, published, seed)

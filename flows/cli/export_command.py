@@ -1,6 +1,7 @@
 """`nocturna export`: published rows as a file for another program."""
 
 import json
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +34,7 @@ def export(
     Example: nocturna export out/prensa --xlsx prensa.xlsx --columns doc_id,topic,sentiment
     """
     from nocturna.tasks.reading.exporting import export as write
+    from nocturna.tasks.reading.target_file import is_stream
     from nocturna.tasks.reading.views import view_of
 
     forms = {"csv": csv, "xlsx": xlsx, "jsonl": jsonl}
@@ -41,9 +43,10 @@ def export(
     if path is None:
         raise UsageError("nocturna export: give --csv FILE, --xlsx FILE or --jsonl FILE")
     rows, written = write(view_of(out, at), form, path, entries("--columns", columns))
+    beside = is_stream(path)  # whoever reads the rows reads no line about them
     if as_json:
         found = {"file": str(path), "rows": rows, "cut": written.cut, "quoted": written.formulas}
-        print(json.dumps(found, ensure_ascii=False))
+        print(json.dumps(found, ensure_ascii=False), file=sys.stderr if beside else None)
         return
     notes = [f"{path}: {rows:,} rows"]
     if written.formulas and form == "csv":
@@ -55,4 +58,4 @@ def export(
     from nocturna.console import person_console
     from nocturna.terminal_tables import plain
 
-    plain(person_console(), "; ".join(notes))
+    plain(person_console(stderr=beside), "; ".join(notes))

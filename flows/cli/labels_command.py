@@ -71,13 +71,13 @@ def try_command(
 
     Example: nocturna labels try notas.csv --labels "política,economía" --labels "gobierno,dinero"
     """
-    from nocturna.evaluating import check_target, write_texts
+    from nocturna.evaluating import check_errors_file, write_texts
     from nocturna.tasks.evaluation.gold import parse_map
     from nocturna.tasks.evaluation.wording_tables import trial_as_text
     from nocturna.tasks.evaluation.wording_trial import try_wordings
 
     if differ is not None:
-        check_target(differ)
+        check_errors_file(differ, "--differ")
     if mapping and gold is None:
         raise UsageError("--map: names gold labels; say with --gold which column holds them")
     chosen = {"model": model, "kind": method}

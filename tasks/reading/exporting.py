@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -11,13 +10,11 @@ import pyarrow.parquet as pq
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.cells import plain_rows
 from nocturna.tasks.reading.comma_separated import write_csv
+from nocturna.tasks.reading.target_file import check_target, whole_file
 from nocturna.tasks.reading.views import View
 from nocturna.tasks.reading.workbook import Written, check_fits, write_workbook
-from nocturna.tasks.results import files
 
 ROWS_AT_ONCE = 10_000
-
-Result = TypeVar("Result")
 
 
 def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tuple[int, Written]:
@@ -31,11 +28,11 @@ def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tu
         rows, and what was changed so that they fit in cells.
 
     Raises:
-        UsageError: there is no such column, the file would lie in the job's folder, or a sheet
-            does not hold the rows.
+        UsageError: there is no such column, the file must not lie there, or a sheet does not hold
+            the rows.
         NocturnaError: it cannot be written.
     """
-    _check_place(view, path)
+    check_target(path, [f".{form}"], view.layout, f"--{form}")
     schema = _chosen(view, columns)
     rows = sum(pq.read_metadata(part).num_rows for part in view.parts)
     if form == "xlsx":
@@ -58,35 +55,13 @@ def write_rows(
     return whole_file(path, private, lambda place: FORMS[form](reader, schema, place))
 
 
-def whole_file(path: Path, private: bool, write: Callable[[Path], Result]) -> Result:
-    """Has a file written under another name and puts it in the place of the one that is there.
-
-    Args:
-        private: whether only its owner may read the file.
-        write: writes to the place that it is given.
-
-    Raises:
-        NocturnaError: it cannot be written.
-    """
-    temporary = files.temporary_of(path)
-    with files.clear_errors(path.parent):
-        files.new_file(temporary, private=private)
-        try:
-            found = write(temporary)
-            files.put_whole(temporary, path)
-        except BaseException:
-            files.unlink(temporary)
-            raise
-    return found
-
-
 def _write_csv(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) -> Written:
-    with path.open("w", encoding="utf-8-sig", newline="") as target:
+    with path.open("a", encoding="utf-8-sig", newline="") as target:
         return Written(formulas=write_csv(reader, target))
 
 
 def _write_jsonl(reader: pa.RecordBatchReader, schema: pa.Schema, path: Path) -> Written:
-    with path.open("w", encoding="utf-8", newline="\n") as target:
+    with path.open("a", encoding="utf-8", newline="\n") as target:
         for row in plain_rows(reader):
             target.write(json.dumps(row, ensure_ascii=False) + "\n")
     return Written()
@@ -97,17 +72,6 @@ FORMS: dict[str, Callable[[pa.RecordBatchReader, pa.Schema, Path], Written]] = {
     "xlsx": write_workbook,
     "jsonl": _write_jsonl,
 }
-
-
-def _check_place(view: View, path: Path) -> None:
-    if path.resolve().is_relative_to(view.layout.root.resolve()):
-        raise UsageError(
-            f"{path}: lies in the job's own folder, where readers would find it among the results; "
-            "name a file elsewhere"
-        )
-    if path.is_dir() or not path.parent.is_dir():
-        what = "is a folder" if path.is_dir() else "its folder is not there"
-        raise UsageError(f"{path}: {what}; name a file")
 
 
 def _chosen(view: View, columns: Sequence[str]) -> pa.Schema:

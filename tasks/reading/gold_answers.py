@@ -9,7 +9,7 @@ from pathlib import Path
 from nocturna.tasks.corpus.gold_sample import LABEL, TEXT, GoldSample
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.cells import is_formula
-from nocturna.tasks.reading.exporting import whole_file
+from nocturna.tasks.reading.target_file import whole_file
 
 
 class Answers:

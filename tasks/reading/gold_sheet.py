@@ -8,8 +8,8 @@ import pyarrow as pa
 from nocturna.tasks.corpus.gold_sample import ID, LABEL, TEXT, UNSURE, GoldSample, sample_file
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.comma_separated import write_csv
-from nocturna.tasks.reading.exporting import whole_file
 from nocturna.tasks.reading.gold_drawing import Drawn
+from nocturna.tasks.reading.target_file import check_target, whole_file
 from nocturna.tasks.reading.workbook import AS_GIVEN, Cells, Written, check_fits
 from nocturna.tasks.results.layout import Layout
 
@@ -22,12 +22,7 @@ def check_gold_file(path: Path, layout: Layout) -> None:
     Raises:
         UsageError: it is there, in the job's folder, or of another kind.
     """
-    if path.suffix not in ENDINGS:
-        raise UsageError(f"--to {path}: its ending is none of {', '.join(ENDINGS)}")
-    if path.resolve().is_relative_to(layout.root.resolve()):
-        raise UsageError(f"--to {path}: lies in the job's own folder; name a file elsewhere")
-    if not path.parent.is_dir():
-        raise UsageError(f"--to {path}: its folder is not there")
+    check_target(path, ENDINGS, layout, "--to")
     there = next((p for p in (path, sample_file(path)) if p.exists()), None)
     if there is not None:
         raise UsageError(f"{there}: is there, and may hold labels; name another file with --to")
@@ -42,10 +37,10 @@ def write_gold_file(path: Path, sample: GoldSample, rows: Sequence[Drawn]) -> Wr
         UsageError: a sheet does not hold the rows.
         NocturnaError: it cannot be written.
     """
-    if path.suffix == ".xlsx":
+    if path.suffix.lower() == ".xlsx":
         check_fits(len(rows), 3)
     whole_file(sample_file(path), True, lambda place: place.write_text(sample.as_text(), "utf-8"))
-    if path.suffix == ".xlsx":
+    if path.suffix.lower() == ".xlsx":
         return whole_file(path, True, lambda place: _write_workbook(place, sample, rows))
     columns = {
         ID: pa.array([row.doc_id for row in rows], pa.string()),
@@ -56,7 +51,7 @@ def write_gold_file(path: Path, sample: GoldSample, rows: Sequence[Drawn]) -> Wr
     reader = pa.RecordBatchReader.from_batches(table.schema, table.to_batches())
 
     def write(place: Path) -> Written:
-        with place.open("w", encoding="utf-8-sig", newline="") as target:
+        with place.open("a", encoding="utf-8-sig", newline="") as target:
             return Written(formulas=write_csv(reader, target))
 
     return whole_file(path, True, write)

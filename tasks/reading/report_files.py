@@ -1,14 +1,15 @@
 """The report of a night as two files: a page for people, and its figures for programs."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.page import report_page
 from nocturna.tasks.reading.report_figures import report_figures
+from nocturna.tasks.reading.target_file import whole_file
 from nocturna.tasks.reading.views import job_folder
-from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 
 
@@ -45,14 +46,8 @@ def _write(figures: dict[str, Any], page: Path, values: Path) -> Path:
     shown = json.dumps(figures, ensure_ascii=False, indent=1) + "\n"
     content = {values: shown, page: report_page(figures)}
     for path, text in content.items():
-        with files.clear_errors(path.parent):
-            temporary = files.new_file(files.temporary_of(path), private=_holds_texts(figures))
-            try:
-                temporary.write_text(text, "utf-8")
-                files.put_whole(temporary, path)
-            except BaseException:
-                files.unlink(temporary)
-                raise
+        put = partial(Path.write_text, data=text, encoding="utf-8")
+        whole_file(path, _holds_texts(figures), put)
     return page
 
 

@@ -2,7 +2,9 @@
 
 import csv
 import json
+import os
 import resource
+from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -112,6 +114,9 @@ def test_jsonl_has_every_value_as_it_is(odd, job, tmp_path, nocturna):
         ([], "give --csv FILE, --xlsx FILE or --jsonl FILE"),
         (["--csv", "a", "--xlsx", "b"], "--csv and --xlsx: give one of them"),
         (["--csv", "nada/a.csv"], "nada/a.csv: its folder is not there"),
+        (["--csv", "-"], "--csv -: is no name of a file; /dev/stdout is standard output"),
+        (["--csv", "a.xlsx"], "--csv a.xlsx: its ending is none of .csv"),
+        (["--jsonl", "a.jsonl.gz"], "--jsonl a.jsonl.gz: its ending is none of .jsonl"),
         (["--csv", "."], ".: is a folder; name a file"),
         (["--csv", "a.csv", "--columns", "nada"], "--columns: no column 'nada'; there are doc_id"),
     ],
@@ -121,6 +126,32 @@ def test_what_cannot_be_written_is_one_line(job, tmp_path, monkeypatch, nocturna
     done = nocturna("export", job, *arguments)
     assert done.code == 2 and words in done.err and done.err.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+def test_a_pipe_is_written_to_and_stays(job, tmp_path, nocturna):
+    pipe = tmp_path / "tubo"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text)
+        done = nocturna("export", job, "--jsonl", pipe)
+        rows = [json.loads(line) for line in read.result(60).splitlines()]
+    assert done.code == 0 and not done.out and "5 rows" in done.err
+    assert len(rows) == 5 and pipe.is_fifo()
+
+
+def test_what_a_link_leads_to_is_replaced_and_a_stream_of_the_system_added_to(
+    job, tmp_path, nocturna
+):
+    target, link = tmp_path / "aparte" / "a.csv", tmp_path / "a.csv"
+    target.parent.mkdir()
+    target.write_text("before")
+    link.symlink_to(target)
+    assert nocturna("export", job, "--csv", link).code == 0
+    assert link.is_symlink() and target.read_text("utf-8-sig").startswith('"doc_id"')
+    with target.open("a") as file:
+        before = target.read_bytes()
+        assert nocturna("export", job, "--csv", f"/proc/self/fd/{file.fileno()}").code == 0
+    assert target.read_bytes().startswith(before) and len(target.read_bytes()) > len(before)
 
 
 def test_no_file_among_the_results(job, nocturna):
@@ -138,14 +169,16 @@ def test_more_rows_than_a_sheet_holds_are_refused():
 
 
 def test_a_file_that_cannot_be_written_whole_is_not_left(odd, tmp_path):
-    (tmp_path / "a.xlsx").write_text("before")
+    for form in ("xlsx", "csv"):
+        (tmp_path / f"a.{form}").write_text("before")
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
     try:
         for form in ("xlsx", "csv"):
             with pytest.raises(NocturnaError, match="larger than a file may be here"):
-                export(view_of(odd), form, tmp_path / "a.xlsx")
+                export(view_of(odd), form, tmp_path / f"a.{form}")
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
-    assert [p.name for p in tmp_path.iterdir()] == ["a.xlsx"]
-    assert (tmp_path / "a.xlsx").read_text() == "before"
+    assert {p.name: p.read_text() for p in tmp_path.iterdir()} == dict.fromkeys(
+        ("a.xlsx", "a.csv"), "before"
+    )
