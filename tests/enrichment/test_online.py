@@ -7,9 +7,11 @@ import httpx2
 import pytest
 from google.genai.errors import APIError
 
+from nocturna.tasks.enrichment.providers import required_key
 from nocturna.tasks.enrichment.providers._gemini_failures import failure_of
 from nocturna.tasks.enrichment.summary_records import Progress
-from tests.enrichment.conftest import Run, opinions
+from nocturna.tasks.errors import UsageError
+from tests.enrichment.conftest import Run, make_settings, opinions
 from tests.enrichment.fake_gemini import FakeGemini
 
 
@@ -67,6 +69,13 @@ def test_the_wait_may_be_a_date() -> None:
     assert failure.kind == "throttled"
     assert failure.retry_after is not None
     assert 0 < failure.retry_after <= 90
+
+
+def test_a_call_that_cannot_be_sent_costs_nothing_and_a_key_that_cannot_is_refused() -> None:
+    assert failure_of(httpx2.LocalProtocolError("Illegal header value"), str).kind == "unavailable"
+    for key in ("abc\ndef", "clavé"):
+        with pytest.raises(UsageError, match="holds a line end or a character that no key has"):
+            required_key(make_settings(), lambda key=key: key)
 
 
 @pytest.mark.parametrize("fault", ["drop", "bad_json", "504", "slow"])

@@ -135,7 +135,7 @@ def required_key(settings: "Summaries", key_provider: KeyProvider) -> str:
     """The key.
 
     Raises:
-        UsageError: if there is none.
+        UsageError: if there is none, or no service can be sent it.
     """
     key = key_provider()
     if not key:
@@ -143,5 +143,10 @@ def required_key(settings: "Summaries", key_provider: KeyProvider) -> str:
         raise UsageError(
             f"summaries: no key for {settings.provider}; set {provider.KEY_VARIABLE} to "
             f"{provider.KEY_HELP}, or name a Prefect Secret block in `secret`"
+        )
+    if not (key.isascii() and key.isprintable()):
+        raise UsageError(
+            f"summaries: the key for {settings.provider} holds a line end or a character that no "
+            "key has; copy it anew, alone"
         )
     return key

@@ -11,6 +11,11 @@ from pydantic import ValidationError
 
 from nocturna.tasks.enrichment.client_errors import ServiceError
 
+_NOTHING_SENT = {
+    *("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol", "LocalProtocolError")
+}
+"""Failures before the service has heard of a call, so that it costs nothing."""
+
 Scrub = Callable[[str], str]
 """Makes a message of the service one short line without a key."""
 
@@ -24,7 +29,7 @@ def failure_of(error: Exception, scrub: Scrub) -> ServiceError:
     if isinstance(error, JSONDecodeError | UnknownApiResponseError | ValidationError):
         return ServiceError("lost", "the answer was not valid JSON", 200)
     name = type(error).__name__
-    if name in ("ConnectError", "ConnectTimeout", "PoolTimeout", "UnsupportedProtocol"):
+    if name in _NOTHING_SENT:
         return ServiceError("unavailable", f"no connection to the service ({name})")
     if name in ("ReadTimeout", "WriteTimeout"):
         return ServiceError("lost", f"no answer in time ({name})")
