@@ -25,6 +25,9 @@ _MEMBER = re.compile(
 _CHAIN = re.compile(r"::(?=[A-Za-z][A-Za-z0-9+.-]*:[:/])")
 _IN_TEXT = re.compile(r"""[A-Za-z][A-Za-z0-9+.-]*://[^\s'"<>]+""")
 _WEB = ("http", "https")
+RESULT_STORES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
+"""Schemes of the object stores that results can lie in."""
+
 _BUCKETS = ("s3", "s3a", "gs", "gcs", "az")
 _NAMED_BEFORE_AT = ("abfs", "abfss", "wasb", "wasbs", "hf")
 _KEY_NAME = re.compile(r"(?:KEY|KEY_ID|TOKEN|SECRET|PASSWORD|AUTH_STRING|CONNECTION_STRING)$")
@@ -47,6 +50,15 @@ def is_remote(path: str) -> bool:
     """Whether a path is a URI of a store, or of a member of an archive there."""
     member = member_of(path)
     return "://" in (member[2] if member else path)
+
+
+def refusal_of_place(place: str) -> str | None:
+    """Why no results can lie at an address; None for a folder and for a store that can be used."""
+    scheme, found, _ = place.partition("://")
+    if not found or scheme in RESULT_STORES:
+        return None
+    known = ", ".join(f"{name}://" for name in RESULT_STORES)
+    return f"{scheme}:// is no place for results; give a folder or {known}"
 
 
 def redact(address: str) -> str:

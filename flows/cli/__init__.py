@@ -1,6 +1,7 @@
 """The `nocturna` command: a file a command, read when it is asked for."""
 
 import os
+import re
 import signal
 import sys
 import traceback
@@ -81,16 +82,23 @@ def main() -> None:
         if os.environ.get("NOCTURNA_DEBUG"):
             print(without_secrets(traceback.format_exc()), file=sys.stderr, end="")
             sys.exit(1)
-        from nocturna.tasks.results.files import said_of_full_disk
+        _fail(*_said_of(error))
 
-        if full := said_of_full_disk(error):
-            _fail(full, 1)
-        line = (str(error).strip() or "no message").splitlines()[0]
-        _fail(
-            f"unexpected {type(error).__name__}: {line} "
-            "(NOCTURNA_DEBUG=1 shows where; please report it)",
-            1,
-        )
+
+def _said_of(error: Exception) -> tuple[str, int]:
+    """The line and the exit code for an error of the system, or one that nobody foresaw."""
+    from nocturna.tasks.results.files import said_of_full_disk, said_of_path
+
+    if full := said_of_full_disk(error):
+        return full, 1
+    if said := said_of_path(error):
+        return said, 2
+    odd = next((text for text in sys.argv[1:] if re.search("[\ud800-\udfff]", text)), None)
+    if odd is not None:
+        return f"{odd!r} is not UTF-8; write it so, or rename what it names", 2
+    line = (str(error).strip() or "no message").splitlines()[0]
+    hint = "(NOCTURNA_DEBUG=1 shows where; please report it)"
+    return f"unexpected {type(error).__name__}: {line} {hint}", 1
 
 
 def _fail(line: str, exit_code: int) -> None:

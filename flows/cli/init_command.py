@@ -52,9 +52,10 @@ def init(
     from nocturna.tasks.run.first_job import first_job
 
     made = first_job(values, target)
+    text = made.text.encode()
     try:
-        with target.open("w" if force else "x", encoding="utf-8") as file:
-            file.write(made.text)
+        with target.open("wb" if force else "xb") as file:
+            file.write(text)
     except FileExistsError:
         raise UsageError(there) from None
     except OSError as error:

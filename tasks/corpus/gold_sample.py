@@ -67,7 +67,7 @@ def sample_file(labelled: Path) -> Path:
     >>> str(sample_file(Path("gold/topic.xlsx")))
     'gold/topic.sample.json'
     """
-    return labelled.with_name(f"{labelled.stem}.sample.json")
+    return labelled.parent / f"{labelled.stem}.sample.json"
 
 
 def read_sample(labelled: str) -> GoldSample | None:

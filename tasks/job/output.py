@@ -4,11 +4,10 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
+from nocturna.tasks.addresses import refusal_of_place
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.base import Section, option, refuse_secrets
 from nocturna.tasks.results.sinks import output_options
-
-STORES = ("s3", "s3a", "gs", "az", "abfs", "abfss")
 
 
 class Own(Section):
@@ -44,10 +43,8 @@ class Own(Section):
     @field_validator("dir")
     @classmethod
     def _is_place(cls, place: str) -> str | None:
-        scheme, found, _ = place.partition("://")
-        if found and scheme not in STORES:
-            known = ", ".join(f"{name}://" for name in STORES)
-            raise ValueError(f"{scheme}:// is no place for results; give a folder or {known}")
+        if refusal := refusal_of_place(place):
+            raise ValueError(refusal)
         return refuse_secrets(place)
 
 

@@ -237,6 +237,18 @@ def said_of_full_disk(error: BaseException) -> str | None:
     return f"{where}: {_ADVICE[number]}"
 
 
+def said_of_path(error: BaseException) -> str | None:
+    """The line for a name that is too long and a current folder that is gone; None for others."""
+    name = getattr(error, "filename", None)
+    if _number_of(error) == errno.ENAMETOOLONG:
+        return f"{name or error}: the name of a file is too long for this disk; give a shorter one"
+    try:
+        Path.cwd()
+    except OSError:
+        return "the current folder is gone; change to one that is there"
+    return None
+
+
 def _number_of(error: BaseException) -> int:
     """The system's error number behind an error, 0 if there is none; DuckDB hides it in text."""
     if isinstance(error, OSError):

@@ -25,6 +25,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from secrets import token_hex
 
+from nocturna.tasks.addresses import refusal_of_place
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.settings import cache_folder
 
@@ -155,7 +156,7 @@ def out_and_job(place: str | Path) -> tuple[str, str]:
         folder = Path(place).expanduser().absolute()
         return str(folder.parent), folder.name
     out, _, job = str(place).rstrip("/").rpartition("/")
-    if out.endswith("/") or not job:
+    if not is_store(out) or out.endswith("/"):
         raise UsageError(f"{place}: name the output folder of a job, such as s3://cubo/out/prensa")
     return out, job
 
@@ -169,7 +170,13 @@ def home_of(out_dir: str | Path) -> Path:
 
 
 def is_store(place: str | Path) -> bool:
-    """Whether results are in an object store there, and not in a folder."""
+    """Whether results are in an object store there, and not in a folder.
+
+    Raises:
+        UsageError: neither can be there.
+    """
+    if refusal := refusal_of_place(str(place)):
+        raise UsageError(f"{place}: {refusal}")
     return "://" in str(place)
 
 

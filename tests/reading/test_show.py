@@ -83,3 +83,29 @@ def test_the_text_is_shown_where_it_is_kept_and_cut(tmp_path, nocturna):
 def test_what_is_not_there_is_one_line(job, nocturna, arguments, words):
     done = nocturna("show", job, *arguments)
     assert done.code == 2 and words in done.err and done.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["history", "a" * 300], "name of a file is too long"),
+        (["query", "{job}", "select '\udcf3'"], "is not UTF-8; write it so"),
+        (["history", "s3://"], "s3://: name the output folder of a job"),
+        (["show", "file://{job}"], "file:// is no place for results"),
+    ],
+)
+def test_an_argument_that_no_system_takes_is_named_in_a_line(job, nocturna, arguments, said):
+    done = nocturna(*[str(word).format(job=job) for word in arguments])
+    assert done.code == 2 and said in done.err and done.err.count("\n") == 1
+    assert "unexpected" not in done.err
+
+
+def test_a_current_folder_that_is_gone_is_said(tmp_path, monkeypatch, nocturna):
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    done = nocturna("score", "a.jsonl")
+    assert done.code == 2 and done.err == (
+        "nocturna: the current folder is gone; change to one that is there\n"
+    )

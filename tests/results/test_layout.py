@@ -9,6 +9,7 @@ from nocturna.tasks.results.layout import (
     name_in_snapshot,
     new_run_id,
     number_of,
+    out_and_job,
     short_run_id,
 )
 
@@ -65,3 +66,9 @@ def test_a_part_keeps_its_bare_name_from_snapshot_to_snapshot():
     assert second == "part-1a2b3c4d-00007-0f0f0f0f-00000042.parquet"
     assert bare_name(second) == bare_name(bare) == bare
     assert bare_name("2026/part-00000-others.zstd.parquet") == "2026/part-00000-others.zstd.parquet"
+
+
+@pytest.mark.parametrize("place", ["s3://", "s3://cubo", "s3:///prensa", "file:///tmp/out/prensa"])
+def test_a_uri_that_names_no_folder_in_a_bucket_is_refused(place):
+    with pytest.raises(UsageError, match=r"name the output folder|file:// is no place for results"):
+        out_and_job(place)
