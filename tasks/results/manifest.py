@@ -57,7 +57,7 @@ class Manifest:
         unrecorded: why the engine recorded nothing of the run, or not all of it.
         sinks: `uri` and `version` of the further places that show the snapshot too, by sink.
         table: the one of them that is a table with versions.
-        job: the job as it was given, defaults filled in.
+        job: the job as it was given, defaults filled in and local paths of its source absolute.
         inputs: the files that were read; of many the first ones, all are in `inputs.parquet`.
         n_inputs: how many they are.
         scores: what each score is, by its name: kind, config, exact models, the column of each

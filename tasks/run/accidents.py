@@ -110,12 +110,13 @@ def place_of(source: Source) -> str:
     Several paths are a line each."""
     if source.dataset is not None:
         return f"hub:{source.dataset}/{source.config or 'default'}/{source.split}"
-    return "\n".join(sorted(map(_place_of, source.paths)))
+    return "\n".join(sorted(map(place_of_path, source.paths)))
 
 
-def _place_of(path: str) -> str:
+def place_of_path(path: str) -> str:
+    """Where one path of a corpus is, wherever it is asked from."""
     if (member := member_of(path)) is not None:
-        return f"{member[0]}://{member[1]}::{_place_of(member[2])}"
+        return f"{member[0]}://{member[1]}::{place_of_path(member[2])}"
     local = path.removeprefix("file://").removeprefix("local://")
     if is_remote(local):
         return path.rstrip("/")

@@ -7,9 +7,11 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from nocturna.tasks.addresses import is_remote
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.inference.device import device_name, pick_device
 from nocturna.tasks.inference.score_plan import ScorePlan
+from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results import manifest as manifests
 from nocturna.tasks.results.layout import Layout
@@ -21,6 +23,7 @@ from nocturna.tasks.results.manifest import (
     write_manifest,
 )
 from nocturna.tasks.results.score_fields import label_columns
+from nocturna.tasks.run.accidents import place_of_path
 from nocturna.tasks.run.frozen import FEW_INPUTS, Plan, running_of
 
 
@@ -32,7 +35,7 @@ def planned_manifest(plan: Plan) -> Manifest:
         status=manifests.RUNNING,
         started_at=plan.started_at,
         base=plan.difference.base,
-        job=plan.job.model_dump(mode="json"),
+        job=recorded_job(plan.job),
         inputs=tuple(
             InputUsed(item.uri, item.size, item.fingerprint, item.rows) for item in plan.inputs
         ),
@@ -45,6 +48,15 @@ def planned_manifest(plan: Plan) -> Manifest:
         versions={**package_versions(), "code": plan.code_version},
         machine=machine_facts(device_name(pick_device(plan.job.compute.device))),
     )
+
+
+def recorded_job(job: Job) -> dict[str, Any]:
+    """The job for readers, who may be in another folder: local paths of its source are absolute."""
+    values = job.model_dump(mode="json")
+    paths = [path if is_remote(path) else place_of_path(path) for path in job.source.paths]
+    if paths:
+        values["source"]["path"] = paths if len(paths) > 1 else paths[0]
+    return values
 
 
 def note_unrecorded(layout: Layout, run_id: str, reason: str | None) -> None:
