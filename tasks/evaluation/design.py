@@ -6,8 +6,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.interval import wilson
+
 TIMES = 2000
 """How often rows are drawn again for an interval."""
+
+_SAME = 1e-9
+"""By how much values differ that are the same but for rounding."""
 
 _AT_ONCE = 2_000_000
 """Weights that are held in memory at a time."""
@@ -96,3 +101,21 @@ def middle(values: NDArray[np.float64]) -> tuple[float, float]:
         return 0.0, 1.0
     low, high = np.quantile(known, [0.025, 0.975])
     return float(low), float(high)
+
+
+def interval_of(values: NDArray[np.float64], weights: NDArray[np.float64]) -> tuple[float, float]:
+    """The 95 % interval of a share.
+
+    Where no draw differs from another, as where all or none are right, in the set or in each
+    stratum, Wilson's interval stands in, for as many rows as the weights are worth (Kish, Survey
+    Sampling, 1965).
+
+    Args:
+        values: of the share in each draw; NaN where it has none.
+        weights: of the rows that it is a share of.
+    """
+    low, high = middle(values)
+    if high - low > _SAME:
+        return low, high
+    worth = float(weights.sum() ** 2 / (weights**2).sum())
+    return wilson(worth * min(low, 1.0), worth)

@@ -54,6 +54,8 @@ class Evaluated:
         rows: rows of the file.
         unlabelled: rows left out because they have no gold label or one that is mapped to nothing.
         unreadable: rows left out because they cannot be read or have no text.
+        not_drawn: rows left out because they are none of those that were drawn.
+        repeated: rows left out because another row of the same document has the same label.
         not_published: rows left out because their text is not in the results, or has no score.
         weighed: whether rows stand for unequal numbers of documents.
         seed: of the draws that the intervals are from.
@@ -71,6 +73,8 @@ class Evaluated:
     rows: int
     unlabelled: int
     unreadable: int
+    not_drawn: int
+    repeated: int
     not_published: int
     weighed: bool
     seed: int
@@ -122,8 +126,10 @@ def evaluated(
         task=task,
         model=rows.name,
         rows=labelled.rows,
-        unlabelled=labelled.rows - labelled.unreadable - not_published - len(rows.truth),
+        unlabelled=len(labelled.given) - not_published - len(rows.truth),
         unreadable=labelled.unreadable,
+        not_drawn=labelled.not_drawn,
+        repeated=labelled.repeated,
         not_published=not_published,
         weighed=not rows.design.is_even,
         seed=seed,

@@ -6,9 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from nocturna.tasks.evaluation.agreement import N_BINS, bin_of
-from nocturna.tasks.evaluation.design import middle, totals
+from nocturna.tasks.evaluation.design import interval_of, totals
 from nocturna.tasks.evaluation.judged import Judged
-from nocturna.tasks.interval import wilson
 
 Interval = tuple[float, float]
 
@@ -64,10 +63,10 @@ def intervals(rows: Judged, seed: int = 0) -> Intervals:
     shares = _shares(rows, members, _ratio(right, whole))
     return Intervals(
         accuracy=shares[0],
-        macro_f1=middle(macro),
+        macro_f1=interval_of(macro, rows.design.weights),
         precision=shares[told],
         recall=shares[there],
-        f1=tuple(middle(column) for column in f1.T),
+        f1=_shares(rows, guess + gold, f1),
         reliability=shares[2 * k + 1 :],
     )
 
@@ -100,9 +99,6 @@ def shares_right(
 ) -> tuple[Interval, ...]:
     """The interval of the share of rows that are right, of each of several sets of rows.
 
-    Where all or none are right no draw differs from another, and Wilson's interval stands in, for
-    as many rows as the weights are worth (Kish, Survey Sampling, 1965).
-
     Args:
         members: 1 where a row is in a set, 0 where it is not, shape (n, sets).
     """
@@ -112,17 +108,11 @@ def shares_right(
 def _shares(
     rows: Judged, members: NDArray[np.floating], drawn: NDArray[np.float64]
 ) -> tuple[Interval, ...]:
-    found = []
-    for column, values in zip(members.T, drawn.T, strict=True):
-        inside = column > 0
-        right = rows.right[inside]
-        if len(right) and 0 < right.mean() < 1:
-            found.append(middle(values))
-            continue
-        weights = rows.design.weights[inside]
-        worth = float(weights.sum() ** 2 / (weights**2).sum()) if len(right) else 0.0
-        found.append(wilson(worth * float(right.all()), worth))
-    return tuple(found)
+    weights = rows.design.weights
+    return tuple(
+        interval_of(values, weights[column > 0])
+        for column, values in zip(members.T, drawn.T, strict=True)
+    )
 
 
 def _drawn(

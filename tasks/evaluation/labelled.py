@@ -30,6 +30,8 @@ class Labelled:
     Attributes:
         rows: rows of the file.
         unreadable: those of them that cannot be read or have no text.
+        not_drawn: those that are none of the documents that were drawn.
+        repeated: those of a document that another row of the same label is of.
         documents: the others: `COLUMNS` and `content_hash`, the hash as it was when they were
             drawn, where that is known.
         given: gold label of each, as the file has it; empty where there is none.
@@ -41,6 +43,8 @@ class Labelled:
     documents: pa.Table
     given: tuple[str, ...]
     sample: GoldSample | None
+    not_drawn: int = 0
+    repeated: int = 0
 
     def named(self, names: Mapping[str, str], labels: Sequence[str]) -> list[str]:
         """The gold labels in a classifier's words; `LEFT_OUT` for rows to leave out."""
@@ -81,20 +85,50 @@ def read_labelled(source: Source, gold: str) -> Labelled:
         source: with the gold column among those that it keeps.
 
     Raises:
-        UsageError: it cannot be read, or a column is missing.
+        UsageError: it cannot be read, a column is missing, or a document that was drawn has two
+            labels.
     """
     sample = read_sample(source.place) if source.path else None
     if sample is not None:
         source = source.model_copy(update={"id": ID})
-    documents, rejects = read_in_memory(source)
+    try:
+        documents, rejects = read_in_memory(source)
+    except UsageError as error:
+        raise UsageError(
+            str(error).replace("for `keep`", "for the gold label (--gold; in a job `label`)")
+        ) from None
     good = documents.filter(pc.is_null(documents["error_code"]))
     rows = documents.num_rows + rejects.num_rows
     unreadable = rows - good.num_rows
     given = tuple("" if g is None else _label_of(g) for g in good[kept_name(gold)].to_pylist())
+    if rejects.num_rows and not {*given} - {"", UNSURE}:
+        why = rejects["message"][0].as_py()
+        raise UsageError(
+            f"{source.place}: no row with a gold label can be read ({why}); is it UTF-8?"
+        )
     table = good.select([*COLUMNS, "content_hash"])
-    if sample is not None:
-        table, given = _as_drawn(table, given, sample, source.place)
-    return Labelled(rows, unreadable, table, given, sample)
+    if sample is None:
+        return Labelled(rows, unreadable, table, given, None)
+    table, given = _as_drawn(table, given, sample, source.place)
+    not_drawn = good.num_rows - table.num_rows
+    kept = _once(table["doc_id"].to_pylist(), given, source.place)
+    found = table.take(pa.array(kept, pa.int64())), tuple(given[at] for at in kept)
+    return Labelled(rows, unreadable, *found, sample, not_drawn, table.num_rows - len(kept))
+
+
+def _once(ids: Sequence[str], given: Sequence[str], path: str) -> list[int]:
+    """The place of one row of each document: one with a label, where any has one."""
+    places: dict[str, int] = {}
+    for at, doc_id in enumerate(ids):
+        before = given[places.setdefault(doc_id, at)]
+        if before and given[at] and before != given[at]:
+            raise UsageError(
+                f"{path}: document {doc_id!r} is labelled both {before!r} and {given[at]!r}; "
+                "leave one of its rows"
+            )
+        if not before:
+            places[doc_id] = at
+    return sorted(places.values())
 
 
 def _as_drawn(

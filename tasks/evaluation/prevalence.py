@@ -13,13 +13,13 @@ other. Labelled rows say how it errs, and two ways correct the count:
   that only the shares of the labels may differ, and that every document is of one of the labels.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from nocturna.tasks.evaluation.design import TIMES, Design, middle, totals
+from nocturna.tasks.evaluation.design import TIMES, Design, interval_of, totals
 from nocturna.tasks.evaluation.judged import Judged
 
 MOST_STEPS = 1000
@@ -70,7 +70,7 @@ def sampled_shares(
     share = np.average(gold, axis=0, weights=rows.design.weights)
     sums = totals(rows.design, gold, seed)
     drawn = sums / sums.sum(axis=1, keepdims=True)
-    return _prevalence("sample", rows.labels, counts, covered, share, drawn, share > 0)
+    return _prevalence("sample", rows, counts, covered, share, drawn, share > 0)
 
 
 def adjusted_shares(
@@ -104,7 +104,7 @@ def adjusted_shares(
     share, others = np.zeros(k), np.zeros((times, k))
     share[there] = solved(found[None, there], called[None] / max(documents, 1))[0]
     others[:, there] = solved(drawn[:, there], again)
-    return _prevalence("adjusted", rows.labels, counts, documents, share, others, there)
+    return _prevalence("adjusted", rows, counts, documents, share, others, there)
 
 
 def solved(confusion: NDArray[np.float64], called: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -171,7 +171,7 @@ def on_simplex(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 def _prevalence(
     how: str,
-    labels: Sequence[str],
+    rows: Judged,
     counts: Mapping[str | None, int],
     covered: int,
     share: NDArray[np.float64],
@@ -180,8 +180,9 @@ def _prevalence(
 ) -> Prevalence:
     documents = sum(counts.values())
     shares = []
-    for at, label in enumerate(labels):
+    for at, label in enumerate(rows.labels):
         counted = counts.get(label, 0) / documents if documents else 0.0
-        ends = (float(share[at]), *middle(drawn[:, at])) if there[at] else (None, None, None)
+        low, high = interval_of(drawn[:, at], rows.design.weights)
+        ends = (float(share[at]), low, high) if there[at] else (None, None, None)
         shares.append(CorrectedShare(label, counted, *ends))
     return Prevalence(how, documents, covered, tuple(shares))

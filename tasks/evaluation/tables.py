@@ -26,6 +26,10 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 def as_text(found: Evaluated) -> str:
     """The evaluation as text tables for a terminal."""
     left_out = [f"{found.unlabelled} unlabelled and {found.unreadable} unreadable rows"]
+    if found.not_drawn:
+        left_out.append(f"{found.not_drawn} that were not drawn")
+    if found.repeated:
+        left_out.append(f"{found.repeated} that repeat another")
     if found.not_published:
         left_out.append(f"{found.not_published} whose text is not in the results")
     head = (

@@ -9,6 +9,7 @@ from nocturna.tasks.evaluation.design import Design, evenly, totals
 from nocturna.tasks.evaluation.errors_table import errors_table
 from nocturna.tasks.evaluation.intervals import groups, intervals
 from nocturna.tasks.evaluation.pairing import mcnemar, pairing
+from nocturna.tasks.evaluation.prevalence import sampled_shares
 from nocturna.tasks.interval import wilson
 from tests.evaluation.simulated import LABELS, called, judged_rows
 
@@ -164,3 +165,12 @@ def test_errors_are_the_wrong_rows_the_surest_first():
     assert table[0]["score"] == pytest.approx(0.95)
     assert table[0]["gold_score"] == pytest.approx(0.1)
     assert table[0]["against_1"] == "economía"
+
+
+def test_gold_of_one_label_leaves_no_interval_without_a_width():
+    strata = np.repeat([0, 1], 10)
+    rows = judged_rows(np.zeros(20, int), strata, Design(strata, np.array([5.0, 9.0])))
+    found = intervals(rows)
+    (share, *_) = sampled_shares(rows, {LABELS[0]: 50, LABELS[1]: 90}, 140).shares
+    for low, high in (found.accuracy, found.macro_f1, *found.f1, (share.low, share.high)):
+        assert high - low > 0.1

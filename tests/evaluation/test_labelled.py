@@ -55,3 +55,29 @@ def test_a_sample_of_another_file_is_refused(path):
     path.write_text("doc_id,text,label\nq,otra cosa,a\n", "utf-8")
     with pytest.raises(UsageError, match=r"none of its rows .*gold\.sample\.json"):
         read_labelled(Source(path=str(path), keep=("label",)), "label")
+
+
+def read(path):
+    return read_labelled(Source(path=str(path), keep=("label",)), "label")
+
+
+def test_each_document_counts_once_and_with_one_label(path):
+    lines = path.read_text("utf-8").splitlines()
+    path.write_text("\n".join([*lines, "7,uno,a", "7,uno,", "y,cuatro,b"]) + "\n", "utf-8")
+    found = read(path)
+    assert found.given == ("a", "b", "?", "b"), "y has a label in one of its two rows"
+    assert (found.rows, found.not_drawn, found.repeated) == (8, 1, 3)
+    path.write_text("\n".join([*lines, "7,uno,b"]) + "\n", "utf-8")
+    with pytest.raises(UsageError, match="document '007' is labelled both 'a' and 'b'"):
+        read(path)
+
+
+def test_what_makes_a_file_of_labels_unreadable_is_said(path):
+    path.write_bytes("doc_id,text,label\n7,día,a\nx,tres,?\n".encode("cp1252"))
+    with pytest.raises(
+        UsageError, match=r"no row with a gold label can be read \(line 2, .*not valid utf-8"
+    ):
+        read(path)
+    path.write_text("doc_id,text\n7,uno\n", "utf-8")
+    with pytest.raises(UsageError, match=r"no column 'label' for the gold label \(--gold"):
+        read(path)
