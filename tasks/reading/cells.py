@@ -36,9 +36,15 @@ def plain(value: Any) -> Any:
 
     >>> plain({"share": float("nan"), "raw": b"caf\\xe9"})
     {'share': None, 'raw': 'caf\\\\xe9'}
+    >>> plain(pa.MonthDayNano([1, -2, 1_500_000_000]))
+    'P1M-2DT1.5S'
     """
     if isinstance(value, float):
         return value if math.isfinite(value) else None
+    if isinstance(value, pa.MonthDayNano):
+        return (
+            f"P{value.months}M{value.days}DT{Decimal(value.nanoseconds).scaleb(-9).normalize():f}S"
+        )
     if isinstance(value, dict):
         return {str(name): plain(v) for name, v in value.items()}
     if isinstance(value, list | tuple):

@@ -21,7 +21,9 @@ HISTORY_SCHEMA = pa.schema(
         pa.field("label", pa.string()),  # null where a score is a number
         pa.field("documents", pa.int64()),  # with the label; of a number, those that have one
         pa.field("share", pa.float64()),  # 0 to 1, of the documents that have the score
-        pa.field("mean_score", pa.float64()),  # of the best label, or of the number
+        pa.field(
+            "mean_score", pa.float64()
+        ),  # of the best labels of all these documents, or of the number
     ]
 )
 """A row a night, score and label; times are UTC without a time zone."""

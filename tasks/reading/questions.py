@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -58,7 +59,8 @@ def ask(database: "duckdb.DuckDBPyConnection", question: str) -> pa.RecordBatchR
     """The answer to one question, in batches that are computed as they are read.
 
     Raises:
-        UsageError: it is no question, or not one that DuckDB understands; one line.
+        UsageError: it is no question, or not one that DuckDB understands, or two columns of the
+            answer have one name; one line.
     """
     import duckdb
 
@@ -69,7 +71,11 @@ def ask(database: "duckdb.DuckDBPyConnection", question: str) -> pa.RecordBatchR
                 "the question: give one SELECT; results are only read, so nothing is written, "
                 "attached or set"
             )
-        return database.sql(question).to_arrow_reader(10_000)
+        answer = database.sql(question).to_arrow_reader(10_000)
+    name, times = Counter(answer.schema.names).most_common(1)[0]
+    if times > 1:
+        raise UsageError(f"the question: {times} columns are named {name!r}; tell them apart by AS")
+    return answer
 
 
 @contextmanager

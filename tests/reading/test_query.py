@@ -68,6 +68,7 @@ def test_a_table_stops_at_a_thousand_rows_and_says_so(job, nocturna):
         ("selec 1", "syntax error"),
         ("select 1,\n2,\n3 frm results", "the question, line 3: "),
         ("", "give one SELECT"),
+        ("select 1 as a, 2 as b, 3 as a", "2 columns are named 'a'; tell them apart by AS"),
         ("select 1; select 2", "give one SELECT"),
         ("select 'a'::int", "Could not convert"),
         ("select * from read_text('{secret}')", "disabled by configuration"),
@@ -100,6 +101,11 @@ def test_a_pivot_is_a_question_too(job, nocturna):
     asked = "pivot (select topic from results) on topic using count(*)"
     (row,) = nocturna("query", job, asked, "--json").json
     assert sum(row.values()) == 5
+
+
+def test_an_interval_is_written_in_iso_8601(job, nocturna):
+    asked = "select to_days(3) + to_minutes(1) as lasted"
+    assert nocturna("query", job, asked, "--json").json == [{"lasted": "P0M3DT60S"}]
 
 
 def test_one_form_at_a_time(job, nocturna):
