@@ -18,10 +18,10 @@ from nocturna.tasks.corpus.file_names import (
     archive_kind,
     endings_of,
     format_of,
-    has_ending,
     is_companion,
     is_hidden,
     is_of,
+    meant_by,
     unsupported_ending,
 )
 from nocturna.tasks.corpus.formats import formats
@@ -290,14 +290,11 @@ def _names_text(source: Source, item: InputFile) -> bool:
 
 def _with_formats(source: Source, files: list[Found]) -> Iterator[tuple[Found, str]]:
     if source.format == "auto":
-        for file in files:
-            if format := format_of(file.name):
-                yield file, format
+        told = [(file, format_of(file.name)) for file in files]
+        yield from ((file, format) for file, format in told if format)
         return
-    named = [f for f in files if is_of(f.name, source.format) or not has_ending(f.name)]
-    others = [f for f in files if format_of(f.name) is None and not unsupported_ending(f.name)]
-    for file in named or others:
-        yield file, source.format
+    meant = meant_by([file.name for file in files], source.format)
+    yield from ((file, source.format) for file in files if file.name in meant)
 
 
 def _format_or_error(source: Source, file: Found) -> str:

@@ -1,5 +1,6 @@
 """What kind of file an input is: its format by the ending, its compression by ending and magic."""
 
+from collections.abc import Iterable
 from pathlib import PurePosixPath
 
 from nocturna.tasks.corpus.formats import endings, formats
@@ -39,6 +40,7 @@ _COMPANIONS = (
     *("licencia", "licença", "licenca"),
     *("checksum", "checksums", "md5sum", "md5sums", "sha1sums", "sha256sum", "sha256sums"),
 )
+_CHECKSUMS = (".md5", ".sha1", ".sha256", ".sha512", ".crc", ".sig", ".asc")
 _COMPANION_FILES = ("dataset_info.json", "dataset_infos.json", "dataset_dict.json", "state.json")
 
 
@@ -60,6 +62,17 @@ def endings_of(format: str) -> tuple[str, ...]:
     return formats()[format].NAMES[1:]
 
 
+def meant_by(names: Iterable[str], format: str) -> set[str]:
+    """The names of a folder's files that are meant where a job says that they are of a format.
+
+    They are those with one of its endings or without any; where there are none, those with an
+    ending that is unknown here; else all, since their ending then says what they are not.
+    """
+    readable = [name for name in names if not unsupported_ending(name)]
+    own = [name for name in readable if is_of(name, format) or not has_ending(name)]
+    return {*(own or [name for name in readable if not format_of(name)] or readable)}
+
+
 def without_compression(name: str) -> str:
     """A file name without the ending of its compression."""
     path = PurePosixPath(name)
@@ -75,7 +88,8 @@ def has_ending(name: str) -> bool:
 def is_companion(name: str) -> bool:
     """Whether a file describes the corpus (README, LICENSE, manifest...) rather than holds it."""
     base = PurePosixPath(name.lower()).name
-    return base.split(".")[0].split("-")[0] in _COMPANIONS or base in _COMPANION_FILES
+    named = base.split(".")[0].split("-")[0] in _COMPANIONS or base in _COMPANION_FILES
+    return named or base.endswith(_CHECKSUMS)
 
 
 def is_hidden(name: str) -> bool:

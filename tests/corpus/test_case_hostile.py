@@ -298,3 +298,19 @@ def test_headers_of_a_web_archive_are_known_in_any_case(tmp_path):
     path = write(tmp_path / "c.wet", record.encode() + content + b"\r\n\r\n")
     documents, rejects = read_all(source(path, id="WARC-Target-URI"))
     assert [one["doc_id"] for one in documents] == ["https://a.b/"] and not rejects
+
+
+@pytest.mark.parametrize(
+    ("files", "read"),
+    [
+        (("a.txt", "b.csv", "README.md", "a.txt.md5"), ["a.txt", "b.csv"]),
+        (("a.txt", "b.jsonl", "c"), ["b.jsonl", "c"]),
+        (("a.dat", "b.csv"), ["a.dat"]),
+    ],
+)
+def test_a_format_that_the_job_names_holds_where_the_endings_say_another(tmp_path, files, read):
+    for number, name in enumerate(files):
+        write(tmp_path / name, jsonl([{"text": f"texto {number}"}]))
+    assert names(source(tmp_path, format="jsonl")) == read
+    write(tmp_path / "z" / "c.zip", zip_of("a.txt"))
+    assert names(source(tmp_path / "z", format="jsonl")) == ["c.zip/a.txt"]
