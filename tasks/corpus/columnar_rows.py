@@ -14,13 +14,18 @@ from nocturna.tasks.corpus.columnar import (
     schema_of,
     values_at,
 )
-from nocturna.tasks.corpus.columnar_types import check_types, is_clean
+from nocturna.tasks.corpus.columnar_types import (
+    check_types,
+    is_bytes,
+    is_clean,
+    type_of,
+)
 from nocturna.tasks.corpus.columns import require, wanted_columns
 from nocturna.tasks.corpus.composed import Composed
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.kept import kept_values
-from nocturna.tasks.corpus.kept_types import texts_of
+from nocturna.tasks.corpus.kept_types import is_utf8, texts_of
 from nocturna.tasks.corpus.row_ids import MAX_ID
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.job import Source
@@ -45,19 +50,23 @@ def read_rows(source: Source, item: InputFile, rows: Collector) -> None:
     schema = schema_of(source, item)
     paths = {name: path_in(schema, name) for name in (source.text, source.id or "", *source.keep)}
     columns = [path[0] for path in paths.values() if path]
+    named = source.parts.get("id", (source.id,)) if source.id is not None else ()
+    in_bytes = any(is_bytes(type_of(schema, str(name))) for name in named)
     rows.flush()
     row, waiting = 1, _Waiting(rows)
     for batch in iter_batches(source, item, columns):
-        texts = _made(rows.text, batch, paths)
-        if texts is None:
+        if rows.text is None:
             texts = _values(batch, paths[source.text])
-        ids = _made(rows.id, batch, paths)
-        if ids is None and source.id is not None:
-            ids = _values(batch, paths[source.id])
+        else:
+            texts = _texts_made(_made(rows.text, batch, paths))
+        ids: pa.Array | list[Any] | None = None
+        if source.id is not None:
+            made = rows.id
+            ids = _made(made, batch, paths) if made else _values(batch, paths[source.id])
         kept = [_kept(batch, name, paths[name], item) for name in rows.keep]
         if not waiting.take_all(row, texts, ids, kept):
             waiting.flush()
-            taken = pa.array(_one_by_one(rows, row, texts, ids), pa.int64())
+            taken = pa.array(_one_by_one(rows, row, texts, ids, in_bytes), pa.int64())
             rows.flush([values.take(taken) for values in kept])
         row += batch.num_rows
     waiting.flush()
@@ -76,7 +85,7 @@ class _Waiting:
         self._count = self._bytes = 0
 
     def take_all(
-        self, row: int, texts: pa.Array, ids: pa.Array | None, kept: list[pa.Array]
+        self, row: int, texts: pa.Array, ids: pa.Array | list[Any] | None, kept: list[pa.Array]
     ) -> bool:
         """Takes a batch at once if none of its rows needs a second look."""
         kind = plain_type(texts.type)
@@ -113,23 +122,37 @@ class _Waiting:
         self._count = self._bytes = 0
 
 
-def _plain_ids(ids: pa.Array) -> list[str] | None:
+def _plain_ids(ids: pa.Array | list[Any]) -> list[str] | None:
     """Ids that are texts or whole numbers; None if one of them needs a second look."""
+    if isinstance(ids, list):
+        return ids if all(isinstance(name, str) and _is_plain(name) for name in ids) else None
     kind = plain_type(ids.type)
     if not (pa.types.is_integer(kind) or pa.types.is_string(kind)):
         return None
     if (values := plain(ids)).null_count:
         return None
     names: list[str] = values.cast(pa.string()).to_pylist()
-    good = pa.types.is_integer(kind) or all(0 < len(n) <= MAX_ID and n.strip() for n in names)
-    return names if good else None
+    return names if pa.types.is_integer(kind) or all(map(_is_plain, names)) else None
 
 
-def _one_by_one(rows: Collector, row: int, texts: pa.Array, ids: pa.Array | None) -> list[int]:
-    """Hands rows to a collector; returns which of them became documents."""
+def _is_plain(name: str) -> bool:
+    return 0 < len(name) <= MAX_ID and bool(name.strip())
+
+
+def _one_by_one(
+    rows: Collector,
+    row: int,
+    texts: pa.Array,
+    ids: pa.Array | list[Any] | None,
+    in_bytes: bool,
+) -> list[int]:
+    """Hands rows to a collector; returns which of them became documents.
+
+    Args:
+        in_bytes: whether the ids are bytes, or made of some.
+    """
     taken = []
-    names = _id_texts(ids) if ids is not None else None
-    in_bytes = ids is not None and _is_binary(ids)
+    names = _id_texts(ids) if isinstance(ids, pa.Array) else ids
     for at, text in enumerate(_binary(texts)):
         doc_id = names[at] if names is not None else None
         try:
@@ -139,9 +162,9 @@ def _one_by_one(rows: Collector, row: int, texts: pa.Array, ids: pa.Array | None
             message = f"row {row}: byte {error.start} of the value is not UTF-8"
             rows.reject(row, None, "encoding", message, error.object)
         else:
-            if in_bytes and isinstance(doc_id, bytes) and not is_clean(doc_id):
+            if in_bytes and isinstance(name, str) and not is_clean(raw := name.encode()):
                 message = f"row {row}: the id is bytes with control characters, not a text"
-                rows.reject(row, None, "invalid_id", message, doc_id)
+                rows.reject(row, None, "invalid_id", message, raw)
             elif rows.hold(row, name, value):
                 taken.append(at)
         row += 1
@@ -149,13 +172,37 @@ def _one_by_one(rows: Collector, row: int, texts: pa.Array, ids: pa.Array | None
 
 
 def _made(
-    made: Composed | None, batch: pa.RecordBatch, paths: dict[str, tuple[str, ...] | None]
-) -> pa.Array | None:
-    """The column that is made of several, row by row."""
-    if made is None:
-        return None
-    columns = [texts_of(kept_values(_values(batch, paths[name]))) for name in made.columns]
-    return pa.array([made.of(row) for row in zip(*columns, strict=True)], pa.string())
+    made: Composed, batch: pa.RecordBatch, paths: dict[str, tuple[str, ...] | None]
+) -> list[Any]:
+    """The values that are made of several columns, row by row; bytes where one is no UTF-8."""
+    parts = _id_texts if made.whole else _text_parts
+    values = [_in_utc(_values(batch, paths[name])) for name in made.columns]
+    columns = [map(_decoded, parts(column)) for column in values]
+    return [made.of(row) for row in zip(*columns, strict=True)]
+
+
+def _in_utc(array: pa.Array) -> pa.Array:
+    kind = array.type
+    zoned = pa.types.is_timestamp(kind) and kind.tz
+    return array.cast(pa.timestamp(kind.unit, "UTC")) if zoned else array
+
+
+def _texts_made(values: list[Any]) -> pa.Array:
+    odd = any(isinstance(value, bytes) for value in values)
+    return pa.array(values, pa.large_binary() if odd else pa.large_string())
+
+
+def _text_parts(array: pa.Array) -> list[Any]:
+    """The values of a column that is part of a text."""
+    kind = plain_type(array.type)
+    if is_text(kind):
+        return _binary(array)
+    texts = texts_of(kept_values(array))
+    return [None if text == "nan" else text for text in texts]
+
+
+def _decoded(value: Any) -> Any:
+    return value.decode() if isinstance(value, bytes) and is_utf8(value) else value
 
 
 def _values(batch: pa.RecordBatch, path: tuple[str, ...] | None) -> pa.Array:
@@ -180,11 +227,6 @@ def _cannot_keep(item: InputFile, name: str, reason: str) -> UsageError:
 
 def _binary(array: pa.Array) -> list[bytes | None]:
     return plain(array).cast(pa.large_binary()).to_pylist()
-
-
-def _is_binary(array: pa.Array) -> bool:
-    kind = plain_type(array.type)
-    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
 
 def _id_texts(array: pa.Array) -> list[Any]:

@@ -27,21 +27,29 @@ def check_types(source: Source, item: InputFile, schema: pa.Schema) -> None:
     Raises:
         UsageError: naming the file, the column and its type.
     """
-    text = plain_type(_type_of(schema, source.text))
-    if not (is_text(text) or pa.types.is_null(text)):
-        raise UsageError(
-            f"{item.uri}: the text column {source.text!r} holds {text}, not text; "
-            "name another column with `text`"
-        )
-    if source.id is None:
-        return
-    kind = plain_type(_type_of(schema, source.id))
-    if pa.types.is_nested(kind):
-        raise UsageError(
-            f"{item.uri}: the id column {source.id!r} holds {kind}; ids are texts or numbers"
-        )
-    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        _check_bytes(source, item, schema)
+    parts = source.parts.get("text", ())
+    for name in parts or (source.text,):
+        kind = type_of(schema, name)
+        if not (is_text(kind) or pa.types.is_null(kind) or (parts and _is_written(kind))):
+            raise UsageError(
+                f"{item.uri}: the text column {name!r} holds {kind}, not text; "
+                "name another column with `text`"
+            )
+    for name in source.parts.get("id", (source.id,)) if source.id is not None else ():
+        kind = type_of(schema, name)
+        if pa.types.is_nested(kind):
+            raise UsageError(
+                f"{item.uri}: the id column {name!r} holds {kind}; ids are texts or numbers"
+            )
+        if is_bytes(kind):
+            _check_bytes(source, item, schema, name)
+
+
+def _is_written(kind: pa.DataType) -> bool:
+    """Whether values of a type may stand beside a text, as a year does."""
+    is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
+    is_moment = pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind)
+    return bool(is_number or is_moment)
 
 
 def is_clean(value: bytes) -> bool:
@@ -53,15 +61,15 @@ def is_clean(value: bytes) -> bool:
     return text.isprintable() or text == text.translate(_CONTROL)
 
 
-def _check_bytes(source: Source, item: InputFile, schema: pa.Schema) -> None:
-    path = path_in(schema, source.id or "")
+def _check_bytes(source: Source, item: InputFile, schema: pa.Schema, name: str) -> None:
+    path = path_in(schema, name)
     if path is None:
         return
     for batch in _first_rows(source, item, path[0]):
         values = plain(values_at(batch, path)).to_pylist()
         if not all(is_clean(value) for value in values if value is not None):
             raise UsageError(
-                f"{item.uri}: the id column {source.id!r} holds binary that is no text; ids are "
+                f"{item.uri}: the id column {name!r} holds binary that is no text; ids are "
                 "texts, whole numbers, UUIDs or bytes of one fixed size: store it as one of them"
             )
 
@@ -75,6 +83,12 @@ def _first_rows(source: Source, item: InputFile, column: str) -> Iterator[pa.Rec
             return
 
 
-def _type_of(schema: pa.Schema, name: str) -> pa.DataType:
+def type_of(schema: pa.Schema, name: str) -> pa.DataType:
+    """The type of a column as `plain` gives it; null where it is not there."""
     path = path_in(schema, name)
-    return field_at(schema, path).type if path else pa.null()
+    return plain_type(field_at(schema, path).type) if path else pa.null()
+
+
+def is_bytes(kind: pa.DataType) -> bool:
+    """Whether values of a type are bytes, of any number."""
+    return bool(pa.types.is_binary(kind) or pa.types.is_large_binary(kind))

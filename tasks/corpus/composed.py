@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from nocturna.tasks.corpus.input_files import MISSING
-from nocturna.tasks.corpus.jsonrows import Number, to_text
-from nocturna.tasks.corpus.row_ids import whole
+from nocturna.tasks.corpus.row_ids import read_id
 from nocturna.tasks.job.source import Source
 
 _PERCENT = re.compile("%(?=2F|25)")
@@ -33,11 +32,14 @@ class Composed:
     whole: bool
 
     def of(self, values: Sequence[Any]) -> Any:
-        """The text of a row, given the value of each column; MISSING where it has none of them."""
-        given = [None if v is MISSING else v for v in values]
-        if self.whole:
-            given = [whole(value) if isinstance(value, Number) else value for value in given]
-        there = [value is not None and value != "" for value in given]
+        """The text of a row, given the value of each column; MISSING where it has none of them.
+
+        It is the value itself of a column that a text or an id could not be alone: a list, say.
+        """
+        given = [(_id_part if self.whole else _text_part)(value) for value in values]
+        if odd := [one for one in given if not (one is None or isinstance(one, str))]:
+            return odd[0]
+        there = list(map(bool, given))
         if not (all(there) if self.whole else any(there)):
             return MISSING if all(value is MISSING for value in values) else None
         out = self.before[0]
@@ -45,7 +47,7 @@ class Composed:
             if there[at]:
                 out += self.before[at] if at and any(there[:at]) else ""
                 last = at == len(given) - 1 or not self.whole or self.before[at + 1] != "/"
-                out += _text(value) if last else _part(_text(value))
+                out += value if last else _escaped(value)
         return out + self.after
 
 
@@ -67,16 +69,12 @@ def composed_of(template: str | None, whole: bool = False) -> Composed | None:
 
 def reading_of(source: Source) -> Source:
     """A source that names each column that is read, where texts or ids are made of several."""
-    text, name = composed_of(source.text), composed_of(source.id, whole=True)
-    if text is None and name is None:
+    made = {"text": composed_of(source.text), "id": composed_of(source.id, whole=True)}
+    parts = {role: one.columns for role, one in made.items() if one}
+    if not parts:
         return source
-    more = [column for made in (text, name) if made for column in made.columns]
-    first = {
-        "text": text.columns[0] if text else source.text,
-        "id": name.columns[0] if name else source.id,
-    }
-    keep = tuple(dict.fromkeys([*source.keep, *more]))
-    return source.model_copy(update={**first, "keep": keep})
+    more = [column for columns in parts.values() for column in columns]
+    return source.read_as(parts, tuple(dict.fromkeys([*source.keep, *more])))
 
 
 def reading_with(keep: Iterable[str], source: Source) -> Source:
@@ -89,10 +87,17 @@ def made_of(made: Composed | None, plain: Any, row: Mapping[str, Any]) -> Any:
     return plain if made is None else made.of([row.get(column) for column in made.columns])
 
 
-def _part(text: str) -> str:
+def _text_part(value: Any) -> Any:
+    """A part of a text; None where there is none, and the value where it is no text or number."""
+    return None if value is MISSING else str(value) if isinstance(value, str) else value
+
+
+def _id_part(value: Any) -> Any:
+    """A part of an id, as an id that is it alone; None where it is missing."""
+    name, problem = read_id(value)
+    return value if problem and problem[0] != "missing_id" else name
+
+
+def _escaped(text: str) -> str:
     """A part of an id before a slash: slashes in it are told from those between the parts."""
     return _PERCENT.sub("%25", text).replace("/", "%2F") if "/" in text or "%" in text else text
-
-
-def _text(value: Any) -> str:
-    return str(value) if isinstance(value, str) else to_text(value)

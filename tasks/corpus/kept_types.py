@@ -194,13 +194,14 @@ def text_of(value: object) -> str:
         case float():
             return str(int(value)) if value.is_integer() and abs(value) < _EXACT else repr(value)
         case bytes():
-            return value.decode() if _is_utf8(value) else value.hex()
+            return value.decode() if is_utf8(value) else value.hex()
         case dict() | list():
             return json.dumps(value, ensure_ascii=False, default=str)
     return str(value)
 
 
-def _is_utf8(value: bytes) -> bool:
+def is_utf8(value: bytes) -> bool:
+    """Whether bytes are text in UTF-8."""
     try:
         value.decode()
     except UnicodeDecodeError:

@@ -142,6 +142,7 @@ class Source(Section):
     )
 
     _given: dict[str, str] = PrivateAttr(default_factory=dict)
+    _parts: dict[str, tuple[str, ...]] = PrivateAttr(default_factory=dict)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -167,6 +168,18 @@ class Source(Section):
     def renamed(self) -> dict[str, str]:
         """The name in the results of each kept column that gets another one."""
         return {column: name for column, name in map(_kept_as, self.keep) if column != name}
+
+    @property
+    def parts(self) -> dict[str, tuple[str, ...]]:
+        """The columns that `text` and `id` are made of, in a source that names the first only."""
+        return self._parts
+
+    def read_as(self, parts: dict[str, tuple[str, ...]], keep: tuple[str, ...]) -> Self:
+        """The source as its files are read, with the first of the columns of a text or an id."""
+        first = {role: columns[0] for role, columns in parts.items()}
+        reading = self.model_copy(update={**first, "keep": keep})
+        reading._parts = parts
+        return reading
 
     def known_as(self, job: str) -> None:
         """Keeps the secrets of a job's source for this process and its children, or finds them."""

@@ -1,10 +1,14 @@
 """Texts and ids that are made of several columns."""
 
+import math
+from datetime import date
+
+import pyarrow as pa
 import pytest
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
-from tests.corpus.corpora import ENCODERS, read_all, reasons, source, texts, write
+from tests.corpus.corpora import ENCODERS, parquet, read_all, reasons, source, texts, write
 
 ROWS = [
     {"medio": "a", "n": 1, "titulo": "Uno", "cuerpo": "Primero.", "k": "x"},
@@ -53,3 +57,38 @@ def test_a_column_that_only_the_whole_file_can_tell_of(tmp_path):
 def test_one_column_in_a_list_is_that_column():
     assert Source(path="a", id=["x"]).id == "x"
     assert Source(path="a", id=["x", "y"]).id == "{x}/{y}"
+
+
+def test_what_is_no_text_alone_is_none_in_a_template(tmp_path):
+    odd = ['{"es": "Hola"}', '["x"]', "true", '"Uno"', "2024", "NaN"]
+    path = write(tmp_path / "c.jsonl", "".join(f'{{"a": {a}, "b": "dos"}}\n' for a in odd))
+    documents, _ = read_all(source(path, text="{a}. {b}"))
+    assert [row["error_code"] for row in documents[:3]] == ["not_text"] * 3
+    assert texts(documents)[3:] == ["Uno. dos", "2024. dos", "dos"]
+    documents, rejects = read_all(source(path, text="b", id="{b}/{a}"))
+    assert [row["doc_id"] for row in documents] == ["dos/true", "dos/Uno", "dos/2024"]
+    assert reasons(rejects) == ["invalid_id", "invalid_id", "missing_id"]
+
+
+@pytest.mark.parametrize("values", [[["a"]], [True], [{"a": 1}], pa.array([b"0123"], pa.binary(4))])
+@pytest.mark.parametrize("text", ["{a} {b}", "{b} {a}"])
+def test_a_type_that_is_no_text_is_refused_wherever_it_stands_in_a_template(tmp_path, values, text):
+    path = write(tmp_path / "c.parquet", parquet(pa.table({"a": values, "b": ["uno"]})))
+    with pytest.raises(UsageError, match="the text column 'a' holds"):
+        read_all(source(path, text=text))
+
+
+def test_values_of_parquet_in_a_template_are_as_they_are_alone(tmp_path):
+    columns = {
+        "a": pa.array([b"a\xf1o", b"bien", b"mal"]),
+        "n": pa.array([1.5, math.nan, 2.0**60]),
+        "day": [date(2024, 5, 2)] * 3,
+        "key": pa.array([b"\0" * 4, b"\1" * 4, b"\2" * 4], pa.binary(4)),
+    }
+    path = write(tmp_path / "c.parquet", parquet(pa.table(columns)))
+    documents, rejects = read_all(source(path, text="{day}: {a} {n}"))
+    assert texts(documents) == ["2024-05-02: bien", "2024-05-02: mal 1.152921504606847e+18"]
+    assert [(row["reason"], row["raw"]) for row in rejects] == [("encoding", b"a\xf1o")]
+    documents, rejects = read_all(source(path, text="{day}", id="{key}/{n}"))
+    assert [row["doc_id"] for row in documents] == ["00000000/1.5"]
+    assert reasons(rejects) == ["missing_id", "invalid_id"]
