@@ -21,6 +21,8 @@ XZ_MEMORY = 1 << 30
 
 _UNDECODABLE = "\udcff"
 _ASCII = bytes(range(128))
+_OF_NO_FILE = ("idna", "punycode", "undefined")
+"""What Python lists among encodings, and what no file of text is in."""
 
 
 class Readable(Protocol):
@@ -161,6 +163,8 @@ def is_ascii_based(encoding: str) -> bool:
         UsageError: if Python knows no such encoding.
     """
     try:
+        if codecs.lookup(encoding).name in _OF_NO_FILE:
+            raise LookupError
         return _ASCII.decode(encoding) == _ASCII.decode("ascii")
     except LookupError:
         raise UsageError(
@@ -168,6 +172,11 @@ def is_ascii_based(encoding: str) -> bool:
         ) from None
     except UnicodeError:
         return False
+
+
+def needs_mark(encoding: str) -> bool:
+    """Whether only a byte order mark tells how an encoding is to be read."""
+    return codecs.lookup(encoding).name in ("utf-16", "utf-32")
 
 
 def is_utf8(encoding: str) -> bool:

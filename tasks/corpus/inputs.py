@@ -11,7 +11,7 @@ from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.corpus.sniffing import START, check_encoding, refuse_stand_in
 from nocturna.tasks.corpus.storage import mark_of, open_raw, storage_errors
-from nocturna.tasks.corpus.streams import head
+from nocturna.tasks.corpus.streams import stored_head
 from nocturna.tasks.job.source import Source
 
 Listed = tuple[Found, str]
@@ -41,7 +41,7 @@ def look_at(source: Source, file: Found, format: str) -> InputFile:
     refuse_stand_in(source, file.path, format, start)
     item = replace(item, compression=compression_of(file.name, file.path, format, start))
     if item.compression:
-        refuse_stand_in(source, file.path, format, head(source, item, START))
+        refuse_stand_in(source, file.path, format, stored_head(source, item, START))
     check_encoding(source, item)
     other = getattr(formats()[format], "other", None)
     really = other(source, item) if other else None

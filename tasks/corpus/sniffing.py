@@ -5,7 +5,7 @@ import json
 import re
 
 from nocturna.tasks.addresses import redact
-from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8
+from nocturna.tasks.corpus.decoding import is_ascii_based, is_utf8, needs_mark
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
@@ -225,15 +225,20 @@ def check_encoding(source: Source, item: InputFile) -> None:
     """
     if not formats()[item.format].PACKED:
         return
-    if not is_ascii_based(source.encoding) or not item.size:
+    is_told = not is_ascii_based(source.encoding) and not needs_mark(source.encoding)
+    if is_told or not item.size:
         return
     raw = stored_head(source, item, _START)
     for mark, encoding in _MARKS:
         if raw.startswith(mark):
+            if encoding == codecs.lookup(source.encoding).name:
+                return
             raise UsageError(
                 f"{item.uri}: starts with the byte order mark of {encoding}, but the encoding is "
                 f"{source.encoding}; set `encoding` to {encoding}"
             )
+    if raw and needs_mark(source.encoding):
+        raise UsageError(f"{item.uri}: {_without_mark(codecs.lookup(source.encoding).name, raw)}")
     if raw.startswith(BOM) and not is_utf8(source.encoding):
         raise UsageError(
             f"{item.uri}: starts with the byte order mark of utf-8, but the encoding is "
@@ -244,3 +249,16 @@ def check_encoding(source: Source, item: InputFile) -> None:
             f"{item.uri}: more than a quarter of its first bytes are NUL, as in utf-16 without a "
             "byte order mark; set `encoding` to utf-16-le or utf-16-be"
         )
+
+
+def _without_mark(encoding: str, start: bytes) -> str:
+    """What is said of a file without the byte order mark that its encoding needs."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(start)
+        seems_utf8 = 0 not in start
+    except UnicodeDecodeError:
+        seems_utf8 = False
+    way = f"set `encoding` to {encoding}-le or {encoding}-be"
+    if seems_utf8:
+        way = "it seems to be utf-8: set `encoding` to that, or store it as the others"
+    return f"has no byte order mark, which {encoding} needs; {way}"

@@ -138,3 +138,20 @@ def test_line_ends(tmp_path):
         ("cuatro\x0bcinco\x85seis", 6),
         ("fin", 7),
     ]
+
+
+@pytest.mark.parametrize("packed", ["", ".gz"])
+@pytest.mark.parametrize(
+    ("encoding", "stored", "said"),
+    [
+        ("utf-16", "utf-16-le", "set `encoding` to utf-16-le or utf-16-be"),
+        ("UTF16", "utf-8", "it seems to be utf-8"),
+        ("utf-32", "utf-8", "it seems to be utf-8"),
+        ("utf-32", "utf-16", "starts with the byte order mark of utf-16"),
+        *((name, "utf-8", "is unknown") for name in ("idna", "punycode", "undefined")),
+    ],
+)
+def test_an_encoding_that_a_file_cannot_be_in(tmp_path, encoding, stored, said, packed):
+    path = write(tmp_path / f"c.csv{packed}", compressed(in_encoding("csv", stored), packed))
+    with pytest.raises(UsageError, match=said):
+        inputs_of(source(path, encoding=encoding))
