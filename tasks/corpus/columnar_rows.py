@@ -1,8 +1,10 @@
 """Rows of columnar files: their columns and their values."""
 
+from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.columnar import (
@@ -32,6 +34,13 @@ from nocturna.tasks.job.job import Source
 
 _ROWS, _BYTES = 16_384, 8 << 20
 """Rows and characters that are held before they become a table."""
+_TO_MICROSECONDS = {
+    "s": (r"(:\d\d:\d\d)", r"\1.000000"),
+    "ms": (r"(\.\d{3})", r"\1000"),
+    "us": (r"\A", ""),
+    "ns": (r"(\.\d{6})000", r"\1"),
+}
+"""What is another in the text of a moment, by the unit that it is stored in."""
 
 
 def schema_columns(source: Source, item: InputFile) -> Absent:
@@ -235,5 +244,22 @@ def _id_texts(array: pa.Array) -> list[Any]:
         return [None if value is None else value.hex() for value in array.to_pylist()]
     if pa.types.is_floating(array.type):
         return array.to_pylist()
-    kind = pa.string() if not is_text(array.type) else pa.large_binary()
-    return array.cast(kind).to_pylist()
+    if pa.types.is_decimal(array.type):
+        texts = array.cast(pa.string()).to_pylist()
+        return [_whole(text, value) for text, value in zip(texts, array.to_pylist(), strict=True)]
+    if is_text(array.type):
+        return array.cast(pa.large_binary()).to_pylist()
+    return _in_one_unit(array).to_pylist()
+
+
+def _whole(text: str, value: Decimal | None) -> str:
+    """A decimal as it is written, without the fraction or exponent of one that is whole."""
+    return text if value is None or value != value.to_integral_value() else str(int(value))
+
+
+def _in_one_unit(array: pa.Array) -> pa.Array:
+    """Values as text: moments in microseconds, in whatever unit, if they have no finer part."""
+    texts, kind = array.cast(pa.string()), array.type
+    if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
+        return pc.replace_substring_regex(texts, *_TO_MICROSECONDS[kind.unit], max_replacements=1)
+    return texts

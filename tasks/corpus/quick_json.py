@@ -16,11 +16,10 @@ from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.jsonrows import Number
 from nocturna.tasks.corpus.lines import Line
 from nocturna.tasks.corpus.quick_lines import line_groups
-from nocturna.tasks.corpus.row_ids import MAX_ID
+from nocturna.tasks.corpus.row_ids import MAX_ID, is_plain
 from nocturna.tasks.job.source import Source
 
 _SPACED = re.compile(rb'"\s+:')
-_PLAIN = re.compile(r"-?\d+").fullmatch
 _NUMBER = b"-0123456789"
 _WORDS = {b"null": None, b"true": True, b"false": False}
 
@@ -86,7 +85,7 @@ def _usual_reader(source: Source, has_id: bool, every: bool) -> Callable[[bytes]
         name = None
         if id_at is not None:
             name = _value(getattr(row, id_at))
-            if type(name) is Number and not _PLAIN(name):
+            if type(name) is Number and not is_plain(name):
                 raise NotUsual
             if not isinstance(name, str) or not 0 < len(name) <= MAX_ID or not name.strip():
                 raise NotUsual

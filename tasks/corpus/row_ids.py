@@ -13,8 +13,9 @@ from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES
 from nocturna.tasks.corpus.jsonrows import Number, to_text
 
 _EXACT = 2**53
-"""Whole numbers up to here are exact as floats."""
-_PLAIN = re.compile(r"-?\d+")
+"""A float below is the whole number that was stored; from here on others become it too."""
+is_plain = re.compile(r"\d+|-[1-9]\d*").fullmatch
+"""Whether a number is written as an id has it."""
 
 MAX_ID = 1024
 """Longest id, in characters."""
@@ -26,13 +27,13 @@ def read_id(value: Any) -> tuple[str | None, tuple[str, str] | None]:
         return None, ("missing_id", "the id is missing, null or empty")
     if isinstance(value, bool):
         value = "true" if value else "false"
-    elif isinstance(value, float) and abs(value) <= _EXACT:
+    elif isinstance(value, float) and abs(value) < _EXACT:
         value = str(int(value)) if value.is_integer() else repr(value)
     elif isinstance(value, Number):
         value = whole(value)
     if not isinstance(value, str):
         what = (
-            "beyond 2^53, whose last digits are lost; store ids as text"
+            "of 2^53 or more, whose last digits are lost; store ids as text"
             if isinstance(value, float)
             else "and no text or number"
         )
@@ -57,14 +58,14 @@ def _is_nothing(value: Any) -> bool:
 def whole(number: Number) -> str:
     """A number as it is written, without the fraction or exponent of one that is whole.
 
-    >>> whole(Number("5.0")), whole(Number("1e3")), whole(Number("5.10")), whole(Number("-0.0"))
+    >>> whole(Number("5.0")), whole(Number("1e3")), whole(Number("5.10")), whole(Number("-0"))
     ('5', '1000', '5.10', '0')
     """
-    if _PLAIN.fullmatch(number):
+    if is_plain(number):
         return str(number)
     try:
         value = Decimal(number)
-        is_whole = value == value.to_integral_value() and abs(value) <= _EXACT
+        is_whole = value == value.to_integral_value() and abs(value) < _EXACT
     except InvalidOperation:
         return str(number)
     return str(int(value)) if is_whole else str(number)

@@ -75,7 +75,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
         values = dict(zip(header, cells, strict=False))
         kept = [values.get(name) if name in at else None for name in source.keep]
         doc_id = values.get(source.id, MISSING) if source.id is not None else None
-        if isinstance(doc_id, Number) and abs(float(doc_id)) > _EXACT:
+        if isinstance(doc_id, Number) and abs(float(doc_id)) >= _EXACT:
             doc_id = float(doc_id)  # a cell holds no more digits, so that others have it too
         rows.add(number, None, doc_id, values.get(source.text), kept)
 
