@@ -17,6 +17,7 @@ from nocturna.tasks.corpus.columnar import (
     values_at,
 )
 from nocturna.tasks.corpus.columnar_types import (
+    as_texts,
     check_types,
     is_bytes,
     is_clean,
@@ -65,13 +66,13 @@ def read_rows(source: Source, item: InputFile, rows: Collector) -> None:
     row, waiting = 1, _Waiting(rows)
     for batch in iter_batches(source, item, columns):
         if rows.text is None:
-            texts = _values(batch, paths[source.text])
+            texts = as_texts(item, source.text, _values(batch, paths[source.text]))
         else:
-            texts = _texts_made(_made(rows.text, batch, paths))
+            texts = _texts_made(_made(rows.text, batch, paths, item))
         ids: pa.Array | list[Any] | None = None
         if source.id is not None:
             made = rows.id
-            ids = _made(made, batch, paths) if made else _values(batch, paths[source.id])
+            ids = _made(made, batch, paths, item) if made else _values(batch, paths[source.id])
         kept = [_kept(batch, name, paths[name], item) for name in rows.keep]
         if not waiting.take_all(row, texts, ids, kept):
             waiting.flush()
@@ -181,12 +182,17 @@ def _one_by_one(
 
 
 def _made(
-    made: Composed, batch: pa.RecordBatch, paths: dict[str, tuple[str, ...] | None]
+    made: Composed,
+    batch: pa.RecordBatch,
+    paths: dict[str, tuple[str, ...] | None],
+    item: InputFile,
 ) -> list[Any]:
     """The values that are made of several columns, row by row; bytes where one is no UTF-8."""
-    parts = _id_texts if made.whole else _text_parts
-    values = [_in_utc(_values(batch, paths[name])) for name in made.columns]
-    columns = [map(_decoded, parts(column)) for column in values]
+    columns = []
+    for name in made.columns:
+        values = _values(batch, paths[name])
+        parts = _id_texts(_in_utc(values)) if made.whole else _text_parts(item, name, values)
+        columns.append(map(_decoded, parts))
     return [made.of(row) for row in zip(*columns, strict=True)]
 
 
@@ -201,12 +207,11 @@ def _texts_made(values: list[Any]) -> pa.Array:
     return pa.array(values, pa.large_binary() if odd else pa.large_string())
 
 
-def _text_parts(array: pa.Array) -> list[Any]:
+def _text_parts(item: InputFile, name: str, array: pa.Array) -> list[Any]:
     """The values of a column that is part of a text."""
-    kind = plain_type(array.type)
-    if is_text(kind):
+    if is_text(plain_type(array.type)):
         return _binary(array)
-    texts = texts_of(kept_values(array))
+    texts = texts_of(kept_values(as_texts(item, name, array, is_part=True)))
     return [None if text == "nan" else text for text in texts]
 
 

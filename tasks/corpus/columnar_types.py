@@ -22,19 +22,17 @@ _CONTROL = dict.fromkeys(range(32))
 
 
 def check_types(source: Source, item: InputFile, schema: pa.Schema) -> None:
-    """Checks the types of the text and the id column, and that ids of bytes are texts.
+    """Checks the types of the text and the id column by the first rows, and that ids are texts.
 
     Raises:
         UsageError: naming the file, the column and its type.
     """
     parts = source.parts.get("text", ())
     for name in parts or (source.text,):
-        kind = type_of(schema, name)
-        if not (is_text(kind) or pa.types.is_null(kind) or (parts and _is_written(kind))):
-            raise UsageError(
-                f"{item.uri}: the text column {name!r} holds {kind}, not text; "
-                "name another column with `text`"
-            )
+        path = path_in(schema, name)
+        if path and not _may_be_text(type_of(schema, name), bool(parts)):
+            for batch in _first_rows(source, item, path[0]):
+                as_texts(item, name, values_at(batch, path), bool(parts))
     for name in source.parts.get("id", (source.id,)) if source.id is not None else ():
         kind = type_of(schema, name)
         if pa.types.is_nested(kind):
@@ -45,11 +43,30 @@ def check_types(source: Source, item: InputFile, schema: pa.Schema) -> None:
             _check_bytes(source, item, schema, name)
 
 
-def _is_written(kind: pa.DataType) -> bool:
-    """Whether values of a type may stand beside a text, as a year does."""
+def as_texts(item: InputFile, name: str, values: pa.Array, is_part: bool = False) -> pa.Array:
+    """Values of a text column; nulls of another type are such too, as of one without any text.
+
+    Args:
+        is_part: whether the column is one of several, where a year or a date may stand too.
+
+    Raises:
+        UsageError: one is no text.
+    """
+    kind = plain_type(values.type)
+    if _may_be_text(kind, is_part):
+        return values
+    if not plain(values).is_null(nan_is_null=True).false_count:
+        return pa.nulls(len(values))
+    raise UsageError(
+        f"{item.uri}: the text column {name!r} holds {kind}, not text; "
+        "name another column with `text`"
+    )
+
+
+def _may_be_text(kind: pa.DataType, is_part: bool) -> bool:
     is_number = pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind)
     is_moment = pa.types.is_date(kind) or pa.types.is_timestamp(kind) or pa.types.is_time(kind)
-    return bool(is_number or is_moment)
+    return is_text(kind) or bool(pa.types.is_null(kind) or (is_part and (is_number or is_moment)))
 
 
 def is_clean(value: bytes) -> bool:

@@ -76,10 +76,10 @@ def test_an_id_column_that_is_no_name_is_one_line(tmp_path, values):
 
 
 @pytest.mark.parametrize(
-    "kind", [pa.int64(), pa.float64(), pa.date32(), pa.list_(pa.string())], ids=str
+    "values", [[1], [None, 1.5], [dt.date(2024, 5, 2)], [["uno"]], pa.array([b"ab"], pa.binary(2))]
 )
-def test_a_text_column_of_another_type_is_one_line(tmp_path, kind):
-    path = write(tmp_path / "c.parquet", parquet(table([None], kind)))
+def test_a_text_column_of_another_type_is_one_line(tmp_path, values):
+    path = write(tmp_path / "c.parquet", parquet(pa.table({"text": values})))
     with pytest.raises(UsageError, match=r"c\.parquet: the text column 'text' holds .*, not text"):
         read_all(source(path))
 
@@ -284,3 +284,21 @@ def test_columns_of_folders_as_hive_names_them(tmp_path, caplog):
         UsageError, match="no column 'hora' for `keep`; the columns are 'id', 'text"
     ):
         read_all(source(table / "día=2024-05-02", keep=("hora",)))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [[float("nan"), None], pa.array([None, None], pa.int32()), pa.array([[], None])[1:]],
+)
+def test_a_column_without_a_text_is_one_of_nulls_whatever_its_type(tmp_path, values):
+    write(tmp_path / "2024-01.parquet", parquet(pa.table({"text": values})))
+    write(tmp_path / "2024-02.parquet", parquet([{"text": "uno"}]))
+    documents, rejects = read_all(source(tmp_path))
+    assert [row["error_code"] for row in documents] == [*["null_text"] * len(values), None]
+    assert not rejects
+
+
+def test_a_number_that_comes_late_in_a_text_column_is_told(tmp_path):
+    path = write(tmp_path / "c.parquet", parquet(pa.table({"text": [None] * 300 + [1.5]}), 50))
+    with pytest.raises(UsageError, match="the text column 'text' holds double, not text"):
+        read_all(source(path))
