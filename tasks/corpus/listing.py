@@ -4,8 +4,8 @@ import glob
 import logging
 import os
 import stat
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote
@@ -54,10 +54,23 @@ def _list_local(path: str) -> tuple[list[Found], str]:
             return [_local_file(given, given.name)], "file"
         if not _GLOB & set(path):
             raise UsageError(f"{given}: not found; check the path")
-        root = _glob_root(given)
-        matches = sorted(Path(match) for match in glob.glob(str(given), recursive=True))  # noqa: PTH207
-        files = [match for match in matches if match.is_file()]
-        return [_local_file(f, f.relative_to(root).as_posix()) for f in files], "glob"
+        return list(_matches(given)), "glob"
+
+
+def _matches(given: Path) -> Iterator[Found]:
+    """The files that a pattern means, and all of those in the folders that it means."""
+    top = _glob_root(str(given), os.path.exists)
+    root, pattern = Path(top or "/"), glob.escape(top) + str(given).removeprefix(top)
+    matches = sorted(Path(match) for match in glob.glob(pattern, recursive=True))  # noqa: PTH207
+    folders = {match for match in matches if match.is_dir()}
+    for match in matches:
+        if not folders.isdisjoint(match.parents):
+            continue  # it is read with the folder
+        inside = match.relative_to(root)
+        if match in folders:
+            yield from (replace(f, name=(inside / f.name).as_posix()) for f in _walk(match))
+        elif match.is_file():
+            yield _local_file(match, inside.as_posix())
 
 
 def _walk(root: Path) -> Iterator[Found]:
@@ -89,13 +102,13 @@ def _local_file(path: Path, name: str) -> Found:
     return Found(str(path), name, {"size": path.stat().st_size})
 
 
-def _glob_root(pattern: Path) -> Path:
-    parts = []
-    for part in pattern.parts:
-        if _GLOB & set(part):
-            break
-        parts.append(part)
-    return Path(*parts)
+def _glob_root(pattern: str, exists: Callable[[str], bool]) -> str:
+    """What stands before the first part of a path that is a pattern, and not there by that name."""
+    parts = pattern.split("/")
+    for at, part in enumerate(parts):
+        if _GLOB & set(part) and not exists("/".join(parts[: at + 1])):
+            return "/".join(parts[:at])
+    return pattern
 
 
 def _list_remote(uri: str) -> tuple[list[Found], str]:
@@ -105,8 +118,8 @@ def _list_remote(uri: str) -> tuple[list[Found], str]:
         if info is not None and info.get("type") != "directory":
             return [Found(redact(uri), PurePosixPath(redact(uri)).name, info)], "file"
         if info is None and _GLOB & set(path):
-            details = fs.glob(path, detail=True)
-            root, kind = _glob_root(Path(path)).as_posix(), "glob"
+            root, details = _remote_matches(fs, path)
+            kind = "glob"
         else:
             details = fs.find(path, detail=True)
             root, kind = path, "folder"
@@ -118,6 +131,17 @@ def _list_remote(uri: str) -> tuple[list[Found], str]:
             for p, info in sorted(details.items())
             if info.get("type") != "directory"
         ], kind
+
+
+def _remote_matches(fs: Any, path: str) -> tuple[str, dict[str, Any]]:
+    """As `_matches`, of a store: what stands before the pattern, and what is said of each file."""
+    root = _glob_root(path, lambda part: _info(fs, part) is not None)
+    details = fs.glob(glob.escape(root) + path.removeprefix(root), detail=True)
+    folders = {p.rstrip("/") for p, info in details.items() if info.get("type") == "directory"}
+    for folder in folders:
+        if folders.isdisjoint(parent.as_posix() for parent in PurePosixPath(folder).parents):
+            details |= fs.find(folder, detail=True)
+    return root, details
 
 
 def _info(fs: Any, path: str) -> dict[str, Any] | None:

@@ -116,6 +116,22 @@ def test_a_glob_reads_what_it_matches(tmp_path):
         inputs_of(source(f"{tmp_path}/*.arrow"))
 
 
+def test_a_glob_reads_the_folders_that_it_matches(tmp_path, caplog):
+    for name in ("2024-01/a.jsonl", "2024-01/b/c.jsonl", "2024-02.jsonl", "2024-03/_tmp/d.jsonl"):
+        write(tmp_path / name, ONE)
+    wanted = ["2024-01/a.jsonl", "2024-01/b/c.jsonl", "2024-02.jsonl"]
+    for pattern in ("2024-*", "**", "20*/**"):
+        found = names(source(f"{tmp_path}/{pattern}"))
+        assert found == (wanted if pattern != "20*/**" else wanted[:2])
+    assert "left out 1 file: 1 hidden (2024-03/_tmp/d.jsonl)" in caplog.text
+
+
+def test_a_folder_of_a_glob_whose_name_is_like_one_is_itself(tmp_path):
+    for name in ("d [2024]/a.jsonl", "d [2024]/b.csv", "d 2/c.jsonl"):
+        write(tmp_path / name, ONE)
+    assert names(source(f"{tmp_path}/d [2024]/*.jsonl")) == ["a.jsonl"]
+
+
 def test_files_are_included_and_excluded_by_patterns(tmp_path, caplog):
     for name in ("a.jsonl", "b.csv", "2024/a.jsonl", "2024/x/c.jsonl", "año.jsonl", "README.md"):
         write(tmp_path / name, ONE if name.endswith("jsonl") else "text\nuno\n")

@@ -39,11 +39,14 @@ def test_memory_uris_of_every_kind(memory, tmp_path):
     memory.pipe_file("/c/b/c.parquet", parquet(ROWS, 33))
     memory.pipe_file("/c/d.csv", delimited(ROWS))
     memory.pipe_file("/c/README.md", b"nada")
+    memory.pipe_file("/d [1]/d.csv", delimited(ROWS))
     for path, files in (
         ("memory://c", ["a.jsonl", "b/b.jsonl.gz", "b/c.parquet", "d.csv"]),
         ("memory://c/a.jsonl", ["a.jsonl"]),
         ("memory://c/**/b.jsonl.gz", ["b/b.jsonl.gz"]),
         ("memory://c/b/*", ["b.jsonl.gz", "c.parquet"]),
+        ("memory://c/[ab]*", ["a.jsonl", "b/b.jsonl.gz", "b/c.parquet"]),
+        ("memory://d [1]/*.csv", ["d.csv"]),
     ):
         origin = source(path)
         assert [item.name for item in inputs_of(origin)] == files
