@@ -14,10 +14,12 @@ def kept_values(array: pa.Array) -> pa.Array:
     Bytes in a text that are not UTF-8 become replacement characters.
 
     Raises:
-        pyarrow.ArrowInvalid: if texts inside a nested value are not UTF-8, or a time is too far
-            from now to be kept in microseconds.
+        pyarrow.ArrowInvalid: if texts inside a nested value are not UTF-8, a time is too far from
+            now to be kept in microseconds, or two fields of a value have one name.
     """
     array = plain(array)
+    if (twice := _named_twice(array.type)) is not None:
+        raise pa.ArrowInvalid(f"two fields in it are named {twice!r}")
     if _is_unwritten(array.type):
         return pa.array(texts_of(array), pa.string())
     if pa.types.is_temporal(array.type) and getattr(array.type, "unit", "") == "ns":
@@ -55,6 +57,15 @@ def _is_unwritten(kind: pa.DataType) -> bool:
         return True
     inner = [kind.field(at).type for at in range(kind.num_fields)]
     return any(map(_is_unwritten, inner))
+
+
+def _named_twice(kind: pa.DataType) -> str | None:
+    """A name that two fields of a struct in a type have; no reader of results tells them apart."""
+    fields = [kind.field(at) for at in range(kind.num_fields)]
+    names = [field.name for field in fields]
+    twice = [name for name in names if pa.types.is_struct(kind) and names.count(name) > 1]
+    inner = (_named_twice(field.type) for field in fields)
+    return next((name for name in [*twice, *inner] if name is not None), None)
 
 
 def stored_type(kind: pa.DataType) -> pa.DataType:

@@ -194,6 +194,13 @@ def test_types_that_no_parquet_file_holds_are_text_inside_others_too(tmp_path, v
     assert isinstance(documents[0]["kept"], str)
 
 
+def test_a_kept_value_with_two_fields_of_one_name_is_refused(tmp_path):
+    pair = pa.StructArray.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    for values in (pair, pa.ListArray.from_arrays([0, 1], pair)):
+        with pytest.raises(UsageError, match="cannot be kept \\(two fields in it are named 'a'"):
+            kept_of(tmp_path, values)
+
+
 @pytest.mark.parametrize("encoded", [False, True])
 def test_nulls_inside_a_dictionary_are_nulls(tmp_path, encoded):
     def column(values):
