@@ -119,6 +119,18 @@ def test_a_sheet_by_its_name(tmp_path):
         read_all(source(path, text="cuerpo"))
 
 
+def test_sheets_with_rows_that_are_not_read_are_told(tmp_path, caplog):
+    path = write(tmp_path / "c.xlsx", xlsx(Uno=[["text"], ["a"]], Dos=[["text"]], Nada=[]))
+    assert texts(read_all(source(path))[0]) == ["a"]
+    assert "only the sheet 'Uno' is read, not 'Dos'; --sheet names another" in caplog.text
+    caplog.clear()
+    read_all(source(path, sheet="Uno"))
+    assert not caplog.text
+    write(path, xlsx(Portada=[["Informe"]], Datos=[["text"], ["a"]]))
+    with pytest.raises(UsageError, match=r"'Portada' has no rows below .* --sheet: 'Datos'"):
+        read_all(source(path))
+
+
 def test_what_is_no_spreadsheet_is_one_line(tmp_path, monkeypatch):
     whole = xlsx(Uno=[["text"], ["a"]])
     for name, data in (("a.xlsx", whole[:400]), ("b.ods", b"no lo es"), ("c.xls", whole[:-60])):

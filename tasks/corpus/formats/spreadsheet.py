@@ -39,7 +39,11 @@ _Row = tuple[int, list[Any]]
 
 def columns(source: Source, item: InputFile) -> Absent:
     there = next(_rows(source, item), (0, []))[1]
-    hint = "; if this is a title, delete the rows above the header" if len(there) == 1 else ""
+    hint = (
+        "; if this is a title, delete the rows above the header or name --sheet"
+        if len(there) == 1
+        else ""
+    )
     return require(source, item, there, set(there), hint)
 
 
@@ -99,16 +103,16 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
                     "the last ones, or save it as CSV"
                 )
             book = CalamineWorkbook.from_filelike(raw)
-            for sheet in _sheets(source, item, book.sheet_names):
-                found = False
-                for number, cells in enumerate(book.get_sheet_by_name(sheet).iter_rows(), 1):
-                    values = [_value(cell) for cell in cells]
-                    while values and values[-1] is None:
-                        values.pop()
-                    if values:
-                        found = True
-                        yield number, values
-                if found:
+            left = _sheets(source, item, book.sheet_names)
+            while left:
+                sheet, count = left.pop(0), 0
+                for row in _filled(book, sheet):
+                    count += 1
+                    yield row
+                if count:
+                    state = state_of(path)
+                    more = [n for n in left if not _fits(path, n, state) or any(_filled(book, n))]
+                    _tell_more(item, sheet, count, more)
                     return
         except (CalamineError, zipfile.BadZipFile, RuntimeError) as error:
             reason = " ".join(str(error).split())[:200]
@@ -118,6 +122,35 @@ def _rows(source: Source, item: InputFile) -> Iterator[_Row]:
             ) from None
 
 
+def _filled(book: Any, sheet: str) -> Iterator[_Row]:
+    """As `_rows`, of one sheet of an open workbook."""
+    for number, cells in enumerate(book.get_sheet_by_name(sheet).iter_rows(), 1):
+        values = [_value(cell) for cell in cells]
+        while values and values[-1] is None:
+            values.pop()
+        if values:
+            yield number, values
+
+
+def _tell_more(item: InputFile, sheet: str, count: int, more: list[str]) -> None:
+    """Says which further sheets are filled, where one of so many rows is read.
+
+    Raises:
+        UsageError: it has a header only, as a cover may look.
+    """
+    if not more:
+        return
+    others = ", ".join(map(repr, more[:20]))
+    if count == 1:
+        raise UsageError(
+            f"{item.uri}: the sheet {sheet!r} has no rows below its header; name another one with "
+            f"--sheet: {others}"
+        )
+    log.warning(
+        "%s: only the sheet %r is read, not %s; --sheet names another", item.uri, sheet, others
+    )
+
+
 @lru_cache(maxsize=64)
 def _fits(path: str, sheet: str | None, state: object) -> bool:
     return fits_in_memory(path, sheet)
@@ -125,7 +158,7 @@ def _fits(path: str, sheet: str | None, state: object) -> bool:
 
 def _sheets(source: Source, item: InputFile, names: list[str]) -> list[str]:
     if source.sheet is None:
-        return names
+        return list(names)
     if source.sheet not in names:
         shown = ", ".join(map(repr, names[:20]))
         raise UsageError(f"{item.uri}: no sheet {source.sheet!r}; the sheets are {shown}")
