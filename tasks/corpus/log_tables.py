@@ -38,7 +38,8 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
         found: all files in it.
 
     Raises:
-        UsageError: the table cannot be read, or its files alone do not say what its rows are.
+        UsageError: the table cannot be read or has no rows, or its files alone do not say what
+            they are.
     """
     where = redact(address)
     if not any(file.name.startswith(_LOG) for file in found):
@@ -68,6 +69,8 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
             fixed = _fixed(action.slice(at, 1))
             file = by_name[name]
             live.append(Found(file.path, name, {**file.info, "fixed": fixed}))
+    if not live:
+        raise UsageError(f"{where}: the Delta table has no rows; check the path or `delta_version`")
     return sorted(live, key=lambda file: file.name)
 
 

@@ -59,6 +59,12 @@ def test_a_version_of_a_table(table):
             inputs_of(source(path, delta_version=1))
 
 
+def test_a_table_of_which_every_row_was_deleted_is_told(table):
+    DeltaTable(table).delete()
+    with pytest.raises(UsageError, match="tabla: the Delta table has no rows"):
+        inputs_of(source(table))
+
+
 def test_the_columns_of_partitions_are_columns(tmp_path):
     days = [dt.date(2024, 1, 1), dt.date(2024, 1, 2), dt.date(2024, 1, 2)]
     of = {"day": days, "part": ["a b/ñ=%", None, None], "n": [1, 2, 2]}
