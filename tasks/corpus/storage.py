@@ -54,7 +54,8 @@ def filesystem(uri: str) -> tuple[Any, str]:
         hint = "pip install 'nocturna[stores]'" if scheme in STORES else said
         raise UsageError(f"{shown}: {scheme}:// needs a driver that is missing: {hint}") from None
     except Exception as error:  # drivers raise whatever they met
-        raise UsageError(f"{shown}: cannot use {scheme}://: {error}") from None
+        said = " ".join(str(error).split())[:200]
+        raise UsageError(f"{shown}: cannot use {scheme}://: {said}") from None
 
 
 def forget_listings(address: str, to_read: bool) -> None:
