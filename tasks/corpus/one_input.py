@@ -8,6 +8,7 @@ from nocturna.tasks.corpus.columns import refuse_absent
 from nocturna.tasks.corpus.formats import Absent, formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at
+from nocturna.tasks.corpus.sniffing import tell_utf8
 from nocturna.tasks.corpus.storage import (
     Digest,
     mark_of,
@@ -34,6 +35,7 @@ def read_input(listed: Listed, rows: Collector) -> tuple[InputFile, dict[str, st
     format, found = formats()[item.format], Absent()
     if format.has_rows(source, item):
         found = format.columns(source, item)
+        tell_utf8(source, item)
     rows.digest = digest = Digest()
     item, absent = rows.take(item, found.unsure)
     lacks = {**found.lacking, **{n: line for n, line in found.unsure.items() if n in absent}}

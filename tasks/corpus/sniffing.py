@@ -2,6 +2,7 @@
 
 import codecs
 import json
+import logging
 import re
 
 from nocturna.tasks.addresses import redact
@@ -10,9 +11,11 @@ from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.jsonrows import Ambiguous, parse
 from nocturna.tasks.corpus.lines import BOM
-from nocturna.tasks.corpus.streams import head, line_head, stored_head
+from nocturna.tasks.corpus.streams import BLOCK, head, line_head, stored_head
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
+
+log = logging.getLogger(__name__)
 
 _START = 4096
 START = 64
@@ -251,14 +254,32 @@ def check_encoding(source: Source, item: InputFile) -> None:
         )
 
 
-def _without_mark(encoding: str, start: bytes) -> str:
-    """What is said of a file without the byte order mark that its encoding needs."""
+def tell_utf8(source: Source, item: InputFile) -> None:
+    """Says of a text input that its bytes are UTF-8, where the job says that they are not."""
+    plain = is_utf8(source.encoding) or not is_ascii_based(source.encoding)
+    if plain or not item.size or not formats()[item.format].PACKED:
+        return
+    start = stored_head(source, item, BLOCK)
+    if not start.isascii() and _begins_as_utf8(start):
+        log.warning(
+            "%s: its bytes are valid utf-8 and are read as %s; if accents look wrong, set "
+            "`encoding` to utf-8",
+            item.uri,
+            source.encoding,
+        )
+
+
+def _begins_as_utf8(start: bytes) -> bool:
     try:
         codecs.getincrementaldecoder("utf-8")().decode(start)
-        seems_utf8 = 0 not in start
     except UnicodeDecodeError:
-        seems_utf8 = False
+        return False
+    return True
+
+
+def _without_mark(encoding: str, start: bytes) -> str:
+    """What is said of a file without the byte order mark that its encoding needs."""
     way = f"set `encoding` to {encoding}-le or {encoding}-be"
-    if seems_utf8:
+    if 0 not in start and _begins_as_utf8(start):
         way = "it seems to be utf-8: set `encoding` to that, or store it as the others"
     return f"has no byte order mark, which {encoding} needs; {way}"

@@ -155,3 +155,13 @@ def test_an_encoding_that_a_file_cannot_be_in(tmp_path, encoding, stored, said, 
     path = write(tmp_path / f"c.csv{packed}", compressed(in_encoding("csv", stored), packed))
     with pytest.raises(UsageError, match=said):
         inputs_of(source(path, encoding=encoding))
+
+
+def test_utf8_that_is_read_as_another_encoding_is_told(tmp_path, caplog):
+    path = write(tmp_path / "c.txt", "año\n")
+    read_all(source(path, encoding="latin-1"))
+    assert "c.txt: its bytes are valid utf-8 and are read as latin-1" in caplog.text
+    caplog.clear()
+    read_all(source(write(path, "año\n".encode("latin-1")), encoding="latin-1"))
+    read_all(source(write(path, b"ano\n"), encoding="latin-1"))
+    assert not caplog.text
