@@ -1,12 +1,10 @@
 """The inputs of a corpus: which of the files that its paths stand for, and of which format."""
 
 import logging
-import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from fnmatch import fnmatchcase
 from functools import partial
-from pathlib import PurePosixPath
 
 from nocturna.tasks.addresses import member_of, redact
 from nocturna.tasks.corpus.archives import members_of, refuse_nested, refuse_unread, with_members
@@ -28,6 +26,7 @@ from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.hub import dataset_files, offline_by
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.inputs import Listed, look_at, some_names
+from nocturna.tasks.corpus.left_out import LeftOut, matcher
 from nocturna.tasks.corpus.listing import Found, list_files, remote_file
 from nocturna.tasks.corpus.log_tables import live_files
 from nocturna.tasks.corpus.streams import blocks
@@ -37,30 +36,6 @@ from nocturna.tasks.job.source import Source
 log = logging.getLogger(__name__)
 
 _AS_ASKED = "as `include` and `exclude` say"
-
-
-class LeftOut:
-    """Files of a corpus that are not read, and why."""
-
-    def __init__(self) -> None:
-        self._reasons: dict[str, list[Found]] = {}
-
-    def note(self, why: str, before: Iterable[Found], after: Iterable[Found]) -> None:
-        """Notes the files that are not among others any more."""
-        kept = {file.path for file in after}
-        gone = [file for file in before if file.path not in kept]
-        self._reasons.setdefault(why, []).extend(gone)
-
-    def tell(self, chosen: Iterable[Listed]) -> None:
-        """Says all of it in one line, but for files that another path names."""
-        read = {file.path for file, _ in chosen}
-        total, said = 0, []
-        for why, files in self._reasons.items():
-            names = [file.name for file in files if file.path not in read]
-            total += len(names)
-            said += [f"{len(names)} {why} ({some_names(names)})"] * bool(names)
-        if total:
-            log.warning("left out %d file%s: %s", total, "s" * (total > 1), "; ".join(said))
 
 
 def list_inputs(source: Source) -> list[Listed]:
@@ -88,6 +63,7 @@ def list_inputs(source: Source) -> list[Listed]:
         asked = f"`include`: {', '.join(source.include)}" if source.include else "`exclude`"
         raise UsageError(f"{source.place}: no file to read is left by {asked}; check the patterns")
     left_out.tell(chosen)
+    left_out.tell_unmatched(source.exclude)
     return chosen
 
 
@@ -227,7 +203,7 @@ def _opened_up(
         found = full
 
     def leave(file: Found) -> bool:
-        return is_hidden(file.name) or any(map(_matcher(file), source.exclude))
+        return is_hidden(file.name) or any(map(matcher(file), source.exclude))
 
     opened = found if kind == "data set" else with_members(source, found, leave)
     return opened, kind if opened == found else "folder"
@@ -249,24 +225,9 @@ def _with_rows(source: Source, visible: list[Found], left_out: LeftOut) -> list[
 
 def _is_asked_for(source: Source, file: Found) -> bool:
     """Whether `include` and `exclude` say that a file is to be read."""
-    matches = _matcher(file)
+    matches = matcher(file)
     included = not source.include or any(map(matches, source.include))
     return included and not any(map(matches, source.exclude))
-
-
-def _matcher(file: Found) -> Callable[[str], bool]:
-    """What tells whether a pattern means a file: its path, its name, a folder or archive around."""
-    paths = [unicodedata.normalize("NFC", p) for p in (file.name, file.info.get("archive")) if p]
-    names = [*paths, *(PurePosixPath(path).name for path in paths)]
-
-    def matches(pattern: str) -> bool:
-        pattern = unicodedata.normalize("NFC", pattern).removeprefix("./")
-        if pattern.endswith("/"):
-            pattern += "*"
-        ways = (pattern, pattern.replace("**/", ""))
-        return any(fnmatchcase(one, way) for way in ways for one in names)
-
-    return matches
 
 
 def _has_text(source: Source, file: Found, format: str) -> bool | None:

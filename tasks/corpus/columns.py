@@ -115,6 +115,8 @@ def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) ->
     """The line that says which column an input lacks, and which it has."""
     shown = ", ".join(repr(other[:80]) for other in list(names)[:_SHOWN])
     line = f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
+    if any(part.startswith(f"{name}=") for part in item.name.split("/")[:-1]):
+        line += "; what folders are named by is a column of Parquet and Arrow files only"
     plain = unicodedata.normalize("NFC", name)
     alike = next((o for o in names if o != name and unicodedata.normalize("NFC", o) == plain), None)
     if alike is None:

@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from nocturna.tasks.addresses import is_remote
-from nocturna.tasks.corpus.file_names import compression_of, endings_of
+from nocturna.tasks.corpus.file_names import compression_of, endings_of, packed_as
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.corpus.sniffing import START, check_encoding, refuse_stand_in
 from nocturna.tasks.corpus.storage import mark_of, open_raw, storage_errors
 from nocturna.tasks.corpus.streams import stored_head
+from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
 Listed = tuple[Found, str]
@@ -41,7 +42,10 @@ def look_at(source: Source, file: Found, format: str) -> InputFile:
     refuse_stand_in(source, file.path, format, start)
     item = replace(item, compression=compression_of(file.name, file.path, format, start))
     if item.compression:
-        refuse_stand_in(source, file.path, format, stored_head(source, item, START))
+        inside = stored_head(source, item, START)
+        if again := packed_as(inside):
+            raise UsageError(f"{item.uri}: is packed twice, with {again} inside; unpack it once")
+        refuse_stand_in(source, file.path, format, inside)
     check_encoding(source, item)
     other = getattr(formats()[format], "other", None)
     really = other(source, item) if other else None

@@ -85,14 +85,14 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
         if bare is not None and (more := bare_hint(bare, source.text, item.name)):
             raise UsageError(f"{item.uri}: {more}")
         return Absent()
+    alone = rows == 1
+    if alone and source.text in first and len(first) > 1 and all(map(_is_many, first.values())):
+        raise UsageError(f"{item.uri}: {columns_hint(item.name)}")
     if source.id is not None and isinstance(inner := value_at(first, source.id), dict) and inner:
         raise UsageError(
             f"{item.uri}: the id column {source.id!r} holds objects; name a field inside it, as in "
             f"--id '{source.id}.{next(iter(inner))}'"
         )
-    alone = rows == 1
-    if alone and source.text in first and len(first) > 1 and all(map(_is_many, first.values())):
-        raise UsageError(f"{item.uri}: {columns_hint(item.name)}")
     asked = next((n for n in (source.text, source.id) if n is not None and n not in there), None)
     more = "" if asked is None else hint(first, asked, item.name, alone)
     if whole or (asked is not None and more):

@@ -321,3 +321,28 @@ def test_a_format_that_the_job_names_holds_where_the_endings_say_another(tmp_pat
     assert names(source(tmp_path, format="jsonl")) == read
     write(tmp_path / "z" / "c.zip", zip_of("a.txt"))
     assert names(source(tmp_path / "z", format="jsonl")) == ["c.zip/a.txt"]
+
+
+def test_a_pattern_of_exclude_that_means_no_file_is_told(tmp_path, caplog):
+    for name in ("a.jsonl", "b.jsonl", "c.zip"):
+        write(tmp_path / name, zip_of("d.jsonl") if name == "c.zip" else jsonl(ROWS))
+    assert names(source(tmp_path, exclude=("*.tmp", "b*", "c.zip"))) == ["a.jsonl"]
+    assert "`exclude`: no file matches '*.tmp'" in caplog.messages
+
+
+def test_a_file_that_is_packed_twice_is_told(tmp_path):
+    path = write(tmp_path / "c.csv.gz", gzip.compress(gzip.compress(b"text\nuno\n")))
+    with pytest.raises(UsageError, match="is packed twice, with gzip inside"):
+        inputs_of(source(path))
+
+
+def test_columns_of_folders_are_said_to_be_those_of_parquet(tmp_path):
+    write(tmp_path / "dt=1" / "a.jsonl", jsonl(ROWS))
+    with pytest.raises(UsageError, match=r"no column 'dt' .* a column of Parquet and Arrow files"):
+        read_all(source(tmp_path, keep=("dt",)))
+
+
+def test_an_object_of_columns_is_told_also_where_an_id_is_named(tmp_path):
+    path = write(tmp_path / "c.json", '{"id": {"0": 1, "1": 2}, "text": {"0": "a", "1": "b"}}')
+    with pytest.raises(UsageError, match="holds a list for each column instead of rows"):
+        read_all(source(path, id="id"))
