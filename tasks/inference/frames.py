@@ -48,12 +48,6 @@ class Frame:
             parts += [np.full(len(text), kind, dtype=np.int32), _array(types)]
         return np.concatenate(parts)
 
-    def after(self, prompt: Ids) -> "Frame":
-        """The frame with a prompt's ids before the first text."""
-        first = (*self.pieces[0], *prompt.tolist())
-        types = (*self.piece_types[0], *[self.text_types[0]] * len(prompt))
-        return Frame((first, *self.pieces[1:]), (types, *self.piece_types[1:]), self.text_types)
-
 
 def find_frame(tokenizer: Any, *texts: str) -> Frame | None:
     """The frame that a transformers tokenizer puts around so many texts; None if it has none.

@@ -32,7 +32,7 @@ class Pass:
     """How one network reads texts.
 
     Attributes:
-        capacity: tokens of a text that fit beside the special tokens.
+        capacity: tokens of a prompt and a text that fit beside the special ones.
         width: numbers that it gives for a sequence; None where only the network tells.
     """
 
@@ -92,7 +92,9 @@ def read_texts(own: Pass, texts: "Texts", long: LongDocuments, run: Running) -> 
 
     def read() -> TextsRead:
         encoded = texts.encoded(own.tokenizer)
-        windows = cut_windows(encoded, own.capacity, long, own.tokenizer.keeps_end)
+        windows = cut_windows(
+            encoded, own.capacity, long, own.tokenizer.keeps_end, own.tokenizer.start
+        )
         outputs = read_windows(own.tokenizer, _network(group, run), windows.ids, run)
         widths = [one.width or outputs.shape[1] for one in group]
         if len(outputs) and outputs.shape[1] != sum(widths):
@@ -100,7 +102,8 @@ def read_texts(own: Pass, texts: "Texts", long: LongDocuments, run: Running) -> 
                 f"model {' and '.join(one.ref.name for one in group)}: by its config.json its "
                 f"network has {sum(widths)} outputs, but it has {outputs.shape[1]}"
             )
-        return TextsRead(outputs, windows, np.array([len(ids) for ids in encoded], dtype=np.int64))
+        tokens = np.array([len(ids) for ids in encoded], dtype=np.int64) - windows.prompt
+        return TextsRead(outputs, windows, np.maximum(tokens, 0))
 
     asked = tuple((one.ref.revision, one.reading.name) for one in group)
     found: TextsRead = texts.once((asked, own.inputs, run.precision, run.backend), read)

@@ -215,7 +215,7 @@ class _Work:
             tokenizer = reader.tokenizer
             encoded = self.texts.some(wanted).encoded(tokenizer)
             for text, ids in zip(wanted.tolist(), encoded, strict=True):
-                self.unknown[text] |= 2 * tokenizer.unknown(ids) > len(ids)
+                self.unknown[text] |= tokenizer.hardly_knows(ids)
                 beyond = tokenizer.without_embedding(ids)
                 if len(ids) + tokenizer.single.added == 0:
                     self.reasons[text] = (

@@ -15,7 +15,14 @@ from nocturna.tasks.inference.frames import Frame, Ids
 from nocturna.tasks.inference.models import ModelRef
 
 PIECE_CHARS = 200_000
-"""Longer texts are tokenised in pieces cut at white space, so that memory stays flat."""
+"""Longer texts are tokenised in pieces cut at white space, so that memory stays flat.
+
+A tokenizer that puts something before each piece reads them whole.
+"""
+
+_GAP, _LOOK, _TRIES = re.compile(r"(?<=\S)\s(?=\S)"), 1_000, 8
+"""Where a text may be cut, signs around such a place that are compared, and places that are tried.
+"""
 
 
 @dataclass(frozen=True)
@@ -32,7 +39,8 @@ class TextTokenizer:
         vocabulary: ids from here on have no embedding; None where the network has no such table.
         unknown_id: what stands for text that the tokenizer does not know; None if it has none.
         keeps_end: whether the beginning goes where a text is truncated.
-        prompt: what is read before every text; its ids are part of `single`.
+        prompt: what is read before every text.
+        start: ids of the prompt by itself.
     """
 
     plain: Callable[[list[str]], list[Ids]]
@@ -46,37 +54,41 @@ class TextTokenizer:
     unknown_id: int | None
     keeps_end: bool
     prompt: str = ""
+    start: tuple[int, ...] = ()
 
     def encode(self, texts: list[str]) -> list[Ids]:
-        """Token ids of each text, without special tokens or prompt and without any cut."""
-        if not self.prompt:
-            return self._bare(texts)
-        start = self._bare([self.prompt.rstrip()])[0]
-        together = self._bare([self.prompt + text for text in texts])
-        return [
-            ids[len(start) :] if np.array_equal(ids[: len(start)], start) else self._bare([text])[0]
-            for ids, text in zip(together, texts, strict=True)
-        ]
+        """Token ids of each text after the prompt, without special tokens and without any cut.
+
+        Both are one text to the tokenizer: the last word of a prompt may go on in the text.
+        """
+        encoded: list[Ids] = []
+        for batch in _bounded([self.prompt + text for text in texts]):
+            if len(batch) == 1 and len(batch[0]) > PIECE_CHARS:
+                pieces = (self.plain([piece]) for piece in self._pieces(batch[0]))
+                encoded.append(np.concatenate([ids for group in pieces for ids in group]))
+            else:
+                encoded += self.plain(batch)
+        return encoded
 
     def prompted(self, prompt: str) -> "TextTokenizer":
         """The tokenizer with a prompt before every text."""
         if not prompt:
             return self
-        start = self._bare([prompt.rstrip()])[0]
+        start = self.plain([prompt.rstrip(" ")])[0]  # a blank becomes part of the word after it
         identity = f"{self.identity} {prompt}"
-        return replace(self, prompt=prompt, single=self.single.after(start), identity=identity)
+        return replace(self, prompt=prompt, start=tuple(start.tolist()), identity=identity)
 
     def room(self, ref: ModelRef) -> int:
-        """Tokens of a text that fit the window beside the special ones and the prompt.
+        """Tokens of a prompt and a text that fit the window beside the special ones.
 
         Raises:
             UsageError: none does.
         """
-        room = self.window - self.single.added
-        if room <= 0:
+        room, beside = self.window - self.single.added, self.single.added + len(self.start)
+        if self.window <= beside:
             raise UsageError(
                 f"model {ref.name}: a window of {self.window} tokens leaves no room for a text "
-                f"beside {self.single.added} that stand around each; set model_max_length in its "
+                f"beside {beside} that stand around each; set model_max_length in its "
                 "tokenizer_config.json, or a shorter prompt"
             )
         return room
@@ -85,19 +97,28 @@ class TextTokenizer:
         """The first id that the network has no embedding for, or None."""
         return first_beyond(ids, self.vocabulary)
 
-    def unknown(self, ids: Ids) -> int:
-        """How many of the ids stand for text that the tokenizer does not know."""
-        return 0 if self.unknown_id is None else int(np.count_nonzero(ids == self.unknown_id))
+    def hardly_knows(self, ids: Ids) -> bool:
+        """Whether most of a text's ids stand for what the tokenizer does not know."""
+        own = ids[len(self.start) :]
+        unknown = 0 if self.unknown_id is None else np.count_nonzero(own == self.unknown_id)
+        return bool(2 * unknown > len(own))
 
-    def _bare(self, texts: list[str]) -> list[Ids]:
-        encoded: list[Ids] = []
-        for batch in _bounded(texts):
-            if len(batch) == 1 and len(batch[0]) > PIECE_CHARS:
-                pieces = (self.plain(group) for group in _bounded(split_text(batch[0])))
-                encoded.append(np.concatenate([ids for group in pieces for ids in group]))
-            else:
-                encoded += self.plain(batch)
-        return encoded
+    def _pieces(self, text: str) -> Iterator[str]:
+        """A text in pieces whose ids, one after the other, are those of the whole."""
+        start = 0
+        for end in range(PIECE_CHARS, len(text), PIECE_CHARS):
+            gaps = [end - _LOOK + gap.start() for gap in _GAP.finditer(text[end - _LOOK : end])]
+            cut = next((gap for gap in gaps[: -_TRIES - 1 : -1] if self._parts(text, gap)), None)
+            if cut is not None:
+                yield text[start:cut]
+                start = cut
+        yield text[start:]
+
+    def _parts(self, text: str, at: int) -> bool:
+        """Whether what stands around a place becomes the same tokens when it is cut there."""
+        before, after = text[at - _LOOK : at], text[at : at + _LOOK]
+        whole, *halves = self.plain([before + after, before, after])
+        return np.array_equal(whole, np.concatenate(halves))
 
 
 NO_TOKEN = int(np.iinfo(np.int32).max)
@@ -197,21 +218,6 @@ def one_by_one(encode: Callable[[list[str]], list[Ids]]) -> Callable[[list[str]]
             return [ids for text in texts for ids in each([text])]
 
     return each
-
-
-def split_text(text: str, chars: int = PIECE_CHARS) -> list[str]:
-    """Cuts a text before white space into pieces of at most `chars` (longer if it has none)."""
-    pieces, start = [], 0
-    while len(text) - start > chars:
-        cut = text.rfind(" ", start + 1, start + chars)
-        if cut < 0:
-            gap = re.compile(r"\s").search(text, start + 1)
-            if gap is None:
-                break
-            cut = gap.start()
-        pieces.append(text[start:cut])
-        start = cut
-    return [*pieces, text[start:]]
 
 
 def _bounded(texts: list[str]) -> Iterator[list[str]]:

@@ -20,9 +20,11 @@ class Windows:
     Attributes:
         ids: token ids of each window, without special tokens.
         document: which document each window belongs to, shape (windows,), never decreasing.
-        starts: first token of each window in its document, from 0, shape (windows,).
+        starts: first token of each window in its document, from 0 and without the prompt, shape
+            (windows,).
         counts: windows of each document, shape (documents,).
         truncated: documents of which tokens were left unread, shape (documents,).
+        prompt: tokens that each window begins with and that are no part of a document.
     """
 
     ids: list[Ids]
@@ -30,6 +32,7 @@ class Windows:
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
     truncated: NDArray[np.bool_]
+    prompt: int = 0
 
 
 def cut_windows(
@@ -37,6 +40,7 @@ def cut_windows(
     capacity: int | NDArray[np.int64],
     long: LongDocuments,
     keeps_end: bool = False,
+    prompt: tuple[int, ...] = (),
 ) -> Windows:
     """Cuts documents into windows that fit the model.
 
@@ -46,6 +50,7 @@ def cut_windows(
             the text that it is read with: then one number a document).
         long: whether to read on or to truncate, and how many tokens neighbours share.
         keeps_end: whether the model's tokenizer truncates at the beginning.
+        prompt: token ids that each document begins with, and each of its further windows too.
 
     Raises:
         UsageError: nothing of a document fits.
@@ -56,19 +61,21 @@ def cut_windows(
             "the hypothesis fills the model's window; use a shorter template or shorter labels"
         )
     ids, owners, firsts = [], [], []
+    again = np.array(prompt, dtype=np.int32)
     counts = np.ones(len(encoded), dtype=np.int64)
     for number, (document, fits) in enumerate(zip(encoded, room.tolist(), strict=True)):
-        overlap = min(long.overlap, fits // 2)
-        step = fits - overlap
+        own = fits - len(prompt)
+        overlap = min(long.overlap, own // 2)
         starts = [0]
         if long.policy == "windows":
-            starts += range(step, len(document) - overlap, step)
+            starts += range(fits - overlap, len(document) - overlap, own - overlap)
         elif keeps_end:
             starts = [max(0, len(document) - fits)]
         counts[number] = len(starts)
-        ids += [document[start : start + fits] for start in starts]
+        ids.append(document[starts[0] : starts[0] + fits])
+        ids += [np.concatenate([again, document[at : at + own]]) for at in starts[1:]]
         owners += [number] * len(starts)
-        firsts += starts
+        firsts += [max(0, start - len(prompt)) for start in starts]
     if long.policy == "windows":
         truncated = np.zeros(len(encoded), dtype=bool)
     else:
@@ -76,7 +83,7 @@ def cut_windows(
             [len(d) > fits for d, fits in zip(encoded, room, strict=True)], dtype=bool
         )
     owner, first = np.array(owners, dtype=np.int64), np.array(firsts, dtype=np.int64)
-    return Windows(ids, owner, first, counts, truncated)
+    return Windows(ids, owner, first, counts, truncated, len(prompt))
 
 
 _watched: ContextVar[list[tuple[Windows, NDArray[np.float32]]] | None] = ContextVar(
@@ -115,7 +122,7 @@ def aggregate(scores: NDArray[np.float32], windows: Windows, how: str) -> NDArra
         return scores[starts]
     if how == "max":
         return np.maximum.reduceat(scores, starts, axis=0)
-    weights = np.array([max(1, len(ids)) for ids in windows.ids], dtype=np.float64)
+    weights = np.array([max(1, len(ids) - windows.prompt) for ids in windows.ids], dtype=np.float64)
     total = np.add.reduceat(weights, starts)
     weighted = np.add.reduceat(scores * weights[:, None], starts, axis=0)
     return (weighted / total[:, None]).astype(np.float32)

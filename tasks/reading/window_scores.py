@@ -43,7 +43,8 @@ def window_scores(
         for windows, values in seen:
             for number, ids in enumerate(windows.ids):
                 start = int(windows.starts[number])
+                end = start + max(0, len(ids) - windows.prompt)
                 named = zip(labels or ("value",), values[number].tolist(), strict=False)
                 scored = {label: round(value, 6) for label, value in named}
-                every.append(WindowScore(score.name, start, start + len(ids), scored))
+                every.append(WindowScore(score.name, start, end, scored))
     return tuple(every)

@@ -17,7 +17,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.reference import measure_deviation
 from nocturna.tasks.inference.running import Tally, running
 from nocturna.tasks.inference.scorer import score_texts
-from nocturna.tasks.inference.tokens import PIECE_CHARS, split_text
+from nocturna.tasks.inference.tokens import PIECE_CHARS
 from nocturna.tasks.inference.windows import aggregate, cut_windows
 from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
@@ -158,6 +158,14 @@ def test_an_overlap_beyond_half_a_window_is_half_a_window():
     assert [w[0] for w in windows.ids] == [0, 5, 10]
 
 
+def test_every_window_begins_with_the_prompt():
+    windows = cut_windows([ids(20)], 10, LongDocuments(overlap=2), prompt=(0, 1, 2))
+    assert windows.ids[0].tolist() == list(range(10))
+    assert windows.ids[1].tolist() == [0, 1, 2, *range(8, 15)]
+    assert windows.ids[-1].tolist() == [0, 1, 2, *range(13, 20)]
+    assert windows.starts.tolist() == [0, 5, 10]
+
+
 def test_a_hypothesis_that_fills_the_window_is_one_clear_line():
     with pytest.raises(UsageError, match="shorter template or shorter labels"):
         cut_windows([ids(5)], 0, LongDocuments())
@@ -178,14 +186,6 @@ def test_window_scores_become_one(how, expected):
     if how == "max":
         scores[1] = [0.6, 0.4]
     assert aggregate(scores, windows, how) == pytest.approx(np.array(expected))
-
-
-def test_long_texts_are_split_at_white_space_without_loss():
-    text = " ".join(f"palabra{i}" for i in range(5000)) + "\n" + "x" * 900
-    pieces = split_text(text, chars=300)
-    assert "".join(pieces) == text
-    assert all(len(piece) <= 300 or " " not in piece for piece in pieces)
-    assert all(piece[0].isspace() for piece in pieces[1:])
 
 
 @pytest.fixture(scope="module")

@@ -19,9 +19,11 @@ from transformers import (
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.evaluation.model_check import check_model
+from nocturna.tasks.inference import tokens
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.tokens import load_tokenizer
 from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, gliclass_model, sentence_encoder, wordpiece
@@ -66,6 +68,22 @@ def test_a_sign_that_a_tokenizer_has_no_token_for_costs_its_own_text(tmp_path):
     assert [bool(reason) for reason in found.unreadable] == [False, True, False]
     assert "has no token for a sign of the text" in found.unreadable[1]
     assert np.isfinite(values(found, "mood")).all(axis=1).tolist() == [True, False, True]
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_text_in_pieces_has_the_tokens_of_the_whole(tmp_path, monkeypatch, first):
+    folder = bert_classifier(tmp_path / "m")
+    path = folder / "tokenizer.json"
+    told = json.loads(path.read_text("utf-8"))
+    if first:
+        told["normalizer"] = {"type": "Prepend", "prepend": "a"}
+    path.write_text(json.dumps(told), "utf-8")
+    tokenizer = load_tokenizer(resolve_model(str(folder), None, "sentiment"))
+    text = "Odio este\nproducto:  roto " * 300
+    whole = tokenizer.plain([text])[0].tolist()
+    monkeypatch.setattr(tokens, "PIECE_CHARS", 2_000)
+    assert tokenizer.encode([text])[0].tolist() == whole
+    assert len(list(tokenizer._pieces(text))) == (1 if first else 4)
 
 
 def test_a_network_that_was_trained_for_something_else_is_refused(tmp_path):

@@ -94,7 +94,15 @@ def test_the_default_prompt_is_read_before_every_text(tmp_path, pooled):
     folder = made(tmp_path / "m", prompt="El precio: ", include_prompt=pooled)
     assert_equal(folder)
     encoder = load_encoder(resolve_model(str(folder), None, "encoder"), TORCH)
-    assert encoder.tokenizer.single.added > 2, "the prompt takes room"
+    assert len(encoder.tokenizer.start) > 2, "the prompt is read"
+
+
+def test_the_last_word_of_a_prompt_goes_on_in_the_text(tmp_path):
+    folder = made(tmp_path / "m", prompt="Es un pre")
+    assert_equal(folder)
+    tokenizer = load_encoder(resolve_model(str(folder), None, "encoder"), TORCH).tokenizer
+    (joined,) = tokenizer.encode(["cio"])
+    assert joined.tolist() != [*tokenizer.start, *tokenizer.plain(["cio"])[0]]
 
 
 def test_texts_are_put_in_lower_case_where_the_folder_says_so(tmp_path):

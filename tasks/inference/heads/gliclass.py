@@ -108,7 +108,8 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     worded = word_labels(plan.settings, labels)
     bare = [_unmarked(ids, parts) for ids in parts.whole.encode(_marked(worded))]
     named = [np.concatenate([np.array([parts.mark], np.int32), ids]) for ids in bare]
-    encoded = [_unmarked(ids, parts) for ids in texts.encoded(parts.text)]
+    behind = len(parts.text.start)
+    encoded = [_unmarked(ids[behind:], parts) for ids in texts.encoded(parts.text)]
     about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
     own = [tuple(tuple(t[t >= 0].tolist()) for t in templates) for templates in about]
     groups = {e: [g for t in e for g in _groups(t, named, parts)] for e in set(own)}
