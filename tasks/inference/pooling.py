@@ -23,15 +23,34 @@ class Normalize(nn.Module):
         return normalize(embedding, dim=-1)
 
 
-class Dense(nn.Module):
-    """A linear layer, its activation, and its input added where the folder says so."""
+class Truncate(nn.Module):
+    """The first numbers of an embedding."""
 
-    def __init__(self, linear: nn.Linear, activation: nn.Module, residual: nn.Module | None):
+    def __init__(self, width: int):
         super().__init__()
-        self.linear, self.activation, self.residual = linear, activation, residual
+        self.width = width
 
     def forward(self, embedding: Tensor) -> Tensor:
-        found: Tensor = self.activation(self.linear(embedding))
+        return embedding[..., : self.width]
+
+
+class Dense(nn.Module):
+    """A linear layer, its activation, and its input added where the folder says so.
+
+    Parts have the names of the package's own, as their weights are loaded by name.
+    """
+
+    def __init__(self, part: Projection):
+        super().__init__()
+        width, made = part.sizes
+        self.linear = nn.Linear(width, made, bias=part.bias)
+        self.activation_function = getattr(nn, part.activation)()
+        self.residual: nn.Module | None = None
+        if part.residual:
+            self.residual = nn.Identity() if width == made else nn.Linear(width, made, bias=False)
+
+    def forward(self, embedding: Tensor) -> Tensor:
+        found: Tensor = self.activation_function(self.linear(embedding))
         return found if self.residual is None else found + self.residual(embedding)
 
 
@@ -94,32 +113,22 @@ def _pool(states: Tensor, mask: Tensor, mode: str, skipped: int) -> Tensor:
 def _load(ref: ModelRef, part: Projection) -> nn.Module:
     if part.kind == "Normalize":
         return Normalize()
+    if part.kind == "Truncate":
+        return Truncate(*part.sizes)
     weights = _weights(ref, part)
     try:
         if part.kind == "LayerNorm":
             norm = nn.LayerNorm(len(weights["norm.weight"]))
             norm.load_state_dict({k.removeprefix("norm."): v for k, v in weights.items()})
             return norm
-        linear = _linear(weights, "linear.")
-        residual: nn.Module | None = None
-        if part.residual:
-            own = "residual.weight" in weights
-            residual = _linear(weights, "residual.") if own else nn.Identity()
-        return Dense(linear, getattr(nn, part.activation)(), residual)
+        dense = Dense(part)
+        dense.load_state_dict(weights)
+        return dense
     except (AttributeError, KeyError, RuntimeError, TypeError) as error:
-        reason = str(error).splitlines()[0]
+        reason = " ".join(str(error).split())
         raise UsageError(
             f"model {ref.name}: its module {part.kind} cannot be made of its files: {reason}"
         ) from None
-
-
-def _linear(weights: dict[str, Tensor], prefix: str) -> nn.Linear:
-    matrix = weights[f"{prefix}weight"]
-    layer = nn.Linear(matrix.shape[1], matrix.shape[0], bias=f"{prefix}bias" in weights)
-    layer.load_state_dict(
-        {k.removeprefix(prefix): v for k, v in weights.items() if k.startswith(prefix)}
-    )
-    return layer
 
 
 def _weights(ref: ModelRef, part: Projection) -> dict[str, Tensor]:

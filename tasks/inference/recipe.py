@@ -1,6 +1,5 @@
 """What a sentence-transformers folder says about its own use: modules, window, case and prompts."""
 
-import json
 import re
 from dataclasses import dataclass
 from functools import lru_cache
@@ -9,8 +8,14 @@ from typing import Any
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.recipe_files import (
+    DenseSettings,
+    General,
+    Modules,
+    TransformerSettings,
+    read_file,
+)
 
-DEFAULT_TEMPERATURE = 0.05
 POOLING_MODES = ("cls", "max", "mean", "mean_sqrt_len_tokens", "weightedmean", "lasttoken")
 
 _OLDER_MODES = {
@@ -21,9 +26,11 @@ _OLDER_MODES = {
     "pooling_mode_weightedmean_tokens": "weightedmean",
     "pooling_mode_lasttoken": "lasttoken",
 }
+_POOLING_KEYS = {"word_embedding_dimension", "embedding_dimension", "include_prompt"}
 _SETTINGS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-roberta", "xlnet")
 _PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 _LIBRARY = "sentence_transformers."
+_EMBEDDING = "sentence_embedding"
 _AFTER_POOLING = {"Dense", "LayerNorm", "Normalize", "Dropout"}
 
 
@@ -32,16 +39,20 @@ class Projection:
     """A module after the pooling.
 
     Attributes:
-        kind: Dense, LayerNorm or Normalize.
-        folder: where its settings and weights are.
+        kind: Dense, LayerNorm, Normalize, or Truncate for a `truncate_dim`.
+        folder: where its weights are.
         activation: name in torch.nn of what follows a Dense layer.
         residual: whether a Dense layer's input is added to its output.
+        sizes: of a Dense layer's input and output; the numbers that Truncate leaves.
+        bias: whether a Dense layer has one.
     """
 
     kind: str
-    folder: str
+    folder: str = ""
     activation: str = "Identity"
     residual: bool = False
+    sizes: tuple[int, ...] = ()
+    bias: bool = True
 
 
 @dataclass(frozen=True)
@@ -88,74 +99,79 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
             prompt of that name.
     """
     folder = Path(ref.folder)
-    modules = _read_json(folder / "modules.json", ref) or []
-    own = [str(m["type"]) for m in modules if not str(m["type"]).startswith(_LIBRARY)]
-    if own:
-        raise UsageError(
-            f"model {ref.name}: its module {own[0]} is code of its own, which is never run; choose "
-            "another encoder"
-        )
-    places = [(str(m["type"]).rsplit(".", 1)[-1], folder / m.get("path", "")) for m in modules]
-    kinds = [kind for kind, _ in places]
-    expected = ["Transformer", "Pooling"]
-    unknown = [kind for kind in kinds[2:] if kind not in _AFTER_POOLING]
-    unknown += [kind for kind, wanted in zip(kinds, expected, strict=False) if kind != wanted]
-    if unknown or (modules and len(kinds) < 2):
-        raise UsageError(
-            f"model {ref.name}: its module {(unknown or kinds)[0]} is not supported; choose an "
-            "encoder made of a transformer, pooling, and Dense, LayerNorm or Normalize after it"
-        )
+    places = _places(ref)
     settings = _transformer_settings(folder, ref)
     pooling: dict[str, Any] = {}
-    if len(places) > 1:
+    if places:
         written = places[1][1] / "config.json"
-        pooling = _read_json(written, ref)
+        pooling = read_file(written, dict[str, Any], ref) or {}
         if not pooling:
             raise UsageError(
                 f"model {ref.name}: {written} is missing or empty, which says how its tokens are "
                 "pooled; copy the whole folder"
             )
-    general = _read_json(folder / "config_sentence_transformers.json", ref) or {}
+    general = read_file(folder / "config_sentence_transformers.json", General, ref) or General()
     prompt, others = _prompts(general, asked, ref)
+    after = [place for place in places[2:] if place[0] != "Dropout"]
+    alone = (general.similarity_midpoint, general.similarity_spread)
     return Recipe(
         pooling=_pooling_modes(pooling, ref),
         pools_prompt=bool(pooling.get("include_prompt", True)),
-        projections=_projections([place for place in places[2:] if place[0] != "Dropout"], ref),
-        window=settings.get("max_seq_length"),
-        temperature=float(general.get("similarity_temperature", DEFAULT_TEMPERATURE)),
-        alone=_alone(general),
-        templates=dict(general.get("similarity_templates") or {}),
-        lower=bool(settings.get("do_lower_case", False)),
+        projections=_projections(after, general.truncate_dim, ref),
+        window=settings.max_seq_length,
+        temperature=general.similarity_temperature,
+        alone=None if alone[0] is None or alone[1] is None else (alone[0], alone[1]),
+        templates=general.similarity_templates,
+        lower=bool(settings.do_lower_case),
         prompt=prompt,
         prompts=others,
     )
 
 
-def _alone(general: dict[str, Any]) -> tuple[float, float] | None:
-    told = (general.get("similarity_midpoint"), general.get("similarity_spread"))
-    return None if None in told else (float(told[0]), float(told[1]))  # type: ignore[arg-type]
+def _places(ref: ModelRef) -> list[tuple[str, Path]]:
+    """The kinds of an encoder's modules, with their folders; none for a plain encoder."""
+    folder = Path(ref.folder)
+    modules = read_file(folder / "modules.json", Modules, ref)
+    if modules is None:
+        return []
+    own = [module.type for module in modules if not module.type.startswith(_LIBRARY)]
+    if own:
+        raise UsageError(
+            f"model {ref.name}: its module {own[0]} is code of its own, which is never run; choose "
+            "another encoder"
+        )
+    kinds = [module.type.rsplit(".", 1)[-1] for module in modules]
+    expected = ["Transformer", "Pooling"]
+    unknown = [kind for kind in kinds[2:] if kind not in _AFTER_POOLING]
+    unknown += [kind for kind, wanted in zip(kinds, expected, strict=False) if kind != wanted]
+    if unknown or len(kinds) < 2:
+        raise UsageError(
+            f"model {ref.name}: its module {(unknown or kinds)[0]} is not supported; choose an "
+            "encoder made of a transformer, pooling, and Dense, LayerNorm or Normalize after it"
+        )
+    return [(kind, folder / module.path) for kind, module in zip(kinds, modules, strict=True)]
 
 
-def _transformer_settings(home: Path, ref: ModelRef) -> dict[str, Any]:
+def _transformer_settings(home: Path, ref: ModelRef) -> TransformerSettings:
     names = ["sentence_bert_config.json", *(f"sentence_{kind}_config.json" for kind in _SETTINGS)]
-    written = (_read_json(home / name, ref) for name in names)
-    found: dict[str, Any] = next((c for c in written if c is not None), {})
-    modality = found.get("modality_config")
+    written = (read_file(home / name, TransformerSettings, ref) for name in names)
+    found = next((one for one in written if one is not None), TransformerSettings())
     unsupported = [
         key
         for key, plain in (
-            ("transformer_task", found.get("transformer_task") in (None, "feature-extraction")),
-            ("modality_config", modality in (None, {}, {"text": _PLAIN_TEXT})),
-            ("module_output_name", found.get("module_output_name") in (None, "token_embeddings")),
-            ("query_expansion", not found.get("query_expansion")),
-            ("processing_kwargs", not found.get("processing_kwargs")),
+            ("transformer_task", found.transformer_task in (None, "feature-extraction")),
+            ("modality_config", found.modality_config in (None, {}, {"text": _PLAIN_TEXT})),
+            ("module_output_name", found.module_output_name in (None, "token_embeddings")),
+            ("query_expansion", not found.query_expansion),
+            ("processing_kwargs", not found.processing_kwargs),
         )
         if not plain
     ]
     if unsupported:
+        value = getattr(found, unsupported[0])
         raise UsageError(
-            f"model {ref.name}: its setting {unsupported[0]} = {found[unsupported[0]]!r} is not "
-            "supported; choose another encoder"
+            f"model {ref.name}: its setting {unsupported[0]} = {value!r} is not supported; choose "
+            "another encoder"
         )
     return found
 
@@ -164,57 +180,68 @@ def _pooling_modes(settings: dict[str, Any], ref: ModelRef) -> tuple[str, ...]:
     modes = settings.get("pooling_mode")
     if modes is None:
         modes = [mode for key, mode in _OLDER_MODES.items() if settings.get(key)] or ["mean"]
-    found = (modes,) if isinstance(modes, str) else tuple(modes)
+    found = tuple(modes) if isinstance(modes, list) else (modes,)
     wrong = [str(mode) for mode in found if mode not in POOLING_MODES]
-    wrong += [k for k in settings if k.startswith("pooling_mode_") and k not in _OLDER_MODES]
+    wrong += settings.keys() - _OLDER_MODES.keys() - _POOLING_KEYS - {"pooling_mode"}
     if wrong or not found:
         raise UsageError(f"model {ref.name}: its pooling {', '.join(wrong)} is not supported")
     return found
 
 
-def _projections(places: list[tuple[str, Path]], ref: ModelRef) -> tuple[Projection, ...]:
+def _projections(
+    places: list[tuple[str, Path]], width: int | None, ref: ModelRef
+) -> tuple[Projection, ...]:
     while places and places[-1][0] == "Normalize":
         places = places[:-1]
-    return tuple(_projection(kind, at, ref) for kind, at in places)
+    found = [_projection(kind, at, ref) for kind, at in places]
+    return (*found, *([Projection("Truncate", sizes=(width,))] if width else []))
 
 
 def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:
-    settings = _read_json(folder / "config.json", ref)
-    if settings is None and kind != "Normalize":
+    if kind == "Normalize":
+        return Projection(kind)
+    if not (folder / "config.json").is_file():
         raise UsageError(
             f"model {ref.name}: {folder / 'config.json'} is missing, which says what its module "
             f"{kind} does; copy the whole folder"
         )
-    settings = settings or {}
-    wired = {settings.get(k) for k in ("module_input_name", "module_output_name")}
-    path = str(settings.get("activation_function", "torch.nn.Tanh" if kind == "Dense" else ""))
-    if not wired <= {None, "sentence_embedding"}:
+    if kind == "LayerNorm":
+        return Projection(kind, str(folder))
+    settings = read_file(folder / "config.json", DenseSettings, ref)
+    assert settings is not None
+    path = settings.activation_function
+    if not {settings.module_input_name, settings.module_output_name} <= {None, _EMBEDDING}:
         raise UsageError(
             f"model {ref.name}: its module {kind} works on single tokens, which is not supported"
         )
-    if path and not path.startswith("torch."):
+    if not path.startswith("torch."):
         raise UsageError(
             f"model {ref.name}: the activation {path} of its module {kind} is not supported"
         )
-    activation = path.rsplit(".", 1)[-1] or "Identity"
-    return Projection(kind, str(folder), activation, bool(settings.get("use_residual", False)))
+    return Projection(
+        kind,
+        str(folder),
+        path.rsplit(".", 1)[-1],
+        settings.use_residual,
+        (settings.in_features, settings.out_features),
+        settings.bias,
+    )
 
 
-def _prompts(
-    general: dict[str, Any], asked: str | None, ref: ModelRef
-) -> tuple[str, tuple[str, ...]]:
+def _prompts(general: General, asked: str | None, ref: ModelRef) -> tuple[str, tuple[str, ...]]:
+    own = {name: text or "" for name, text in general.prompts.items()}
+    prompts = {name: text for name, text in own.items() if text}
+    default = general.default_prompt_name
     if asked is not None:
-        return _asked_prompt(general.get("prompts") or {}, asked, ref), ()
-    prompts = {name: text for name, text in (general.get("prompts") or {}).items() if text}
-    default = general.get("default_prompt_name")
+        return _asked_prompt(own, asked, ref), ()
     if default is None:
         return "", tuple(prompts)
-    if default not in (general.get("prompts") or {}):
+    if default not in own:
         raise UsageError(
             f"model {ref.name}: its default prompt {default!r} is not among its prompts "
             f"({', '.join(prompts) or 'it has none'})"
         )
-    return prompts.get(default, ""), ()
+    return own[default], ()
 
 
 def _asked_prompt(prompts: dict[str, str], asked: str, ref: ModelRef) -> str:
@@ -227,10 +254,3 @@ def _asked_prompt(prompts: dict[str, str], asked: str, ref: ModelRef) -> str:
             "itself with its colon and space"
         )
     return asked
-
-
-def _read_json(path: Path, ref: ModelRef) -> Any:
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else None
-    except ValueError as error:
-        raise UsageError(f"model {ref.name}: {path} is no JSON: {error}") from None

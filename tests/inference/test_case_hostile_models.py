@@ -129,6 +129,68 @@ def test_a_dense_layer_without_its_settings_is_refused(tmp_path):
     refused(r"2_Dense/config.json is missing", folder, kind="embedding")
 
 
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"bias": False}, "Unexpected key"),
+        ({"out_features": 8}, "size mismatch"),
+        ({"activation_function": "torch.nn.PReLU"}, "Missing key.*activation_function.weight"),
+        ({"activation_function": None}, "2_Dense/config.json: activation_function: "),
+        ({"bias": "no"}, "2_Dense/config.json: bias: "),
+    ],
+    ids=str,
+)
+def test_a_dense_layer_is_the_one_of_its_settings(tmp_path, settings, said):
+    folder = sentence_encoder(tmp_path / "m", modules=["Dense"])
+    (folder / "2_Dense").mkdir()
+    weights = {"linear.weight": torch.randn(16, 32), "linear.bias": torch.zeros(16)}
+    save_file(weights, folder / "2_Dense" / "model.safetensors")
+    change(
+        folder / "2_Dense" / "config.json", **{"in_features": 32, "out_features": 16, **settings}
+    )
+    refused(said, folder, kind="embedding", labels=LABELS)
+
+
+GENERAL = "config_sentence_transformers.json"
+
+
+@pytest.mark.parametrize(
+    ("name", "found", "said"),
+    [
+        (GENERAL, {"similarity_temperature": 0}, "similarity_temperature: .* greater than 0"),
+        (GENERAL, {"similarity_spread": -1}, "similarity_spread: "),
+        (GENERAL, {"similarity_midpoint": "low"}, "similarity_midpoint: "),
+        (GENERAL, {"similarity_templates": {"es": "Va de"}}, r"templates.es: .* needs \{\}"),
+        (GENERAL, {"similarity_templates": ["{}"]}, "similarity_templates: "),
+        (GENERAL, {"truncate_dim": 0}, "truncate_dim: "),
+        (GENERAL, {"prompts": ["query: "]}, "prompts: "),
+        (GENERAL, {"prompts": {"q": 3}, "default_prompt_name": "q"}, "prompts.q: "),
+        (GENERAL, {"default_prompt_name": 3}, "default_prompt_name: "),
+        (GENERAL, [], f"{GENERAL}: "),
+        ("sentence_bert_config.json", {"max_seq_length": "32"}, "max_seq_length: "),
+        ("sentence_bert_config.json", [], "sentence_bert_config.json: "),
+        ("modules.json", [], "modules.json: "),
+        ("modules.json", {}, "modules.json: "),
+        ("modules.json", [{"path": ""}], r"modules.json: 0\.type: "),
+        ("1_Pooling/config.json", ["mean"], "config.json: "),
+        ("1_Pooling/config.json", {"foo": 1}, "its pooling foo is not supported"),
+        ("1_Pooling/config.json", {"pooling_mode": {"mean": 1}}, "its pooling .* not supported"),
+    ],
+    ids=str,
+)
+def test_settings_that_mean_nothing_are_refused_with_file_and_key(tmp_path, name, found, said):
+    folder = sentence_encoder(tmp_path / "m")
+    (folder / name).write_text(json.dumps(found), "utf-8")
+    refused(f"model .*{said}", folder, kind="embedding", labels=LABELS)
+
+
+def test_a_setting_that_is_null_says_nothing(tmp_path):
+    folder = sentence_encoder(tmp_path / "m")
+    change(folder / GENERAL, similarity_temperature=None, similarity_templates=None, prompts=None)
+    found = score_texts(plan_scores(embedding(folder)), TEXTS[:2], EXACT)
+    assert np.isfinite(values(found, "topic")).all()
+
+
 def test_the_folders_window_counts_whatever_its_tokenizer_says(tmp_path):
     library = pytest.importorskip("sentence_transformers")
     folder = sentence_encoder(tmp_path / "m")

@@ -89,6 +89,14 @@ def test_modules_after_the_pooling_are_the_folders_own(tmp_path):
     assert_equal(folder, OPENVINO)
 
 
+def test_an_activation_brings_its_own_weights_and_only_some_numbers_are_kept(tmp_path):
+    folder = made(tmp_path / "m", after=[dense(32, activation_function=torch.nn.PReLU(init=0.9))])
+    settings = folder / "config_sentence_transformers.json"
+    settings.write_text(json.dumps({**json.loads(settings.read_text()), "truncate_dim": 8}))
+    assert_equal(folder)
+    assert_equal(folder, OPENVINO)
+
+
 @pytest.mark.parametrize("pooled", [True, False])
 def test_the_default_prompt_is_read_before_every_text(tmp_path, pooled):
     folder = made(tmp_path / "m", prompt="El precio: ", include_prompt=pooled)
