@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from nocturna.tasks.inference.frames import Ids
+
 
 @dataclass(frozen=True)
 class Asked:
@@ -56,3 +58,25 @@ def spread_choices(
     for row, own in enumerate(choices):
         positions[row, : len(own)] = [at[label] for label in own]
     return every, Asked(positions)
+
+
+def short_enough(
+    sentences: list[Ids], room: int, about: NDArray[np.int64]
+) -> tuple[list[Ids], NDArray[np.bool_]]:
+    """Sentences about labels, cut where one leaves no room for a text, and whose those are.
+
+    The cut ones are as long as the longest other, so that they change no window.
+
+    Args:
+        sentences: token ids of each.
+        room: tokens for one and a text.
+        about: positions of the sentences about each document's labels, shape (documents, ...), -1
+            for none.
+
+    Returns:
+        the sentences; which documents have one that was cut, shape (documents,).
+    """
+    beyond = np.array([len(ids) >= room for ids in sentences], dtype=bool)
+    longest = max((len(ids) for ids in sentences if len(ids) < room), default=0)
+    spoilt = (beyond[about] & (about >= 0)).reshape(len(about), -1).any(axis=1)
+    return [ids[:longest] for ids in sentences], spoilt

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.encoder import describe_encoder
+from nocturna.tasks.inference.frames import Ids
 from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.tokens import TextTokenizer
 
@@ -64,6 +65,17 @@ def check_readable(model: ModelRef, tokenizer: TextTokenizer, sentences: Iterabl
                 f"model {model.name}: {sentence!r} holds token {beyond}, and its network has "
                 f"embeddings for {tokenizer.vocabulary} tokens; word the label otherwise"
             )
+
+
+def check_room(score: str, model: ModelRef, sentences: Iterable[Ids], room: int) -> None:
+    """Refuses sentences about labels that leave a window no room for a text."""
+    longest = max(map(len, sentences), default=0)
+    if longest >= room:
+        raise UsageError(
+            f"scores.{score}: a label takes {longest} tokens in its template, and a window of "
+            f"model {model.name} has room for {room} with the text; use a shorter template or "
+            "shorter labels"
+        )
 
 
 def unused_note(model: ModelRef, names: tuple[str, ...]) -> list[str]:

@@ -22,7 +22,7 @@ from nocturna.tasks.evaluation.model_check import check_model
 from nocturna.tasks.inference import tokens
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
-from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.scorer import Known, score_texts
 from nocturna.tasks.inference.tokens import load_tokenizer
 from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
@@ -266,6 +266,21 @@ def test_a_consequence_without_its_contrary_is_no_entailment(tmp_path):
     options = {"kind": "nli", "labels": LABELS, "multi_label": False}
     assert check(known, **options).kind == "nli"
     assert check(bert_classifier(tmp_path / "usual", labels=NLI), **options).equal
+
+
+@pytest.mark.parametrize("kind", ["nli", "gliclass"])
+def test_a_label_that_fills_the_window_costs_its_own_text(tmp_path, kind):
+    made = {"nli": lambda at: bert_classifier(at, labels=NLI), "gliclass": gliclass_model}
+    model = {"kind": kind, "model": made[kind](tmp_path / "m"), "template": "Va de {}."}
+    own, long = ("curso", "producto"), ("b " * 400, "curso")
+    plan = plan_scores({"topic": {**model, "labels_column": "own"}})
+    texts = [TEXTS[0], TEXTS[1], TEXTS[9] * 3]
+    known = [Known(choices={"own": [own, other, own]}) for other in (own, long)]
+    usual, odd = (values(score_texts(plan, texts, EXACT, known=one), "topic") for one in known)
+    assert np.isfinite(odd).all(axis=1).tolist() == [True, False, True]
+    np.testing.assert_allclose(odd[[0, 2]], usual[[0, 2]], atol=1e-6)
+    with pytest.raises(UsageError, match=r"scores\.topic: a label takes .* model .*shorter labels"):
+        plan_scores({"topic": {**model, "labels": long}}, examined=True)
 
 
 def nested(folder: Path) -> None:

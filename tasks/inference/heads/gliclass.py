@@ -79,11 +79,13 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
 
 def examine(plan: ScorePlan) -> list[str]:
     """Refuses a model whose parts do not belong together; says what is odd about another."""
-    from nocturna.tasks.inference.examined import check_readable, unused_note
+    from nocturna.tasks.inference.examined import check_readable, check_room, unused_note
     from nocturna.tasks.inference.facts import network_facts
 
     parts = _parts(plan.model)
-    check_readable(plan.model, parts.whole, _marked(word_labels(plan.settings, plan.labels)))
+    worded = word_labels(plan.settings, plan.labels)
+    check_readable(plan.model, parts.whole, _marked(worded))
+    check_room(plan.name, plan.model, _named(parts, worded), parts.room)
     return unused_note(plan.model, network_facts(plan.model, head=True).unused)
 
 
@@ -99,18 +101,17 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     """
     import numpy as np
 
-    from nocturna.tasks.inference.choices import spread_choices
+    from nocturna.tasks.inference.choices import short_enough, spread_choices
     from nocturna.tasks.inference.probabilities import sigmoid
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     parts = _parts(plan.model)
     labels, asked = spread_choices(plan.labels, texts.choices)
     worded = word_labels(plan.settings, labels)
-    bare = [_unmarked(ids, parts) for ids in parts.whole.encode(_marked(worded))]
-    named = [np.concatenate([np.array([parts.mark], np.int32), ids]) for ids in bare]
+    about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
+    named, spoilt = short_enough(_named(parts, worded), parts.room, about)
     behind = len(parts.text.start)
     encoded = [_unmarked(ids[behind:], parts) for ids in texts.encoded(parts.text)]
-    about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
     own = [tuple(tuple(t[t >= 0].tolist()) for t in templates) for templates in about]
     groups = {e: [g for t in e for g in _groups(t, named, parts)] for e in set(own)}
     longest = max(sum(len(named[at]) for at in g) for many in groups.values() for g in many)
@@ -128,6 +129,7 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     shares = worded.joined(softmax_of(logits, about), about, shares=True)
     scores = np.where(alone, by_itself, shares)
     joined = asked.emptied(aggregate(scores, windows, long.aggregate))
+    joined[spoilt] = np.nan
     tokens = np.array([len(ids) for ids in encoded], dtype=np.int64)
     return HeadScores(joined, tokens, windows.counts, windows.truncated)
 
@@ -135,6 +137,14 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
 def _marked(worded: Wordings) -> list[str]:
     """What the model reads of each label."""
     return [MARK + sentence for sentence in worded.sentences]
+
+
+def _named(parts: "_Parts", worded: Wordings) -> "list[Ids]":
+    """Token ids of each label after its mark."""
+    import numpy as np
+
+    bare = [_unmarked(ids, parts) for ids in parts.whole.encode(_marked(worded))]
+    return [np.concatenate([np.array([parts.mark], np.int32), ids]) for ids in bare]
 
 
 def passes(plan: ScorePlan) -> int:

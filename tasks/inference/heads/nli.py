@@ -133,11 +133,20 @@ def plan(name: str, options: Options, language: str, resolve: Resolve) -> ScoreP
 
 def examine(plan: ScorePlan) -> list[str]:
     """Refuses models whose parts do not belong together; says what is odd about the others."""
-    from nocturna.tasks.inference.examined import check_readable, examine_encoder, unused_note
+    from nocturna.tasks.inference.examined import (
+        check_readable,
+        check_room,
+        examine_encoder,
+        unused_note,
+    )
+    from nocturna.tasks.inference.passes import pair_frame
     from nocturna.tasks.inference.sequence_model import describe_classifier
 
     found = describe_classifier(plan.model, pairs=True)
-    check_readable(plan.model, found.tokenizer, word_labels(plan.settings, plan.labels).sentences)
+    sentences = word_labels(plan.settings, plan.labels).sentences
+    check_readable(plan.model, found.tokenizer, sentences)
+    room = found.tokenizer.window - pair_frame(found.tokenizer).added
+    check_room(plan.name, plan.model, found.tokenizer.encode(sentences), room)
     notes = unused_note(plan.model, found.unused)
     if "shortlist" in plan.models:
         notes += examine_encoder(
@@ -167,7 +176,7 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     """
     import numpy as np
 
-    from nocturna.tasks.inference.choices import spread_choices
+    from nocturna.tasks.inference.choices import short_enough, spread_choices
     from nocturna.tasks.inference.passes import pair_frame
     from nocturna.tasks.inference.sequence_model import load_classifier
     from nocturna.tasks.inference.windows import aggregate, cut_windows
@@ -180,13 +189,13 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     encoded = texts.encoded(model.tokenizer)
     added = pair_frame(model.tokenizer).added
     worded = word_labels(plan.settings, labels)
-    endings = model.tokenizer.encode(worded.sentences)
+    about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
+    room = model.tokenizer.window - added
+    endings, spoilt = short_enough(model.tokenizer.encode(worded.sentences), room, about)
     longest = max(len(ids) for ids in endings)
-    windows = cut_windows(
-        encoded, model.tokenizer.window - added - longest, long, model.tokenizer.keeps_end
-    )
+    windows = cut_windows(encoded, room - longest, long, model.tokenizer.keeps_end)
 
-    at = worded.of_labels(asked.rows(len(labels), windows.document))
+    at = about[windows.document]
     pairs = np.nonzero(at >= 0)
     rows, chosen = pairs[0], at[pairs]
     text_lengths = np.array([len(ids) for ids in windows.ids], dtype=np.int64)
@@ -203,6 +212,7 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     shares = worded.joined(softmax_of(logits[..., verdicts.entailment], at), at, shares=True)
     scores = np.where(alone, by_itself, shares)
     joined = asked.emptied(aggregate(scores, windows, long.aggregate))
+    joined[spoilt] = np.nan
     if plan.asked is not None and asked.positions is not None:
         wide = np.full((len(joined), len(labels)), np.nan, dtype=np.float32)
         np.put_along_axis(wide, asked.positions, joined, axis=1)
