@@ -259,6 +259,23 @@ def test_other_layouts_of_encoders_say_what_they_are(tmp_path):
         resolve_model(str(static), None, "encoder")
 
 
+def test_two_names_for_entailment_are_refused_unless_the_job_says_which(tmp_path):
+    folder = bert_classifier(tmp_path / "m", labels=NLI)
+    options = {"kind": "nli", "labels": LABELS}
+    config = folder / "config.json"
+    change(config, label2id={"contradiction": 0, "neutral": 1, "entailment": 2})
+    refused("id2label calls output 0 entailment, label2id output 2", folder, **options)
+    assert check(folder, **options, entailment=0).equal
+    change(config, label2id={"LABEL_0": 0, "LABEL_1": 1, "LABEL_2": 2})
+    assert check(folder, **options).equal
+
+
+@pytest.mark.parametrize("multi", [True, False])
+def test_a_check_compares_with_the_output_that_is_named_contradiction(tmp_path, multi):
+    folder = bert_classifier(tmp_path / "m", labels=("neutral", "entailment", "contradiction"))
+    assert check(folder, kind="nli", labels=LABELS, multi_label=multi).equal
+
+
 def test_a_consequence_without_its_contrary_is_no_entailment(tmp_path):
     folder = bert_classifier(tmp_path / "m", labels=["cause", "consequence", "none"])
     refused("do not name one entailment class", folder, kind="nli", labels=LABELS)

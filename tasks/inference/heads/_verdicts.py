@@ -5,7 +5,7 @@ import unicodedata
 from dataclasses import dataclass
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.model_config import classifier_labels
+from nocturna.tasks.inference.model_config import classifier_labels, model_config
 from nocturna.tasks.inference.models import ModelRef
 
 _ENTAILS = re.compile(
@@ -37,6 +37,11 @@ class Verdicts:
 
     entailment: int
     against: int | None
+
+    @property
+    def pair(self) -> list[int]:
+        """What entailment is weighed against, and itself."""
+        return [self.entailment if self.against is None else self.against, self.entailment]
 
 
 def nli_verdicts(
@@ -73,11 +78,26 @@ def nli_verdicts(
                 f"it cannot do zero-shot by NLI; say which one it is with `{verdict}: POSITION` "
                 "(from 0), choose an NLI model, or kind: embedding with a sentence encoder"
             )
+    if entailment is None:
+        _refuse_contrary(ref, entails)
     if entails is None or entails == against:
         raise UsageError(
             f"model {ref.name}: entailment and contradiction are one output, {against}"
         )
     return Verdicts(entails, against)
+
+
+def _refuse_contrary(ref: ModelRef, entails: int | None) -> None:
+    """Refuses a model whose label2id, which transformers reads, names another output entailment."""
+    named = model_config(ref).get("label2id")
+    words = {_plain(name): at for name, at in named.items()} if isinstance(named, dict) else {}
+    found = [at for w, at in words.items() if _ENTAILS.search(w) and not _DENIES.search(w)]
+    if found and found != [entails]:
+        raise UsageError(
+            f"model {ref.name}: in its config.json id2label calls output {entails} entailment, "
+            f"label2id output {', '.join(map(str, found))}; say which one it is with `entailment: "
+            "POSITION` (from 0), or mend the file"
+        )
 
 
 def _output(

@@ -192,8 +192,8 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
     room = model.tokenizer.window - added
     endings, spoilt = short_enough(model.tokenizer.encode(worded.sentences), room, about)
-    longest = max(len(ids) for ids in endings)
-    windows = cut_windows(encoded, room - longest, long, model.tokenizer.keeps_end)
+    fits = room - max(map(len, endings))
+    windows = cut_windows(encoded, fits, long, model.tokenizer.keeps_end)
 
     at = about[windows.document]
     pairs = np.nonzero(at >= 0)
@@ -231,7 +231,9 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     made = pipeline(
         "zero-shot-classification", model=plan.model.folder, device="cpu", dtype="float32"
     )
-    made.model.config.update({"label2id": {"entailment": _verdicts(plan).entailment}})
+    made.model.config.update({"label2id": {"entailment": 1}})
+    pair, read = _verdicts(plan).pair, made._forward  # by itself it takes output 0 against another
+    made._forward = lambda *given: (found := read(*given)) | {"logits": found["logits"][:, pair]}
     asked = {
         "candidate_labels": list(plan.labels),
         "hypothesis_template": plan.settings["template"],
@@ -263,8 +265,7 @@ def _by_itself(logits: "NDArray[np.float32]", verdicts: Verdicts) -> "NDArray[np
 
     from nocturna.tasks.inference.probabilities import softmax
 
-    against = verdicts.entailment if verdicts.against is None else verdicts.against
-    two = logits[..., [against, verdicts.entailment]]
+    two = logits[..., verdicts.pair]
     return softmax(np.nan_to_num(two, neginf=0.0))[..., 1]
 
 
