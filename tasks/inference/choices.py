@@ -78,5 +78,6 @@ def short_enough(
     """
     beyond = np.array([len(ids) >= room for ids in sentences], dtype=bool)
     longest = max((len(ids) for ids in sentences if len(ids) < room), default=0)
-    spoilt: NDArray[np.bool_] = (beyond[about] & (about >= 0)).reshape(len(about), -1).any(axis=1)
+    own = (beyond[about] & (about >= 0)).reshape(len(about), -1)
+    spoilt: NDArray[np.bool_] = np.any(own, axis=1)
     return [ids[:longest] for ids in sentences], spoilt
