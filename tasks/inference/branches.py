@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 
 from nocturna.tasks.inference.backends import Reading
 from nocturna.tasks.inference.model_config import model_config, weight_files
-from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.weight_formats import SAFETENSORS
 
 _KNOWN = frozenset({"bert", "roberta", "xlm-roberta", "camembert"})
 """Model types of which readout and packing know the layers."""

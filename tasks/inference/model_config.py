@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.weight_formats import SAFETENSORS
 
 _OTHER_HEADS = ("ForTokenClassification", "ForQuestionAnswering", "ForMultipleChoice")
 _UNNAMED = re.compile(r"LABEL_\d+")

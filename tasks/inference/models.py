@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.errors import Transient, UsageError
+from nocturna.tasks.inference.weight_formats import SAFETENSORS, format_of, refuse_pointers
 from nocturna.tasks.network import network_errors
 
 BUNDLED = "bundled"
@@ -19,14 +20,14 @@ BUNDLED_MODELS = {
     "sentiment": BUNDLED_FOLDER / "sentiment-es-en-pt-fr",
     "encoder": BUNDLED_FOLDER / "encoder-es-en-pt-fr",
 }
-SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoken", "tekken.json")
 _OF_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 _DECIDING = frozenset({".safetensors", ".bin", ".json", ".txt", ".model", ".codes", ".tiktoken"})
 _HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
+_PROJECTION_FILES = ("model.safetensors", "pytorch_model.bin")
 _DESCRIPTION_FILES = (
     *("README.md", "*.json", "*.txt", "*.model", "*.codes", "*.tiktoken"),
-    *("*_Dense/pytorch_model.bin", "*_LayerNorm/pytorch_model.bin"),
+    *(f"*_{kind}/{file}" for kind in ("Dense", "LayerNorm") for file in _PROJECTION_FILES),
 )
 
 
@@ -99,8 +100,8 @@ def find_model(name: str, revision: str | None, kind: str) -> ModelRef | None:
         UsageError: it is neither a folder with a whole model nor a name that the Hub could have,
             or the Hub may not be asked and nothing of that name was ever fetched.
     """
-    local = BUNDLED_MODELS[kind] if name == BUNDLED else Path(name).expanduser()
-    if local.is_dir():
+    local = BUNDLED_MODELS[kind] if name == BUNDLED else _local(name)
+    if local is not None:
         if revision and name != BUNDLED:
             raise UsageError(f"model {name}: a local folder has no revision; leave `revision` out")
         return ModelRef(name, "", str(local), _weights_of(local, name))
@@ -114,6 +115,15 @@ def find_model(name: str, revision: str | None, kind: str) -> ModelRef | None:
             "name a local folder, or unset it"
         )
     return None
+
+
+def _local(name: str) -> Path | None:
+    """The folder of that name, if there is one; none has a name too long or of nobody's home."""
+    try:
+        found = Path(name).expanduser()
+        return found if name and found.is_dir() else None
+    except (OSError, RuntimeError):
+        return None
 
 
 def fetch_model(name: str, revision: str | None, kind: str) -> ModelRef:
@@ -157,7 +167,7 @@ def _fetched(name: str, revision: str | None) -> ModelRef:
     try:
         info = HfApi().model_info(name, revision=revision)
         files = [sibling.rfilename for sibling in info.siblings or []]
-        weights = ["*.safetensors"] if any(f.endswith(".safetensors") for f in files) else ["*.bin"]
+        weights = ["*.safetensors"] if format_of(files) == SAFETENSORS else ["*.bin"]
         wanted = [*_DESCRIPTION_FILES, *weights, *(f"{w}.index.json" for w in weights)]
         folder = Path(snapshot_download(name, revision=info.sha, allow_patterns=wanted))
         _remember(folder, revision or "main")
@@ -207,14 +217,12 @@ def _weights_of(folder: Path, name: str) -> str:
             "merge it into its model with merge_and_unload and save_pretrained"
         )
     _refuse_other_layout(folder, name)
-    if any(folder.glob("*.safetensors")):
-        weights = SAFETENSORS
-    elif any(folder.glob("pytorch_model*.bin")):
-        weights = TORCH
-    else:
+    weights = format_of(path.name for path in folder.iterdir())
+    if weights is None:
         raise UsageError(
             f"model {name}: {folder} holds no model.safetensors and no pytorch_model.bin"
         )
+    refuse_pointers(folder, weights, name)
     if not (folder / "config.json").is_file():
         raise UsageError(f"model {name}: {folder} holds no config.json")
     files = (path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern))

@@ -17,7 +17,8 @@ from transformers.utils import logging as transformers_logging
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import refusal
 from nocturna.tasks.inference.heads import heads
-from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.inference.models import ModelRef
+from nocturna.tasks.inference.weight_formats import SAFETENSORS
 
 PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 

@@ -13,7 +13,7 @@ from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.architectures import landmark
 from nocturna.tasks.inference.facts import NetworkFacts
 from nocturna.tasks.inference.model_config import weight_files
-from nocturna.tasks.inference.models import SAFETENSORS, ModelRef
+from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.networks import (
     load_config,
     network_class,
@@ -21,6 +21,7 @@ from nocturna.tasks.inference.networks import (
     refuse_incomplete,
     unloadable,
 )
+from nocturna.tasks.inference.weight_formats import SAFETENSORS
 
 
 def read_network(ref: ModelRef, head: bool) -> NetworkFacts:

@@ -24,6 +24,7 @@ from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Known, score_texts
 from nocturna.tasks.inference.tokens import load_tokenizer
+from nocturna.tasks.inference.weight_formats import TORCH, format_of
 from nocturna.tasks.job.job import Compute
 from tests.inference.plans import plan_scores, values
 from tests.models import NLI, TEXTS, bert_classifier, gliclass_model, sentence_encoder, wordpiece
@@ -325,9 +326,28 @@ def listed_labels(folder: Path) -> None:
     change(folder / "config.json", id2label=["a", "b", "c"])
 
 
+def pointer(folder: Path) -> None:
+    (folder / "pytorch_model.bin").write_text("version https://git-lfs.github.com/spec/v1\n")
+
+
+@pytest.mark.parametrize("name", ["", "a" * 300, "~nouser/x"])
+def test_a_name_that_no_folder_can_have_is_refused(name):
+    with pytest.raises(UsageError, match="no such folder, and not a name on the Hub"):
+        resolve_model(name, None, "sentiment")
+
+
+def test_other_safetensors_do_not_hide_the_weights(tmp_path):
+    folder = bert_classifier(tmp_path / "m", safetensors=False)
+    for name in ("optimizer", "adapter_model", "model.fp16"):
+        save_file({"a": torch.zeros(2)}, folder / f"{name}.safetensors")
+    assert check(folder).equal
+    assert format_of(["pytorch_model.bin", "2_Dense/model.safetensors"]) == TORCH
+
+
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
+        (pointer, r"pytorch_model\.bin is no weights but a pointer .* `git lfs pull`"),
         (nested, r"pytorch_model\.bin holds more than weights by name; save"),
         (pickled, r"pytorch_model\.bin holds more than weights by name; save"),
         (empty_index, r"model\.safetensors\.index\.json lists no weights"),

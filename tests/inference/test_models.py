@@ -16,12 +16,13 @@ from nocturna.tasks.inference.model_config import (
     classifier_labels,
     classifier_outputs,
 )
-from nocturna.tasks.inference.models import SAFETENSORS, TORCH, resolve_model
+from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.planned import plan_inference
 from nocturna.tasks.inference.recipe import read_recipe
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.tokens import load_tokenizer
+from nocturna.tasks.inference.weight_formats import SAFETENSORS, TORCH
 from nocturna.tasks.job.job import Compute
 from nocturna.tasks.job.job_file import make_job
 from tests.models import SENTIMENT, bert_classifier, roberta_classifier, sentence_encoder
