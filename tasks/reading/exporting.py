@@ -15,6 +15,7 @@ from nocturna.tasks.reading.views import View
 from nocturna.tasks.reading.workbook import Written, check_fits, write_workbook
 
 ROWS_AT_ONCE = 10_000
+_ENDINGS = {"csv": (".csv", ".txt"), "jsonl": (".jsonl", ".ndjson"), "xlsx": (".xlsx",)}
 
 
 def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tuple[int, Written]:
@@ -32,7 +33,7 @@ def export(view: View, form: str, path: Path, columns: Sequence[str] = ()) -> tu
             the rows.
         NocturnaError: it cannot be written.
     """
-    check_target(path, [f".{form}"], view.layout, f"--{form}")
+    check_target(path, _ENDINGS[form], view.layout, f"--{form}")
     schema = _chosen(view, columns)
     rows = sum(pq.read_metadata(part).num_rows for part in view.parts)
     if form == "xlsx":

@@ -17,8 +17,7 @@ def check_target(
     """Refuses a file that must not or cannot be written, before any work.
 
     Args:
-        endings: those that say what is written; of a pipe or a terminal none is asked where there
-            is no choice.
+        endings: those that say what is written; a pipe or a terminal without one gets the first.
         layout: of a job, in whose folder it must not lie.
         option: that names the file, for the error message.
 
@@ -31,7 +30,7 @@ def check_target(
     if path.is_dir():
         raise UsageError(f"{where}: is a folder; name a file")
     stream = is_stream(path)
-    ending = endings[0] if stream and len(endings) == 1 else path.suffix.lower()
+    ending = path.suffix.lower() or (endings[0] if stream else "")
     if ending not in endings:
         raise UsageError(f"{where}: its ending is none of {', '.join(endings)}")
     if stream and ending == ".xlsx":
