@@ -81,6 +81,8 @@ def _loaded(ref: ModelRef) -> Any:
         tokenizer = AutoTokenizer.from_pretrained(
             ref.folder, local_files_only=True, trust_remote_code=False
         )
+        if isinstance(tokenizer.model_max_length, str):  # as its settings may have it
+            tokenizer.model_max_length = int(tokenizer.model_max_length)
         tokenizer(list(_PROBES))
     except Exception as error:  # each kind of tokenizer has its own ways to fail
         reason = (str(error).strip() or type(error).__name__).splitlines()[0]

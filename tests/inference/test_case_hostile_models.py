@@ -240,6 +240,8 @@ def test_a_window_without_room_names_the_model_and_the_setting(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     change(folder / "tokenizer_config.json", model_max_length=2)
     refused("a window of 2 tokens leaves no room .* set model_max_length", folder)
+    change(folder / "tokenizer_config.json", model_max_length="2")
+    refused("a window of 2 tokens leaves no room", folder)
 
 
 def test_other_layouts_of_encoders_say_what_they_are(tmp_path):

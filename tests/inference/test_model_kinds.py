@@ -294,6 +294,15 @@ def test_deberta_runs_in_int8(tmp_path):
     assert np.abs(found - of(score_texts(plan, SHORT, TORCH), "sentiment")).max() < 0.2
 
 
+def test_xlnet_in_bf16_runs_in_fp32_where_torch_cannot(tmp_path, caplog):
+    folder = tiny_classifier(tmp_path / "m", "xlnet")
+    plan = planned(folder)
+    found = of(score_texts(plan, SHORT, replace(TORCH, precision="bf16")), "sentiment")
+    assert np.array_equal(found, of(score_texts(plan, SHORT, TORCH), "sentiment"))
+    (line,) = [line for line in caplog.messages if "bf16" in line]
+    assert "it runs in fp32" in line
+
+
 def test_big_bird_scores_a_text_alike_after_any_other(tmp_path):
     folder = tiny_classifier(tmp_path / "m", "big_bird")
     plan, long = planned(folder), TEXTS[7]

@@ -1,5 +1,6 @@
 """Networks run by torch, on any device: padded, of equal lengths, or packed end to end."""
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,6 +17,8 @@ from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.networks import forget_networks, load_network
 from nocturna.tasks.inference.packing import pack, to_device
 from nocturna.tasks.inference.running import Running
+
+log = logging.getLogger(__name__)
 
 _LEAST_CAPABILITY = (8, 0)
 """Ampere: the first GPUs that flash attention runs on."""
@@ -71,6 +74,20 @@ def load_torch(ref: ModelRef, reading: Reading, pad_id: int, run: Running) -> Ne
 
 @lru_cache(maxsize=8)
 def _load(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Network:
+    network = _loaded(ref, reading, pad_id, precision, on)
+    if precision == "fp32":
+        return network
+    try:
+        network.forward([Sequence(np.full(2, network.landmark or 0, dtype=np.int32), None)])
+    except Exception as error:  # of whatever two tokens are too few for, texts will tell
+        if "scalar type" not in str(error) and "dtype" not in str(error):
+            return network
+        log.warning("model %s: torch cannot run it in bf16 (%s); it runs in fp32", ref.name, error)
+        return _loaded(ref, reading, pad_id, "fp32", on)
+    return network
+
+
+def _loaded(ref: ModelRef, reading: Reading, pad_id: int, precision: str, on: str) -> Network:
     device = torch.device(on)
     networks = [load_network(*model, precision, on) for model in reading.models(ref)]
     packed = reading.pack(*networks) if can_pack(device, precision) else None
