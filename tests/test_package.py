@@ -64,6 +64,7 @@ def installed(tmp_path_factory) -> Path:
     return target
 
 
+@pytest.mark.slow
 def test_the_wheel_goes_from_init_to_report_beside_modules_of_the_users_own(installed, tmp_path):
     for name in ("flows", "tasks"):
         (tmp_path / name).mkdir()

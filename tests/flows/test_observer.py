@@ -170,7 +170,7 @@ class _trouble:
         pytest.param("cannot start", marks=pytest.mark.slow),
         pytest.param("home cannot be written", marks=pytest.mark.slow),
         "slow",
-        "other version",
+        pytest.param("other version", marks=pytest.mark.slow),
         pytest.param("locked", marks=pytest.mark.slow),
         pytest.param("nobody listens", marks=pytest.mark.slow),
         "a black hole",

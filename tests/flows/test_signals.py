@@ -137,6 +137,7 @@ def recorded(home: Path) -> list[tuple[str, str]]:
     return [(kind, (message or "")[: len(GO_ON)]) for kind, message in rows]
 
 
+@pytest.mark.slow
 def test_a_second_ctrl_c_ends_at_once(arguments, tmp_path):
     when = lambda: finished_shards(tmp_path)  # noqa: E731
     _, took = stopped_in_terminal([*arguments, "--processes", "2"], tmp_path, when, presses=2)

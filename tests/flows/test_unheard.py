@@ -48,8 +48,8 @@ def in_shell(
 @pytest.mark.parametrize(
     "line",
     [
-        '"$@" 2>/dev/full',
-        '"$@" >/dev/full',
+        pytest.param('"$@" 2>/dev/full', marks=pytest.mark.slow),
+        pytest.param('"$@" >/dev/full', marks=pytest.mark.slow),
         '"$@" <&- >&- 2>&-',
         'set -o pipefail; "$@" 2>&1 | true',
     ],
@@ -68,7 +68,8 @@ def test_what_a_reader_cannot_write_says_so(options, tmp_path):
     assert "standard output: no space left" in asked.stderr and "Traceback" not in asked.stderr
 
 
-@pytest.mark.parametrize("name", ["configs.parquet", pytest.param("part", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["configs.parquet", "part"])
 def test_a_pipe_in_the_place_of_a_file_does_not_hold_the_night(options, tmp_path, name):
     assert in_shell(tmp_path, '"$@"', *options).returncode == 0
     folder = tmp_path / "out" / "c"

@@ -87,7 +87,9 @@ def reads_once(found, alone, label_sentences=0) -> bool:
     ("pooling", "shared", "layers", "backend"),
     [
         *((pooling, *n, "torch") for pooling in POOLING for n in [(1, 2), (1, 3), (2, 2), (2, 3)]),
-        *(("mean", 1, 3, "openvino"), ("cls", 2, 3, "openvino"), ("max", 2, 2, "openvino")),
+        ("cls", 2, 3, "openvino"),
+        pytest.param("mean", 1, 3, "openvino", marks=pytest.mark.slow),
+        pytest.param("max", 2, 2, "openvino", marks=pytest.mark.slow),
     ],
 )
 def test_one_pass_gives_the_scores_of_two(tmp_path, pooling, shared, layers, backend):

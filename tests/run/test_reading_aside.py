@@ -126,7 +126,9 @@ def wait_for_reading(tmp_path: Path, process: subprocess.Popen) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs /proc")
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_a_run_whose_reading_ended_goes_on_where_it_was(tmp_path, number):
     (tmp_path / "corpus").mkdir()
     for at in range(FILES):
