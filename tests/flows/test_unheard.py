@@ -51,7 +51,7 @@ def in_shell(
         pytest.param('"$@" 2>/dev/full', marks=pytest.mark.slow),
         pytest.param('"$@" >/dev/full', marks=pytest.mark.slow),
         '"$@" <&- >&- 2>&-',
-        'set -o pipefail; "$@" 2>&1 | true',
+        pytest.param('set -o pipefail; "$@" 2>&1 | true', marks=pytest.mark.slow),
     ],
 )
 def test_a_night_that_nobody_hears_is_published(options, tmp_path, line):
@@ -107,6 +107,7 @@ def test_a_folder_that_is_none_is_no_run(nocturna, tmp_path):
     assert done.code == 2 and "no output folder" in done.err
 
 
+@pytest.mark.slow
 def test_a_file_that_may_not_grow_says_which_limit(options, tmp_path):
     done = in_shell(tmp_path, 'ulimit -f 8; "$@"', *options)
     assert done.returncode == 1 and "ulimit -f" in done.stderr.splitlines()[-1], done.stderr
