@@ -69,18 +69,6 @@ def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tm
     pd.testing.assert_frame_equal(scored(tmp_path / "one"), scored(tmp_path / "two"), atol=1e-5)
 
 
-@pytest.mark.slow
-def test_what_a_process_raises_is_what_the_user_reads(nocturna, small_models, tmp_path, corpus):
-    model = small_models["sentiment"]
-    options = ["--sentiment-model", model, "--id", "id", "--processes", 2, "--shard-size", 50]
-    long = "palabra " * 120
-    done = nocturna("score", corpus, *options, "--labels", f"{long},otra", "--topic-model",
-                    small_models["nli"])  # fmt: skip
-    assert done.code == 2
-    assert "the hypothesis fills the model's window" in done.err
-    assert "Traceback" not in done.err
-
-
 def test_a_process_that_dies_costs_what_it_had_in_hand(nocturna, models, corpus, tmp_path):
     before = set(children())
 

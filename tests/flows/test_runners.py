@@ -31,6 +31,9 @@ DEEDS = f"""\
             np.zeros(4 << 30, np.uint8)
         finally:
             resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
+    if "queja" in said:
+        from nocturna.tasks.errors import UsageError
+        raise UsageError("this kind of score takes no complaints")
     if "gula" in said:
         held = np.ones({GULP}, np.uint8)
         time.sleep(60)
@@ -112,6 +115,14 @@ def only_the_killer_failed(folder: Path, done: Spent) -> None:
     assert found.index[found.status == "failed"].tolist() == [KILLER]
     assert found["size"].notna().sum() == 39
     assert "document 7 of it" in done.err and "Traceback" not in done.err
+
+
+@pytest.mark.slow
+def test_what_a_process_raises_is_what_the_user_reads(tmp_path, site):
+    job_of(tmp_path, "queja", runner="processes")
+    done = score(tmp_path, site)
+    assert done.code == 2 and "takes no complaints" in done.err.splitlines()[-1], done.err
+    assert "Traceback" not in done.err and "unexpected" not in done.err
 
 
 @pytest.mark.slow
