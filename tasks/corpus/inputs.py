@@ -9,11 +9,12 @@ from nocturna.tasks.corpus.file_names import compression_of, endings_of, packed_
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
-from nocturna.tasks.corpus.sniffing import START, check_encoding, refuse_stand_in
+from nocturna.tasks.corpus.sniffing import check_encoding, refuse_stand_in
 from nocturna.tasks.corpus.storage import mark_of, open_raw, storage_errors
 from nocturna.tasks.corpus.streams import stored_head
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
+from nocturna.tasks.pointers import START
 
 Listed = tuple[Found, str]
 """A file and the name of its format."""

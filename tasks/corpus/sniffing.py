@@ -14,19 +14,11 @@ from nocturna.tasks.corpus.lines import BOM
 from nocturna.tasks.corpus.streams import BLOCK, head, line_head, stored_head
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
+from nocturna.tasks.pointers import START, pointer_of
 
 log = logging.getLogger(__name__)
 
 _START = 4096
-START = 64
-"""Stored bytes that tell a stand-in from data."""
-
-_POINTERS = (
-    (b"version https://git-lfs", "Git LFS pointer", "git lfs pull"),
-    (b"/annex/objects/", "git-annex pointer", "git annex get"),
-    (b".git/annex/objects/", "git-annex pointer", "git annex get"),
-)
-_UPWARDS = re.compile(rb"\A(\.\./)+")
 _ZIP = "a zip archive or a spreadsheet"
 _OLD = "an old Excel, Word or Outlook file"
 _PAGES = (b"<!doctype", b"<html", b"<?xml")
@@ -127,10 +119,9 @@ def refuse_stand_in(source: Source, path: str, format: str, start: bytes) -> Non
         UsageError: one line that says what it is and how to get the data.
     """
     shown = redact(path)
-    below = _UPWARDS.sub(b"", start)
-    for mark, what, way in _POINTERS:
-        if below.startswith(mark):
-            raise UsageError(f"{shown}: is a {what}, not the data; {way} fetches it")
+    if pointer := pointer_of(start):
+        what, way = pointer
+        raise UsageError(f"{shown}: is a {what}, not the data; {way} fetches it")
     if _is_whole(format) or source.format == "text":
         return
     begin = start.removeprefix(BOM).lstrip().lower()

@@ -4,9 +4,9 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.pointers import START, pointer_of
 
 SAFETENSORS, TORCH = "safetensors", "torch (weights only)"
-_LFS = b"version https://git-lfs"
 
 
 def format_of(files: Iterable[str]) -> str | None:
@@ -28,8 +28,9 @@ def refuse_pointers(folder: Path, weights: str, name: str) -> None:
     pattern = "model*.safetensors" if weights == SAFETENSORS else "pytorch_model*.bin"
     for path in folder.glob(pattern):
         with path.open("rb") as stream:
-            if stream.read(len(_LFS)) == _LFS:
-                raise UsageError(
-                    f"model {name}: {path} is no weights but a pointer to them; fetch them with "
-                    "`git lfs pull`"
-                )
+            pointer = pointer_of(stream.read(START))
+        if pointer is not None:
+            raise UsageError(
+                f"model {name}: {path} is no weights but a pointer to them; fetch them with "
+                f"`{pointer[1]}`"
+            )
