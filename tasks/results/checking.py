@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.errors import NocturnaError, UsageError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import Bad, set_aside, tell
 from nocturna.tasks.results.layout import Layout, is_run_id, number_of
@@ -19,7 +19,9 @@ def check_homes(layout: Layout) -> None:
 
     Raises:
         NocturnaError: a folder of the job may not be read or written.
+        UsageError: what is published is behind a link.
     """
+    refuse_moved(layout)
     homes = [layout.snapshots, layout.log, layout.runs, layout.root / "work"]
     homes.append(layout.root / "quarantine")
     for home in (layout.root, *homes):
@@ -40,6 +42,24 @@ def check_homes(layout: Layout) -> None:
         if _is_ours(home.name, path)
     ]
     set_aside(layout, "things of that kind", [bad for bad in inside if bad])
+
+
+def refuse_moved(layout: Layout) -> None:
+    """Refuses a night whose published rows somebody moved to another place, behind a link.
+
+    They are not gone, as they are where a snapshot was deleted, and a night that set the link aside
+    would publish without them.
+
+    Raises:
+        UsageError: naming the link and where it leads.
+    """
+    newest = [layout.snapshot(snapshot.number) for snapshot in committed(layout)[-1:]]
+    for path in (layout.snapshots, *newest):
+        if path.is_symlink():
+            raise UsageError(
+                f"{path}: is a link to {path.readlink()}, and what is published is behind it: "
+                f"move it back here, or move {layout.root} as a whole and leave a link to that"
+            )
 
 
 def check_records(layout: Layout) -> None:

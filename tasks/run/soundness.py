@@ -148,8 +148,10 @@ def _check_published(job: Job, scores: Mapping[str, ScorePlan | None]) -> None:
     layout = layout_of(job.output.dir, job.name)
     if not layout.log.is_dir():
         return
+    from nocturna.tasks.results.checking import refuse_moved
     from nocturna.tasks.run.accidents import described_identity, refuse_accidents
 
+    refuse_moved(layout)
     refuse_accidents(layout, job, described_identity(job, scores))
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from nocturna.tasks.errors import NocturnaError, QualityRefused, Stopped
+from nocturna.tasks.errors import NocturnaError, QualityRefused, Stopped, UsageError
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results.layout import Layout, layout_of
 from nocturna.tasks.results.manifest import list_runs
@@ -213,7 +213,7 @@ def test_what_a_person_put_there_stays_whatever_it_is_called(past, tmp_path):
     assert current_snapshot(layout).number > 99
 
 
-SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("quarantine", "snapshots", "log")]
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("quarantine", "log")]
 
 
 @pytest.mark.parametrize("name", ["work", "runs", *SLOW])
@@ -238,6 +238,26 @@ def test_nothing_behind_a_link_is_touched(past, tmp_path, caplog, name):
     assert sum("is a link, not a folder" in line for line in caplog.messages) == 1
     wanted = {f"d{n}" for n in NEW} | {"empty"}
     assert wanted <= set(rows_of(layout)["doc_id"])
+
+
+@pytest.mark.parametrize("name", ["", "00000002"])
+def test_what_is_published_and_was_moved_behind_a_link_is_not_published_without(
+    past, tmp_path, name
+):
+    layout, job = past.copy(tmp_path)
+    moved = layout.snapshots / name
+    link_instead(moved)
+    before = rows_of(layout)
+    with pytest.raises(UsageError, match="what is published is behind it: move it back"):
+        run_night(job)
+    assert rows_of(layout).equals(before)
+    there = moved.resolve()
+    moved.unlink()
+    there.rename(moved)
+    layout.root.rename(tmp_path / "disk")
+    layout.root.symlink_to(tmp_path / "disk")
+    run_night(job)
+    assert set(rows_of(layout)["doc_id"]) == {f"d{n}" for n in NEW} | KEPT
 
 
 SOME = [pytest.param(damage, marks=pytest.mark.slow) for damage in ("cut", "gone", "a link")]
