@@ -206,6 +206,31 @@ def test_labels_that_could_mean_two_things_are_refused_as_they_were_understood(t
     assert "\n" not in f"{in_file.value}{by_option.value}"
 
 
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        ("notify: https://hooks.example/T0/secret", "notify: a text is there; write a list"),
+        ("notify: {url_env: SLACK}", "notify: a mapping is there; write a list, with `- ` before"),
+        (
+            "notify: [https://hooks.example/secret]",
+            "notify.0: a text is there; write a mapping, a "
+            "line `key: value` for each key (url_env, url_file, events)",
+        ),
+        ("notify: [{url_env: S, events: fail}]", "notify.0.events.0: Input should be 'failure', "),
+        ("output:", "output: nothing is there; write a mapping, a line `key: value` for each key"),
+        ("summaries: 5", "summaries: a number is there; write a mapping"),
+        ("scores: {topic: [a, b]}", "scores.topic: a list is there; write a mapping"),
+        ("scores: {topic: {labels: [a], when: es}}", "scores.topic.when: a text is there; write"),
+    ],
+)
+def test_a_value_of_another_kind_is_told_without_it(tmp_path, written, said):
+    path = tmp_path / "prensa.yaml"
+    path.write_text(f"source: {{path: a}}\n{written}\n", "utf-8")
+    with pytest.raises(UsageError, match=re.escape(f"prensa.yaml: {said}")) as caught:
+        make_job(read_job_values(path), "prensa.yaml")
+    assert "secret" not in str(caught.value) and str(caught.value).count(";") <= 1
+
+
 @pytest.mark.parametrize("written", REFUSED_VALUES)
 def test_what_yaml_reads_as_something_else_than_texts_is_refused(tmp_path, written):
     path = tmp_path / "prensa.yaml"

@@ -11,11 +11,19 @@ from pydantic import ValidationError
 
 from nocturna.tasks.addresses import redact
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.base import Section
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.job.yaml_text import parsed_yaml
 
 _OLD = ("sentiment", "zero_shot")
 """Sections of a job file of version 0.1 that `scores` has taken the place of."""
+
+_MAPPING = "write a mapping, a line `key: value` for each key"
+_DUE = {
+    **dict.fromkeys(("model_type", "model_attributes_type", "dict_type"), _MAPPING),
+    **dict.fromkeys(("tuple_type", "list_type"), "write a list, with `- ` before each entry"),
+}
+"""What is due where a value is of another kind than its key, by pydantic's name of the error."""
 
 _log = logging.getLogger(__name__)
 
@@ -36,7 +44,10 @@ def make_job(values: dict[str, Any], where: str) -> Job:
     try:
         return Job.model_validate(values)
     except ValidationError as error:
-        raise UsageError(f"{where}: {'; '.join(_explain(e) for e in error.errors())}") from None
+        found = error.errors()
+        inner = {e["loc"][:n] for e in found for n in range(1, len(e["loc"]))}
+        told = [_explain(e) for e in found if e["loc"] not in inner]
+        raise UsageError(f"{where}: {'; '.join(told)}") from None
 
 
 def read_job_values(path: Path) -> dict[str, Any]:
@@ -147,4 +158,23 @@ def _explain(error: Any) -> str:
         return f"{key}: missing"
     if error["type"] == "too_short" and key == "scores":
         return "scores: nothing to score; name at least one score"
+    if error["type"] in _DUE:
+        # what stands there may be a secret, so only its kind is said
+        return f"{key}: {_kind(error['input'])} is there; {_DUE[error['type']]}{_keys(error)}"
     return f"{key}: {error['msg'].removeprefix('Value error, ')}"
+
+
+def _kind(value: Any) -> str:
+    if value is None or value == "":
+        return "nothing"
+    kinds = {str: "a text", bool: "yes or no", list: "a list", dict: "a mapping"}
+    return kinds.get(type(value), "a number")
+
+
+def _keys(error: Any) -> str:
+    """The keys of the section that is due, where one is."""
+    name = error.get("ctx", {}).get("class_name")
+    section = next((kind for kind in Section.__subclasses__() if kind.__name__ == name), None)
+    keys = list(section.model_fields) if section else []
+    more = ["…"] if keys[3:] else []
+    return f" ({', '.join(keys[:3] + more)})" if keys else ""
