@@ -22,6 +22,10 @@ _END_SECONDS = 3.0
 """What is left of the engine's life once the pipe has ended; it writes down what it holds."""
 
 
+_KEPT_ALIVE_SECONDS = 60
+"""Longer than Prefect's client keeps a connection: one that ends as a call comes fails it."""
+
+
 def main(listener: int) -> None:
     """Runs an engine until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
@@ -73,7 +77,11 @@ def _run(listener: int, told: int, server: list[Any]) -> None:
             self.forgetting = asyncio.create_task(forget_old_runs())
 
     config = uvicorn.Config(
-        create_app(), log_level="warning", lifespan="on", timeout_graceful_shutdown=1
+        create_app(),
+        log_level="warning",
+        lifespan="on",
+        timeout_graceful_shutdown=1,
+        timeout_keep_alive=_KEPT_ALIVE_SECONDS,
     )
     server.append(Server(config))
     asyncio.run(server[0].serve([socket.socket(fileno=listener)]))
