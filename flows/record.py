@@ -68,6 +68,7 @@ class Record:
     _deployments: dict[UUID, Job] = field(default_factory=dict)
     _ahead: dict[tuple[str, datetime], UUID] = field(default_factory=dict)
     _off: frozenset[str] = frozenset()
+    _elsewhere: frozenset[str] = frozenset()
     _is_right: bool = False
     _left_out: set[UUID] = field(default_factory=set)
     _offered: set[UUID] = field(default_factory=set)
@@ -87,7 +88,7 @@ class Record:
                 flow,
                 job.name,
                 schedules=[shown],
-                parameters={"job": job.model_dump(mode="json")},
+                parameters=_parameters(job),
                 description=f"{self.schedule}, kept by `nocturna serve`",
                 parameter_openapi_schema=fields,
                 enforce_parameter_schema=True,
@@ -105,6 +106,11 @@ class Record:
         self._announce()
         found = self.client.read_deployments(
             deployment_filter=DeploymentFilter(id=DeploymentFilterId(any_=list(self._deployments)))
+        )
+        self._elsewhere = frozenset(
+            item.name
+            for item in found
+            if _folder(item.parameters) != job_layout(self._deployments[item.id]).out
         )
         self._off = frozenset(
             item.name
@@ -154,18 +160,18 @@ class Record:
         for deployment, job in self._deployments.items():
             for date in dates:
                 if (job.name, date) not in self._ahead:
-                    made = run_of_night(self.client, deployment, date, Due(job, date).key)
+                    made = run_of_night(self.client, deployment, job, date, Due(job, date).key)
                     self._ahead[job.name, date] = made.id
         for passed in [key for key in self._ahead if now - key[1] > _REMEMBERED]:
             self._left_out.discard(self._ahead.pop(passed))
 
     def _hear(self, tell: Tell) -> None:
-        now, ahead = datetime.now(UTC), set(self._ahead.values())
+        now = datetime.now(UTC)
         waiting = self._runs(StateType.SCHEDULED)
         self._offered &= {run.id for run in waiting}
         for run in waiting:
             due = run.next_scheduled_start_time or run.expected_start_time
-            if run.id in ahead | self._offered or due is None or due > now:
+            if _is_night(run) or run.id in self._offered or due is None or due > now:
                 continue
             self._offered.add(run.id)
             try:
@@ -197,7 +203,7 @@ class Record:
             due = run.next_scheduled_start_time or run.expected_start_time
             if due is None or run.id in ahead:
                 continue
-            if due > self.began and (run.idempotency_key or "").startswith(KEY):
+            if due > self.began and _is_night(run):
                 self.client.delete_flow_run(run.id)  # of another schedule
             elif due <= self.began:
                 missed: State[Any] = Cancelled(
@@ -214,6 +220,7 @@ class Record:
 
     def _runs(self, *types: StateType) -> list[FlowRun]:
         found: list[FlowRun] = []
+        read = 0
         while True:
             page = self.client.read_flow_runs(
                 deployment_filter=DeploymentFilter(
@@ -223,17 +230,30 @@ class Record:
                     state=FlowRunFilterState(type=FlowRunFilterStateType(any_=list(types)))
                 ),
                 limit=_PAGE,
-                offset=len(found),
+                offset=read,
             )
-            found += page
+            read += len(page)
+            found += [run for run in page if self._is_ours(run)]
             if len(page) < _PAGE:
                 return found
+
+    def _is_ours(self, run: FlowRun) -> bool:
+        """Whether it is of a job of ours, and not of one of that name in another folder.
+
+        A run that a person described anew is of the clock whose job the engine shows.
+        """
+        job = self._deployments[run.deployment_id] if run.deployment_id else None
+        if job is None:
+            return False
+        if _folder(run.parameters) == job_layout(job).out:
+            return True
+        return not _is_night(run) and job.name not in self._elsewhere
 
     def _run_of(self, due: Due) -> UUID:
         """The run of a night that began while the engine was away."""
         for deployment, job in self._deployments.items():
             if job.name == due.job.name:
-                return run_of_night(self.client, deployment, due.date, due.key).id
+                return run_of_night(self.client, deployment, job, due.date, due.key).id
         raise ObjectNotFound(LookupError(due.job.name))
 
     def _delete_if_waiting(self, flow_run: UUID) -> None:
@@ -242,7 +262,27 @@ class Record:
             self.client.delete_flow_run(flow_run)
 
 
-def run_of_night(client: SyncPrefectClient, deployment: UUID, date: datetime, key: str) -> FlowRun:
+def run_of_night(
+    client: SyncPrefectClient, deployment: UUID, job: Job, date: datetime, key: str
+) -> FlowRun:
     """The run that an engine shows for a night; made where it shows none yet."""
     scheduled: State[Any] = Scheduled(scheduled_time=date)
-    return client.create_flow_run_from_deployment(deployment, state=scheduled, idempotency_key=key)
+    return client.create_flow_run_from_deployment(
+        deployment, parameters=_parameters(job), state=scheduled, idempotency_key=key
+    )
+
+
+def _parameters(job: Job) -> dict[str, Any]:
+    """What the engine is told of a job; its folder as it is from anywhere."""
+    values = job.model_dump(mode="json")
+    values["output"]["dir"] = job_layout(job).out
+    return {"job": values}
+
+
+def _folder(parameters: dict[str, Any]) -> Any:
+    return parameters.get("job", {}).get("output", {}).get("dir")
+
+
+def _is_night(run: FlowRun) -> bool:
+    """Whether a clock made it: it starts its nights itself."""
+    return (run.idempotency_key or "").startswith(KEY)

@@ -15,6 +15,7 @@ from typing import Literal
 from uuid import UUID
 
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.results.layout import layout_of
 
 KEY = "nocturna's clock: "
 
@@ -38,9 +39,13 @@ class Due:
 
     @property
     def key(self) -> str:
-        """Names the night towards the engine: telling it twice makes one run of it."""
+        """Names the night towards the engine: telling it twice makes one run of it.
+
+        Another clock may serve a job of that name in another folder, and share the engine.
+        """
         again = ", caught up" if self.caught_up else ""
-        return f"{KEY}{self.job.name} {self.date:%Y-%m-%dT%H:%MZ}{again}"
+        place = layout_of(self.job.output.dir, self.job.name).place
+        return f"{KEY}{place} {self.date:%Y-%m-%dT%H:%MZ}{again}"
 
 
 @dataclass(frozen=True)

@@ -93,7 +93,7 @@ def _flow_run(job: Any, asked: dict[str, Any]) -> Any:
         except ObjectNotFound:
             return None
         date = datetime.fromisoformat(asked["date"])
-        return run_of_night(client, deployment.id, date, asked["key"])
+        return run_of_night(client, deployment.id, job, date, asked["key"])
 
 
 if __name__ == "__main__":
