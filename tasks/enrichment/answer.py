@@ -2,9 +2,9 @@
 
 import html
 import re
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from nocturna.tasks.enrichment.summary_records import Outcome, Reply, Request
 
@@ -35,21 +35,62 @@ class Answer(BaseModel):
     reference: str
 
 
-def read_reply(response: dict[str, Any]) -> Reply:
-    """A reply from the JSON of a GenerateContentResponse; whatever is missing becomes None."""
-    candidates = response.get("candidates") or [{}]
-    parts = (candidates[0].get("content") or {}).get("parts") or []
-    texts = [part["text"] for part in parts if part.get("text") and not part.get("thought")]
-    usage = response.get("usageMetadata") or {}
-    tokens_in = usage.get("promptTokenCount")
-    tokens_out = (usage.get("candidatesTokenCount") or 0) + (usage.get("thoughtsTokenCount") or 0)
+_Tokens = Annotated[int, Field(ge=0, le=1_000_000_000)]
+
+
+class _Part(BaseModel):
+    text: str | None = None
+    thought: bool | None = None
+
+
+class _Content(BaseModel):
+    parts: list[_Part] | None = None
+
+
+class _Candidate(BaseModel):
+    content: _Content | None = None
+    finishReason: str | None = None
+
+
+class _Usage(BaseModel):
+    promptTokenCount: _Tokens | None = None
+    candidatesTokenCount: _Tokens | None = None
+    thoughtsTokenCount: _Tokens | None = None
+
+
+class _Feedback(BaseModel):
+    blockReason: str | None = None
+
+
+class _Response(BaseModel):
+    """The parts of a GenerateContentResponse that count, by their names there."""
+
+    candidates: list[_Candidate] | None = None
+    usageMetadata: _Usage | None = None
+    promptFeedback: _Feedback | None = None
+    modelVersion: str | None = None
+
+
+def read_reply(response: Any) -> Reply:
+    """A reply from the JSON of a GenerateContentResponse; whatever is missing becomes None.
+
+    Raises:
+        ValidationError: it is of another form, so that nothing in it can be believed.
+    """
+    found = _Response.model_validate(response)
+    candidate = (found.candidates or [_Candidate()])[0]
+    parts = (candidate.content or _Content()).parts or []
+    texts = [part.text for part in parts if part.text and not part.thought]
+    usage = found.usageMetadata or _Usage()
+    tokens_in = usage.promptTokenCount
+    tokens_out = (usage.candidatesTokenCount or 0) + (usage.thoughtsTokenCount or 0)
     return Reply(
         text="".join(texts) or None,
-        finish=candidates[0].get("finishReason"),
-        block=(response.get("promptFeedback") or {}).get("blockReason"),
+        finish=candidate.finishReason,
+        block=(found.promptFeedback or _Feedback()).blockReason,
         tokens_in=tokens_in,
         tokens_out=None if tokens_in is None else tokens_out,
-        model=response.get("modelVersion"),
+        model=found.modelVersion,
     )
 
 

@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from nocturna.tasks.enrichment.answer import judge, read_reply
 from nocturna.tasks.enrichment.jobs import Job, Jobs
 from nocturna.tasks.enrichment.summary_records import Outcome, Request
@@ -39,14 +41,17 @@ class Booking:
     def _outcome(
         self, job: Job, key: str, call: int, result: dict[str, Any] | None, missing: str
     ) -> Outcome:
-        if result is None:
+        if result is not None and "response" not in result:
+            self._work.budget.release(call)
+            error = result.get("error")
+            code = error.get("code") if isinstance(error, dict) else None
+            told = code if isinstance(code, int) else "unknown"
+            return Outcome("error", f"the service failed in the batch job ({told})", attempts=1)
+        try:
+            reply = read_reply(result and result["response"])
+        except ValidationError:
             cost = self._work.budget.settle(call, None)
             return Outcome("error", missing, cost=cost, attempts=1)
-        if "response" not in result:
-            self._work.budget.release(call)
-            code = result.get("error", {}).get("code", "unknown")
-            return Outcome("error", f"the service failed in the batch job ({code})", attempts=1)
-        reply = read_reply(result["response"])
         return replace(
             judge(reply, Request(key, "", ""), job.language),
             tokens_in=reply.tokens_in or 0,
@@ -67,7 +72,7 @@ class Booking:
 
 
 def _read(path: Path) -> dict[str, dict[str, Any]]:
-    """The lines of a results file by key; broken lines and a repeated key count as missing."""
+    """The lines of a results file by key, of a repeated one the first; broken ones are missing."""
     found: dict[str, dict[str, Any]] = {}
     if not path.exists():
         return found
@@ -76,7 +81,7 @@ def _read(path: Path) -> dict[str, dict[str, Any]]:
             try:
                 result = json.loads(line)
                 key = str(result["key"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue
             found.setdefault(key, result)
     return found

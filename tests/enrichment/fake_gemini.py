@@ -38,6 +38,7 @@ class FakeGemini:
         job_end: state in which a batch job ends, without JOB_STATE_.
         job_fault: `lost_create`, `slow_create`, `refused_create`, `one_at_a_time`, `swapped`,
             `missing`, `broken_line` or `dropped_download`.
+        spoil_line: what becomes of a line of a batch job's results.
         calls: generate calls that came in; refused: those that were answered 429.
         billed: documents by how often they were answered and billed.
         violations: requests that were not as they must be.
@@ -52,6 +53,7 @@ class FakeGemini:
         self.job_polls = 1
         self.job_end = "SUCCEEDED"
         self.job_fault: str | None = None
+        self.spoil_line: Callable[[dict[str, Any]], Any] = lambda line: line
         self.passed = self.calls = self.refused = self.under_way = self.most_under_way = 0
         self.billed: Counter[str] = Counter()
         self.tokens_in = self.tokens_out = 0
@@ -185,7 +187,7 @@ class FakeGemini:
             a["key"], b["key"] = b["key"], a["key"]
         if self.job_fault == "missing":
             lines = lines[1:]
-        texts = [json.dumps(line) for line in reversed(lines)]
+        texts = [json.dumps(self.spoil_line(line)) for line in reversed(lines)]
         if self.job_fault == "broken_line":
             texts[0] = texts[0][:20]
         job["output"] = f"files/results-{job['id']}"

@@ -4,6 +4,7 @@ import contextlib
 import json
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +82,42 @@ def test_a_missing_result_is_an_error_that_counts_as_spent(
     lost = next(row for row in rows if row["summary_status"] == "error")
     assert "left the request without an answer" in lost["summary_reason"]
     assert lost["summary_cost_usd"] > 496 * 1.25e-6
+
+
+ODD = (
+    {"response": None},
+    {"response": []},
+    {"candidates": "x"},
+    {"candidates": [None]},
+    {"candidates": [{"content": {"parts": [None]}, "finishReason": "STOP"}]},
+    {"candidates": [{"content": {"parts": [{"text": 3}]}, "finishReason": "STOP"}]},
+    {"usageMetadata": {"promptTokenCount": -12, "candidatesTokenCount": -300_000}},
+    {"usageMetadata": {"promptTokenCount": 10**30}},
+    {"promptFeedback": "x"},
+    {"modelVersion": ["a"]},
+    {"error": "boom"},
+)
+
+
+def test_a_result_of_another_form_is_an_error_and_gives_no_money_back(
+    run: Run, fake: FakeGemini, tmp_path: Path
+) -> None:
+    left = [*ODD]
+
+    def spoil(line: dict[str, Any]) -> dict[str, Any]:
+        odd = left.pop() if left else {}
+        if "error" in odd:
+            return {"key": line["key"], **odd}
+        return line | (odd if "response" in odd else {"response": line["response"] | odd})
+
+    fake.spoil_line = spoil
+    rows = run(opinions(len(ODD) + 1), mode="batch")
+    assert sorted(map(str, statuses(rows))) == ["error"] * len(ODD) + ["ok"]
+    told = [row["summary_reason"] for row in rows if row["summary_status"] == "error"]
+    assert sum("left the request without an answer" in reason for reason in told) == len(ODD) - 1
+    lost = [row["summary_cost_usd"] for row in rows if "without an" in str(row["summary_reason"])]
+    assert min(lost) > 496 * 1.25e-6
+    assert nothing_left(fake, tmp_path / "state")
 
 
 @pytest.mark.parametrize("end", ["EXPIRED", "FAILED", "CANCELLED"])
