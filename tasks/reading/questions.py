@@ -17,7 +17,8 @@ from nocturna.tasks.reading.runs_table import runs_table
 from nocturna.tasks.reading.views import View
 from nocturna.tasks.results import files
 from nocturna.tasks.results.configs import read_configs
-from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.layout import Layout, is_run_id
+from nocturna.tasks.results.parts import rejects_in
 from nocturna.tasks.results.sql import READERS, connect, literal, quoted
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def _show_quarantine(database: "duckdb.DuckDBPyConnection", view: View) -> Seque
 
 def _readable_quarantine(layout: Layout) -> Iterator[Path]:
     for folder in files.listed(layout.root / "quarantine"):
-        for part in files.listed(folder):
+        for part in rejects_in(folder) if is_run_id(folder.name) else ():
             try:
                 names = pq.read_schema(part).names if files.is_file(part) else []
             except (OSError, pa.ArrowException):

@@ -12,7 +12,7 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.fetched_results import fetch_kept, fetch_results
 from nocturna.tasks.results.layout import Layout, is_store, layout_of, number_of, out_and_job
 from nocturna.tasks.results.log_entries import Snapshot, committed, find_snapshot, is_kept
-from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.parts import parts_in, schema_of
 
 At = int | str | date | None
 """A snapshot's number, a run's id or a part of it, a date, a time; None for what is shown now."""
@@ -107,7 +107,7 @@ def _now(layout: Layout, out: str | Path) -> View:
     if not layout.results.exists():
         raise UsageError(f"{out}: nothing is published here; name the output folder of a job")
     folder = layout.results.resolve()
-    parts = tuple(sorted(folder.glob("*.parquet")))
+    parts = tuple(parts_in(folder))
     if not parts:
         raise UsageError(f"{layout.results}: holds no Parquet file; run the job again")
     number = number_of(folder.name)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.results.parts import schema_of
+from nocturna.tasks.results.parts import parts_in, schema_of
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ def data_dictionary(out: Path) -> list[ColumnNote]:
         UsageError: if there are no results there.
     """
     folder = out / "results" if (out / "results").exists() else out
-    parts = [folder] if folder.is_file() else sorted(folder.glob("*.parquet"))
+    parts = [folder] if folder.is_file() else parts_in(folder)
     if not parts:
         raise UsageError(f"{out}: no results here; name the output folder of a job, out/<job>")
     try:

@@ -32,6 +32,12 @@ from nocturna.tasks.settings import cache_folder
 _SAFE = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,79}")
 _RUN_ID = re.compile(r"[0-9]{8}T[0-9]{6}-[0-9a-f]{8}")
 _NUMBER = re.compile(r"[0-9]{8}")
+PART_NAME = re.compile(r"part-([0-9a-z]{1,8})-[0-9]{5,}-([0-9a-f]{8})(?:-([0-9]{8}))?\.parquet")
+"""A part: of which run, with which hash, in which snapshot."""
+
+REJECTS_NAME = re.compile(r"rows-[0-9]{6,}\.parquet")
+"""A file of rows that could not be read."""
+
 _SNAPSHOT_ENDING = re.compile(r"(?<=-[0-9a-f]{8})(-\d{8})?\.parquet$")
 
 

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.results import files
-from nocturna.tasks.results.layout import short_run_id
+from nocturna.tasks.results.layout import PART_NAME, REJECTS_NAME, short_run_id
 from nocturna.tasks.results.schema import names_label, same_columns
 from nocturna.tasks.results.shard_records import PartFile
 
@@ -124,6 +124,17 @@ def is_sound(part: PartFile) -> bool:
         return _has_size(part) and has_rows(part.path, part.rows)
     except OSError:
         return False
+
+
+def parts_in(folder: Path) -> list[Path]:
+    """The parts in a folder of results, by name; where somebody named them anew, every file."""
+    found = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+    return [path for path in found if PART_NAME.fullmatch(path.name)] or found
+
+
+def rejects_in(folder: Path) -> list[Path]:
+    """The files in a run's quarantine, by name."""
+    return [path for path in files.listed(folder) if REJECTS_NAME.fullmatch(path.name)]
 
 
 def has_rows(path: Path, rows: int) -> bool:

@@ -17,6 +17,7 @@ from nocturna.tasks.results.layout import Layout, is_run_id, start_of
 from nocturna.tasks.results.lock import holder_of
 from nocturna.tasks.results.log_entries import committed, current_snapshot, is_kept
 from nocturna.tasks.results.manifest import PUBLISHED, SKIPPED, Manifest, list_runs
+from nocturna.tasks.results.parts import rejects_in
 from nocturna.tasks.results.recovery import discard_work, remove_snapshot
 from nocturna.tasks.results.shared import dismiss
 from nocturna.tasks.results.sinks import followers
@@ -163,7 +164,7 @@ def _remove(layout: Layout, item: Surplus) -> None:
     elif item.kind == "work":
         discard_work(layout, item.name)
     elif item.kind == "quarantine":
-        _remove_files(item.path, [p for p in files.listed(item.path) if p.suffix == ".parquet"])
+        _remove_files(item.path, rejects_in(item.path))
     elif item.kind == "run":
         left = (
             layout.plan,

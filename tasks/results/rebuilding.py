@@ -1,7 +1,6 @@
 """Log entries that were lost, written anew from the snapshot folders themselves."""
 
 import logging
-import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -10,21 +9,20 @@ import pyarrow.parquet as pq
 
 from nocturna.tasks.results import files
 from nocturna.tasks.results.damaged import aside
-from nocturna.tasks.results.layout import Layout, number_of, short_run_id
+from nocturna.tasks.results.layout import PART_NAME, Layout, number_of, short_run_id
 from nocturna.tasks.results.log_entries import Snapshot, prepare_entry, stored_entry, waiting_entry
 from nocturna.tasks.results.manifest import run_folders, stored_manifest
 from nocturna.tasks.results.parts import sha256_of
 from nocturna.tasks.results.shard_records import PartFile
 
-_PART = re.compile(r"part-([0-9a-z]{1,8})-[0-9]{5,}-([0-9a-f]{8})-([0-9]{8})\.parquet")
 _UNKNOWN = "unknown"
 _log = logging.getLogger(__name__)
 
 
 def is_part_of(name: str, number: int) -> bool:
     """Whether a file of that name is a part that was put into the snapshot of that number."""
-    found = _PART.fullmatch(name)
-    return found is not None and int(found[3]) == number
+    found = PART_NAME.fullmatch(name)
+    return found is not None and int(found[3] or 0) == number
 
 
 def restore_log(layout: Layout) -> None:
@@ -76,7 +74,7 @@ def _rebuilt(layout: Layout, number: int, known: dict[tuple[int, int], str]) -> 
 
 def _part(path: Path, known: dict[tuple[int, int], str]) -> PartFile:
     """A part as it is on the disk; with the hash of its name alone where it is damaged."""
-    found = _PART.fullmatch(path.name)
+    found = PART_NAME.fullmatch(path.name)
     assert found is not None
     damaged = PartFile(path, 0, 0, found[2])
     if not files.is_file(path):
@@ -95,7 +93,7 @@ def _part(path: Path, known: dict[tuple[int, int], str]) -> PartFile:
 
 def _publisher(layout: Layout, number: int, parts: list[Path]) -> tuple[str, str | None]:
     """The run that published a snapshot and when it was done, as far as manifests tell."""
-    wrote = {found[1] for path in parts if (found := _PART.fullmatch(path.name))}
+    wrote = {found[1] for path in parts if (found := PART_NAME.fullmatch(path.name))}
     likely = _UNKNOWN
     for run_id in run_folders(layout):
         stored = stored_manifest(layout, run_id)

@@ -21,6 +21,7 @@ from nocturna.tasks.results.manifest import (
     list_runs,
     resumable_runs,
 )
+from nocturna.tasks.results.parts import rejects_in
 
 
 @dataclass(frozen=True)
@@ -72,7 +73,7 @@ def _reasons(layout: Layout, run_id: str) -> dict[str, int]:
     import pyarrow.parquet as pq
 
     found = Counter[str]()
-    for path in sorted(layout.quarantine(run_id).glob("*.parquet")):
+    for path in rejects_in(layout.quarantine(run_id)):
         try:
             found.update(pq.read_table(path, columns=["reason"])["reason"].to_pylist())
         except (OSError, ValueError, KeyError):

@@ -5,7 +5,7 @@ from nocturna.tasks.corpus.summary import IndexSummary
 from nocturna.tasks.errors import QualityRefused, UsageError
 from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.parts import rows_in, write_tables
+from nocturna.tasks.results.parts import rejects_in, rows_in, write_tables
 from nocturna.tasks.run.frozen import Plan
 
 
@@ -72,7 +72,7 @@ def quarantine(layout: Layout, plan: Plan) -> int:
 
 def is_quarantined(layout: Layout, plan: Plan) -> bool:
     """Whether every row that could not be read is where `quarantine` put it."""
-    found = files.listed(layout.quarantine(plan.run_id))
+    found = rejects_in(layout.quarantine(plan.run_id))
     return sum(rows_in(path) for path in found) == plan.index.rejected
 
 

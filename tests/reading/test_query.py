@@ -2,6 +2,7 @@
 
 import csv
 import io
+import shutil
 
 import pyarrow as pa
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from nocturna.tasks.corpus.document_tables import REJECT_SCHEMA
 from nocturna.tasks.results.layout import layout_of
 from nocturna.tasks.results.parts import write_tables
+from nocturna.tasks.results.snapshots import current_snapshot
 from tests.reading.conftest import hashes, night
 from tests.results.examples import run_of
 
@@ -21,8 +23,14 @@ def one_night(tmp_path_factory):
     folder = layout.quarantine(run_of(0))
     folder.mkdir(parents=True)
     row = {"source_uri": "c.jsonl", "source_row": 9, "reason": "invalid_json", "raw": b"{\xe9"}
-    write_tables([pa.Table.from_pylist([row], REJECT_SCHEMA)], REJECT_SCHEMA, folder / "a.parquet")
-    (folder / "b.parquet").write_bytes(b"not Parquet")
+    write_tables(
+        [pa.Table.from_pylist([row], REJECT_SCHEMA)], REJECT_SCHEMA, folder / "rows-000000.parquet"
+    )
+    (folder / "rows-000001.parquet").write_bytes(b"not Parquet")
+    for path in (*folder.iterdir(), *current_snapshot(layout).parts[0].path.parent.iterdir()):
+        path.with_name(f"._{path.name}").write_bytes(b"of a Mac")
+        shutil.copy(path, path.with_name(f"{path.stem}.sync-conflict-20261130.parquet"))
+    shutil.copytree(folder, f"{folder} (conflicted copy)")
     return layout.root
 
 
@@ -45,6 +53,15 @@ def test_each_view_answers(job, nocturna):
 def test_rows_that_could_not_be_read_are_told_with_their_run(one_night, nocturna):
     (row,) = nocturna("query", one_night, "from quarantine", "--json").json
     assert row["run_id"] == run_of(0) and row["raw"] == "{\\xe9" and row["source_row"] == 9
+
+
+def test_what_other_programs_leave_beside_rows_is_not_read(one_night, nocturna):
+    """Nor are copies that a program made which keeps folders alike."""
+    assert len(nocturna("query", one_night, "from results", "--json").json) == 4
+    assert len(nocturna("columns", one_night, "--json").json) > 4
+    story = nocturna("runs", "show", run_of(0), "--out", one_night.parent, "--json").json
+    reasons = {"invalid_json": 1, "unreadable file rows-000001.parquet": 1}
+    assert story["quarantined"] == reasons
 
 
 def test_csv_has_every_row_and_no_formula(one_night, nocturna):

@@ -36,7 +36,7 @@ def nights(layout, count: int) -> None:
         for path in (layout.plan(run_id), layout.metrics(run_id)):
             path.write_text("{}")
         layout.quarantine(run_id).mkdir(parents=True)
-        (layout.quarantine(run_id) / "shard-00000.parquet").write_bytes(b"x" * 1000)
+        (layout.quarantine(run_id) / "rows-000000.parquet").write_bytes(b"x" * 1000)
         publish_ids(layout, run_id, ["a", "b"], now=time)
         close_run(layout, current_snapshot(layout))
 

@@ -365,6 +365,21 @@ def test_a_stopped_run_whose_plan_stands_on_damaged_files_is_begun_anew(
     assert sum("cannot go on" in line for line in caplog.messages) == 1
 
 
+def test_what_other_programs_leave_costs_a_stopped_run_nothing(tmp_path, scored):
+    corpus, out = tmp_path / "corpus.jsonl", tmp_path / "out"
+    write_corpus(corpus, range(8), 0)
+    with pytest.raises(Stopped):
+        run_night(job_of(out, corpus), stop_after=1)
+    layout = layout_of(out, "prensa")
+    (stopped,) = list_runs(layout)
+    for folder in [path for path in layout.root.rglob("*") if path.is_dir()]:
+        (folder / ".DS_Store").write_bytes(b"of a Mac")
+        for path in [path for path in folder.iterdir() if path.is_file()]:
+            shutil.copy(path, path.with_name(f"{path.stem} (conflicted copy){path.suffix}"))
+    assert run_night(job_of(out, corpus)) == stopped.run_id
+    assert len(rows_of(layout)) == 9 and sum(scored) == 8
+
+
 def test_a_file_in_the_place_of_the_job_is_one_line(tmp_path, past):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "prensa").write_text("mine")
