@@ -15,7 +15,7 @@ from nocturna.tasks.corpus.columns import named_columns
 from nocturna.tasks.corpus.document_tables import kept_name, source_name
 from nocturna.tasks.corpus.kept import stored, stored_type
 from nocturna.tasks.corpus.kept_types import KeptTypes, with_kept_types
-from nocturna.tasks.corpus.lots import index_file, join_types, rejects_file
+from nocturna.tasks.corpus.lots import index_file, index_files, join_types, rejects_file
 from nocturna.tasks.corpus.settle import settle_repeats
 from nocturna.tasks.corpus.staged_rows import counts_of, rewrite
 from nocturna.tasks.corpus.staging import Staged
@@ -117,7 +117,7 @@ def read_rejects(folder: Path, chunk: int) -> pa.Table:
 
 def _retype_all(folder: Path, kept: pa.Schema) -> None:
     """Gives the kept columns of an index these types, as results hold them."""
-    for path in sorted(folder.glob("index-*.parquet")):
+    for path in index_files(folder):
         there = [field for field in pq.read_schema(path) if field.name in kept.names]
         if there == [field.with_type(stored_type(field.type)) for field in kept]:
             continue

@@ -6,6 +6,7 @@ last, says what is in it. Whatever of it cannot be trusted is staged again.
 
 import base64
 import hashlib
+import re
 import zlib
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ from nocturna.tasks.version import code_version
 
 FORMAT = 1
 RECORD = "lot.json.zst"
+_INDEX = re.compile(r"index-[0-9]{6,}\.parquet")
 _FILES, _BYTES, _EDGE = 256, 32 << 20, 64
 """Most inputs and stored bytes of a lot, and how many inputs it has on average."""
 
@@ -169,6 +171,11 @@ def chunk_in_sql(kind: str = "index") -> str:
 def index_file(folder: Path, chunk: int) -> Path:
     """Where the documents of a chunk are."""
     return folder / f"index-{chunk:06}.parquet"
+
+
+def index_files(folder: Path) -> list[Path]:
+    """The documents of every chunk that is there, in order."""
+    return [path for path in sorted(folder.glob("index-*.parquet")) if _INDEX.fullmatch(path.name)]
 
 
 def rejects_file(folder: Path, chunk: int) -> Path:

@@ -1,6 +1,5 @@
 """Repeated ids and repeated texts across a whole corpus, found by DuckDB in bounded memory."""
 
-import glob
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,20 +9,22 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from nocturna.tasks.corpus.lots import chunk_in_sql
+from nocturna.tasks.corpus.lots import chunk_in_sql, index_files
 from nocturna.tasks.corpus.trial import LEFT_OUT
 
 MEMORY = "256MB"
 _QUERY = """
     COPY (
         WITH keys AS (
-            SELECT {key} AS key FROM read_parquet($files) WHERE disposition <> '{left_out}'
+            SELECT {key} AS key FROM read_parquet($files, hive_partitioning = false)
+            WHERE disposition <> '{left_out}'
             GROUP BY key HAVING count(*) > 1
         ),
         placed AS (
             SELECT {chunk} AS chunk,
                 file_row_number::INTEGER AS position, {key} AS key, source_uri, source_row
-            FROM read_parquet($files, filename = true, file_row_number = true)
+            FROM read_parquet(
+                $files, hive_partitioning = false, filename = true, file_row_number = true)
             WHERE disposition <> '{left_out}'
         ),
         numbered AS (
@@ -59,7 +60,7 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
         "threads": 1,
     }
     with duckdb.connect(":memory:", config=settings) as connection:
-        files = f"{glob.escape(str(folder))}/index-*.parquet"
+        files = list(map(str, index_files(folder)))
         key, order = "doc_id" if by_id else "content_hash", "DESC" if last else "ASC"
         query = _QUERY.format(key=key, order=order, left_out=LEFT_OUT, chunk=chunk_in_sql())
         connection.execute(query, {"files": files, "target": str(target)})

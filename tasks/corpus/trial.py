@@ -19,7 +19,8 @@ LEFT_OUT = "left_out"
 _ROWS = """
     SELECT '{kind}' AS kind, {chunk} AS chunk,
         file_row_number AS place, source_uri, source_row
-    FROM read_parquet($folder || '/{kind}-*.parquet', filename = true, file_row_number = true)"""
+    FROM read_parquet($folder || '/{kind}-*.parquet', hive_partitioning = false,
+        filename = true, file_row_number = true)"""
 _CHOSEN = f"""
     SELECT kind, chunk, place FROM (
         {_ROWS.format(kind="index", chunk=chunk_in_sql("index"))}

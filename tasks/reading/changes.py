@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.reading.scores_there import ScoreThere, scores_there
 from nocturna.tasks.reading.views import View
-from nocturna.tasks.results.sql import READERS, connect, literal, quoted
+from nocturna.tasks.results.sql import READERS, connect, literal, quoted, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -87,9 +87,7 @@ def difference(before: View, after: View, most: int = 20, only: str | None = Non
     with tempfile.TemporaryDirectory(prefix="nocturna-") as spill:
         database = connect(after.layout, READERS, spill=Path(spill))
         for name, view in (("a", before), ("b", after)):
-            parts = ", ".join(literal(str(part)) for part in view.parts)
-            source = f"read_parquet([{parts}], hive_partitioning=false)"
-            database.execute(f"CREATE VIEW {name} AS FROM {source}")
+            database.execute(f"CREATE VIEW {name} AS FROM {rows_of(view.parts)}")
         counts = _rows(database, _COUNTS)[0]
         union = " UNION ALL ".join(pairs)
         moved = _rows(database, f"{_MOVED} FROM ({union}) {_BY}") if pairs else []

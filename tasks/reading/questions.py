@@ -19,7 +19,7 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.layout import Layout, is_run_id
 from nocturna.tasks.results.parts import rejects_in
-from nocturna.tasks.results.sql import READERS, connect, literal, quoted
+from nocturna.tasks.results.sql import READERS, connect, literal, quoted, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -106,7 +106,7 @@ def _only_reads(statement: "duckdb.Statement") -> bool:
 
 
 def _show_results(database: "duckdb.DuckDBPyConnection", view: View) -> Sequence[Path]:
-    database.execute(f"CREATE VIEW results AS FROM {_parquet(view.parts)}")
+    database.execute(f"CREATE VIEW results AS FROM {rows_of(view.parts)}")
     for name, table in (
         ("runs", runs_table(view.layout)),
         ("configs", read_configs(view.layout)),
@@ -125,7 +125,7 @@ def _show_quarantine(database: "duckdb.DuckDBPyConnection", view: View) -> Seque
         "SELECT {} AS run_id, {} FROM {}".format(
             literal(part.parent.name),
             ", ".join(quoted(name) for name in list(_QUARANTINE)[1:]),
-            _parquet([part]),
+            rows_of([part]),
         )
         for part in parts
     ]
@@ -156,8 +156,3 @@ def _lock(database: "duckdb.DuckDBPyConnection", parts: Sequence[Path]) -> None:
         "lock_configuration = true",
     ):
         database.execute(f"SET {setting}")
-
-
-def _parquet(parts: Sequence[Path]) -> str:
-    listed = ", ".join(literal(str(part)) for part in parts)
-    return f"read_parquet([{listed}], hive_partitioning=false)"

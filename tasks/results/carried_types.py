@@ -10,6 +10,7 @@ import pyarrow.parquet as pq
 from nocturna.tasks.corpus.document_tables import source_name
 from nocturna.tasks.corpus.kept import stored_type
 from nocturna.tasks.corpus.kept_types import KeptTypes, Seen
+from nocturna.tasks.corpus.lots import index_files
 from nocturna.tasks.results.difference import Difference
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
@@ -42,7 +43,7 @@ def types_with_carried(
         if target not in before.names or before.field(target).type == stored_type(kind):
             types.add(name, kind, Seen(""))
             continue
-        tonight = _seen(sorted(index.glob("index-*.parquet")), f"kept.{name}", "the corpus")
+        tonight = _seen(index_files(index), f"kept.{name}", "the corpus")
         types.add(name, stored_type(kind), tonight)
         carried = _seen(parts, target, str(layout.results))
         types.add(name, before.field(target).type, carried)

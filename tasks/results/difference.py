@@ -24,13 +24,12 @@ from nocturna.tasks.results.fates import (
     count_asked,
     count_reissued,
     make_fates,
-    texts_list,
 )
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import Snapshot, current_snapshot
 from nocturna.tasks.results.parts import is_whole
 from nocturna.tasks.results.shard_records import PartFile
-from nocturna.tasks.results.sql import connect, literal
+from nocturna.tasks.results.sql import connect, literal, texts_list
 
 if TYPE_CHECKING:
     import duckdb

@@ -1,6 +1,6 @@
 """What becomes of each document and row of a night: one comparison, in SQL."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from nocturna.tasks.corpus.document_tables import DISPOSED
-from nocturna.tasks.corpus.lots import chunk_in_sql
+from nocturna.tasks.corpus.lots import chunk_in_sql, index_files
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
-from nocturna.tasks.results.sql import literal, quoted
+from nocturna.tasks.results.sql import literal, quoted, rows_of, texts_list
 
 if TYPE_CHECKING:
     import duckdb
@@ -74,17 +74,17 @@ def make_fates(
     there = set(before.names)
     lists = {a.own_labels: f"list.{a.own_labels}" for a in wanted.answers if a.own_labels}
     more = [quoted(f"kept.{name}") for name in wanted.kept] + [quoted(c) for c in lists.values()]
+    placed = ("filename = true", "file_row_number = true")
     documents = f"""
         SELECT {chunk_in_sql()} AS chunk,
             {", ".join(["file_row_number AS position", *_OF_DOCUMENTS, *more])}
-        FROM read_parquet({literal(str(index / "index-*.parquet"))}, union_by_name = true,
-            filename = true, file_row_number = true)
+        FROM {rows_of(index_files(index), "union_by_name = true", *placed)}
         WHERE disposition IN ({", ".join(map(literal, DISPOSED))})"""
-    names, paths = texts_list(p.name for p in parts), texts_list(str(p.path) for p in parts)
+    names, paths = texts_list(p.name for p in parts), [p.path for p in parts]
     rows = f"""
         SELECT doc_id, COLUMNS(*) AS 'was.\\0',
             list_position({names}, parse_filename(filename)) AS part, file_row_number AS row
-        FROM read_parquet({paths}, filename = true, file_row_number = true)
+        FROM {rows_of(paths, *placed)}
         WHERE true"""
     nothing = """
         SELECT '' AS doc_id, '' AS "was.content_hash", '' AS "was.error_code", 0 AS part,
@@ -217,8 +217,3 @@ def count_reissued(database: "duckdb.DuckDBPyConnection") -> int:
 def _count(database: "duckdb.DuckDBPyConnection", query: str) -> int:
     found = database.execute(f"SELECT count(*) FROM ({query})").fetchone()
     return int(found[0]) if found else 0
-
-
-def texts_list(texts: Iterable[str]) -> str:
-    """A list of texts in SQL."""
-    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"

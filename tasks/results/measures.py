@@ -11,7 +11,7 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.score_fields import has_status, label_columns
 from nocturna.tasks.results.shard_records import PartFile
-from nocturna.tasks.results.sql import connect, literal, quoted
+from nocturna.tasks.results.sql import connect, literal, quoted, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -68,11 +68,11 @@ def measure_whole(
 
 
 def _row(layout: Layout, parts: Sequence[PartFile], wanted: dict[str, str]) -> dict[str, Any]:
-    paths = [str(part.path) for part in parts if part.rows]
+    paths = [part.path for part in parts if part.rows]
     if not paths:
         return {}
     sql = ", ".join(f"{expression} AS {quoted(name)}" for name, expression in wanted.items())
-    source = f"read_parquet([{', '.join(map(literal, paths))}])"
+    source = rows_of(paths)
     with files.clear_errors(layout.root), connect(layout) as database:
         (values,) = database.execute(f"SELECT {sql} FROM {source}").fetchall()
         distinct = _distinct(database, source, sum(part.rows for part in parts))

@@ -21,7 +21,7 @@ from nocturna.tasks.results.parts import rejects_in
 from nocturna.tasks.results.recovery import discard_work, remove_snapshot
 from nocturna.tasks.results.shared import dismiss
 from nocturna.tasks.results.sinks import followers
-from nocturna.tasks.results.sql import connect, literal
+from nocturna.tasks.results.sql import connect, rows_of
 
 MOST_SKIPPED = 50
 """Records of nights that never began, because another still went on."""
@@ -124,12 +124,11 @@ def _old_runs(
 def _named_by_rows(layout: Layout, leaving: list[int]) -> set[str]:
     """The runs that rows of the snapshots that stay name, and those that published them."""
     stay = [s for s in committed(layout) if is_kept(layout, s) and s.number not in leaving]
-    paths = [str(part.path) for s in stay for part in s.parts if files.is_file(part.path)]
+    paths = [part.path for s in stay for part in s.parts if files.is_file(part.path)]
     named = {snapshot.run_id for snapshot in stay}
     if paths:
         with connect(layout, "256MB") as database:
-            listed = ", ".join(literal(path) for path in paths)
-            query = f"SELECT DISTINCT run_id FROM read_parquet([{listed}], union_by_name=true)"
+            query = f"SELECT DISTINCT run_id FROM {rows_of(paths, 'union_by_name = true')}"
             named |= {run_id for (run_id,) in database.sql(query).fetchall()}
     return named
 

@@ -1,5 +1,6 @@
 """What a run did, for the terminal and for scripts."""
 
+import glob
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
@@ -8,6 +9,7 @@ from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.manifest import Manifest
 from nocturna.tasks.results.shard_records import Counts
 from nocturna.tasks.results.sinks import Received
+from nocturna.tasks.results.sql import literal
 
 
 @dataclass(frozen=True)
@@ -110,8 +112,9 @@ def reading_lines(layout: Layout) -> dict[str, str]:
             "duckdb": f"duckdb.from_arrow({arrow})",
         }
     results = layout.results
-    glob = str(results / "*.parquet").replace("'", "''")
-    sql = f"FROM '{glob}'"
+    sql = f"FROM {literal(f'{glob.escape(str(results))}/*.parquet')}"
+    if "=" in str(results):  # which DuckDB would take for columns
+        sql = f"FROM read_parquet({sql.removeprefix('FROM ')}, hive_partitioning = false)"
     return {
         "pandas": f"pd.read_parquet({str(results)!r})",
         "duckdb": f"duckdb.sql({sql!r})",

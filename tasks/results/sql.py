@@ -1,5 +1,6 @@
 """DuckDB, set up to stay on this machine and within bounds."""
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,21 @@ def spill_folder(layout: Layout) -> Path:
 def quoted(name: str) -> str:
     """A column name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def texts_list(texts: Iterable[str]) -> str:
+    """A list of texts in SQL."""
+    return f"[{', '.join(map(literal, texts))}]::VARCHAR[]"
+
+
+def rows_of(paths: Iterable[Path], *more: str) -> str:
+    """The rows of Parquet files in SQL; what their folders are called says nothing of them.
+
+    Args:
+        more: options of DuckDB's `read_parquet`.
+    """
+    options = ", ".join(["hive_partitioning = false", *more])
+    return f"read_parquet({texts_list(map(str, paths))}, {options})"
 
 
 def literal(text: str) -> str:

@@ -22,7 +22,7 @@ from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.schema import score_columns
 from nocturna.tasks.results.shard_records import PartFile
-from nocturna.tasks.results.sql import connect, literal
+from nocturna.tasks.results.sql import connect, rows_of
 from nocturna.tasks.run.gold_published import PublishedRows, judge_published
 
 if TYPE_CHECKING:
@@ -139,5 +139,4 @@ def _before(
 
 
 def _source(parts: Sequence[PartFile]) -> str:
-    paths = ", ".join(literal(str(part.path)) for part in parts if part.rows)
-    return f"read_parquet([{paths}])"
+    return rows_of(part.path for part in parts if part.rows)

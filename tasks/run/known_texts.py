@@ -11,11 +11,11 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from nocturna.tasks.corpus.lot_writer import Known
-from nocturna.tasks.results.fates import Answer, stale, texts_list
+from nocturna.tasks.results.fates import Answer, stale
 from nocturna.tasks.results.layout import Layout
 from nocturna.tasks.results.log_entries import current_snapshot
 from nocturna.tasks.results.parts import schema_of
-from nocturna.tasks.results.sql import connect
+from nocturna.tasks.results.sql import connect, rows_of
 
 if TYPE_CHECKING:
     import duckdb
@@ -86,9 +86,7 @@ def _known(layout: Layout, parts: Sequence[Path], answers: Sequence[Answer]) -> 
         return _nothing
     query = f"""
         SELECT {_KEY.format(hash='"was.content_hash"')} AS key FROM (
-            SELECT doc_id, COLUMNS(*) AS 'was.\\0' FROM read_parquet({
-        texts_list(str(part) for part in parts)
-    })
+            SELECT doc_id, COLUMNS(*) AS 'was.\\0' FROM {rows_of(parts)}
         ) AS old
         WHERE NOT ({" OR ".join(tests) or "false"})"""
     with connect(layout) as database:

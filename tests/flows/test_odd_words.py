@@ -5,6 +5,7 @@ What is printed shows them escaped or as they are; what is published holds them 
 
 import json
 
+import duckdb
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -115,3 +116,23 @@ def test_dates_of_any_name_and_year_leave_the_report_whole(nocturna, models, tmp
     (report,) = tmp_path.glob("out/c/runs/*/report.html")
     assert report.stat().st_size > 1000
     assert nocturna("report", tmp_path / "out" / "c").code == 0
+
+
+def test_folders_whose_names_are_patterns_or_columns_to_others(nocturna, encoder, tmp_path):
+    source = tmp_path / "c.jsonl"
+    rows = [{"id": i, "text": text, "lang": "es"} for i, text in enumerate(TEXTS)]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    out = tmp_path / "out [2026]{a,b}*" / "doc_id=9" / "lang=7" / "topic=x"
+    for night in (1, 2):
+        done = nocturna(
+            *("score", source, "--id", "id", "--no-sentiment", *encoder, "--labels", "a,b"),
+            *("--keep", "lang", "--out", out, "--json"),
+        )
+        assert done.code == 0, done.err
+        counts = done.json["counts"]
+        assert (counts["scored"], counts["carried"]) == ((10, 0) if night == 1 else (0, 10))
+        assert set(done.json["shares"]["topic"]) == {"a", "b"}
+    (shown,) = nocturna("query", out / "c", "select distinct lang from results", "--json").json
+    line = done.json["reading"]["duckdb"]
+    found = eval(line, {"duckdb": duckdb}).df()
+    assert shown == {"lang": "es"} and len(found) == 10 and set(found.lang) == {"es"}
