@@ -56,7 +56,10 @@ def sender_to(target: Target, facts: dict[str, Any]) -> "NotifyBase":
 
     address = address_of(target)
     asset = AppriseAsset(
-        app_id="Nocturna", async_mode=False, storage_mode=PersistentStoreMode.MEMORY
+        app_id="Nocturna",
+        async_mode=False,
+        storage_mode=PersistentStoreMode.MEMORY,
+        http_redirects=False,  # which makes of most messages a question without one
     )
     scheme = address.partition("://")[0].lower()
     sender = Apprise.instantiate(address, asset=asset)

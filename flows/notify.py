@@ -11,14 +11,18 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 from nocturna.couriers import address_of, send, sender_to
 from nocturna.tasks.errors import NocturnaError
 from nocturna.tasks.job.targets import Event, Target
+from nocturna.tasks.visible import visible
 
 LIMIT_SECONDS = 10.0
 """How long all notifications of a run may take together."""
+
+MOST_CAUSE = 2000
+"""Characters of a cause that are told: services refuse long messages, and `more` has all of it."""
 
 _TYPES = {"failure": "failure", "refusal": "warning", "recovery": "success", "success": "success"}
 _STATUS = re.compile(r"\berror=(\d{3})\b")
@@ -79,6 +83,9 @@ def tell_all(targets: Sequence[Target], ending: Ending) -> list[str]:
         a line for each that could not be told.
     """
     wanted = [target for target in targets if ending.event in target.events]
+    cause = visible(ending.cause or "")
+    cause = cause if len(cause) <= MOST_CAUSE else f"{cause[:MOST_CAUSE]}…"
+    ending = replace(ending, cause=cause or None, more=visible(ending.more))
     found: list[str | None] = [f"gave up after {LIMIT_SECONDS:g} s" for _ in wanted]
 
     def tell(position: int, target: Target) -> None:

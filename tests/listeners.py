@@ -39,6 +39,7 @@ def _hook(heard: Heard, status: int) -> type[http.server.BaseHTTPRequestHandler]
             body = self.rfile.read(int(self.headers["Content-Length"]))
             heard.requests.append((self.path, json.loads(body)))
             self.send_response(status)
+            self.send_header("Location", "/elsewhere")
             self.end_headers()
             self.wfile.write(b"ok")
 

@@ -95,6 +95,8 @@ def test_a_missing_package_is_said_before_any_work(nocturna, models, tmp_path, m
         ("s3://clave:secreta@cubo/t", ["output.table", "credentials come from the environment"]),
         ("s3://cubo/t?sig=secreta", ["output.table", "no query string"]),
         ("out/prensa/tabla", ["output.table", "is in the output folder"]),
+        ("tabla %20", ["output.table", "'%20'", "name another place"]),
+        ("tablas [1]/x", ["output.table", "'['", "name another place"]),
         ("", ["output.table"]),
     ],
 )

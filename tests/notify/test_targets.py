@@ -1,6 +1,7 @@
 """Each kind of target is told, by the real library over real connections; trouble is one line."""
 
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -43,6 +44,15 @@ def test_a_plain_web_hook_gets_a_json_object_with_the_facts(monkeypatch):
     ]
     facts = ("event", "job", "run_id", "outcome", "cause", "counts", "seconds", "more", "host")
     assert {name: body[name] for name in facts} == {n: getattr(ENDING, n) for n in facts}
+
+
+def test_a_cause_that_is_long_or_no_utf_8_is_told(monkeypatch):
+    cause = f"caf\udce9.csv: {'x' * 5000}"
+    with web_hook() as heard:
+        address = f"http://127.0.0.1:{heard.port}/"
+        assert told(address, monkeypatch, replace(ENDING, cause=cause)) == []
+    ((_, body),) = heard.requests
+    assert body["cause"].startswith("caf\\udce9.csv: xxx") and len(body["cause"]) < 2100
 
 
 def through_proxy(host: str, address: str, tmp_path, monkeypatch):
@@ -133,19 +143,21 @@ def test_an_address_that_does_not_work_is_one_line_without_the_address(address, 
 
 def test_a_server_that_refuses_or_is_silent_costs_seconds_and_no_other_target(monkeypatch, capfd):
     start = time.monotonic()
-    with web_hook(503) as broken, silent_server() as silent, web_hook() as heard:
+    moved, broken = web_hook(302), web_hook(503)
+    with moved as moved, broken as broken, silent_server() as silent, web_hook() as heard:
+        monkeypatch.setenv("MOVED", f"http://127.0.0.1:{moved.port}/{SECRET}")
         monkeypatch.setenv("BROKEN", f"http://127.0.0.1:{broken.port}/{SECRET}")
         monkeypatch.setenv("SILENT", f"http://127.0.0.1:{silent}/{SECRET}")
         monkeypatch.setenv(
             "MUTE", f"mailto://a:{SECRET}@127.0.0.1:{silent}?from=b@example.org&to=a@example.org"
         )
         monkeypatch.setenv("WELL", f"http://127.0.0.1:{heard.port}/")
-        names = ("BROKEN", "SILENT", "MUTE", "WELL")
+        names = ("BROKEN", "SILENT", "MUTE", "MOVED", "WELL")
         lines = tell_all([Target(url_env=name) for name in names], ENDING)
     assert time.monotonic() - start < LIMIT_SECONDS + 2
     assert len(heard.requests) == 1
-    assert [line.split(": ")[1] for line in lines] == ["BROKEN", "SILENT", "MUTE"]
-    assert "the server answered 503" in lines[0]
+    assert [line.split(": ")[1] for line in lines] == ["BROKEN", "SILENT", "MUTE", "MOVED"]
+    assert "the server answered 503" in lines[0] and "the server answered 302" in lines[3]
     assert SECRET not in str(lines) + "".join(capfd.readouterr())
 
 

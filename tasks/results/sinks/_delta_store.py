@@ -5,6 +5,7 @@ environment, and no further driver.
 """
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -22,6 +23,10 @@ from nocturna.tasks.store_errors import explained, last_line
 
 OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"}
 """A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""
+
+
+_TAKEN_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\|^\x00-\x1f\x7f]")
+"""What of a local path its client unquotes, refuses or panics at, however it is written."""
 
 
 def table_uri(table: str) -> str:
@@ -52,6 +57,12 @@ def check_table(table: str, layout: Layout) -> None:
     if find_spec("deltalake") is None:
         raise UsageError("output.table needs deltalake: pip install 'nocturna[delta]'")
     folder = local_path(table_uri(table))
+    odd = _TAKEN_OTHERWISE.search(str(folder))
+    if folder is not None and odd:
+        raise UsageError(
+            f"output.table: {folder} has {odd[0]!r} in it, which deltalake takes for something "
+            "else; name another place"
+        )
     if folder is not None and folder.is_relative_to(layout.root):
         raise UsageError(
             f"output.table: {folder} is in the output folder {layout.root}, which holds what the "
