@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from nocturna.tasks.errors import NocturnaError, Transient, UsageError
 
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m|↳")
+_CALLS = re.compile(r"^ *0: ", re.MULTILINE)
 _STATUS = re.compile(r"\b([45]\d\d) [A-Z]")
 _PASSING = {"408", "429"}
 _NO_CREDENTIALS = ("loading credentials", "token request", "AccessKeyId", "SecretAccessKey")
@@ -60,8 +61,9 @@ def explained(where: str, text: str) -> NocturnaError:
 
 
 def last_line(error: object) -> str:
-    """The last line of what was said, without colours."""
-    lines = [line.strip() for line in _COLOURS.sub("", str(error)).splitlines()]
+    """The last line of what was said, without colours and the calls that a program in Rust adds."""
+    said = _CALLS.split(_COLOURS.sub("", str(error)))[0]
+    lines = [line.strip() for line in said.splitlines()]
     return next((line.rstrip(".") for line in reversed(lines) if line), "no reason given")
 
 

@@ -4,9 +4,10 @@ Files and log go through one client, that of `deltalake`: one set of credentials
 environment, and no further driver.
 """
 
+import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -25,6 +26,7 @@ OPTIONS = {"conditional_put": "etag", "max_retries": "3", "retry_timeout": "30s"
 """A log entry is put only if it is absent; beyond a few retries the engine tries the task again."""
 
 
+_log = logging.getLogger(__name__)
 _TAKEN_OTHERWISE = re.compile(r"%[0-9A-Fa-f]{2}|[\[\]\\|^\x00-\x1f\x7f]")
 """What of a local path its client unquotes, refuses or panics at, however it is written."""
 
@@ -105,6 +107,19 @@ def put_part(store: pafs.FileSystem, part: PartFile, name: str) -> None:
         raise Transient(f"{name}: {arrived} of {part.bytes} bytes arrived in the store")
 
 
+def put_missing(store: pafs.FileSystem, parts: Mapping[str, PartFile]) -> None:
+    """Puts those parts again whose file somebody deleted or cut, though the table names it."""
+    there = store.get_file_info(pafs.FileSelector("", recursive=False)) if parts else []
+    sizes = {file.path: file.size for file in there}
+    gone = {name: part for name, part in parts.items() if sizes.get(name) != part.bytes}
+    for name, part in gone.items():
+        put_part(store, part, name)
+    if gone:
+        _log.warning(
+            "%s: %d of the table's files were gone, and are put again", next(iter(gone)), len(gone)
+        )
+
+
 def damaged(part: PartFile) -> NocturnaError:
     """What to say of a part that is no longer what was published."""
     return NocturnaError(
@@ -131,4 +146,7 @@ def store_errors(uri: str) -> Iterator[None]:
         reason = error.strerror or last_line(error)
         raise NocturnaError(f"{shown(uri)}: the table cannot be written: {reason}") from None
     except DeltaError as error:
-        raise NocturnaError(f"{shown(uri)}: the table cannot be used: {last_line(error)}") from None
+        raise NocturnaError(
+            f"{shown(uri)}: the table cannot be used: {last_line(error)}; where its log is "
+            "damaged, move the table away, and it is made anew"
+        ) from None

@@ -9,7 +9,7 @@ where an earlier attempt was killed, or how many nights it missed.
 import json
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
@@ -24,6 +24,7 @@ from nocturna.tasks.results.sinks._delta_store import (
     OPTIONS,
     damaged,
     open_store,
+    put_missing,
     put_part,
     shown,
     store_errors,
@@ -79,6 +80,7 @@ def mirror(layout: Layout, snapshot: Snapshot, table: str) -> Mirrored:
         for _ in range(TRIES):
             found = _open(uri, layout, snapshot)
             change = _change(found, snapshot, schema)
+            put_missing(store, change.keep)
             if found is not None and change.is_none:
                 return Mirrored(shown(uri), found.version())
             for name, part in change.add.items():
@@ -95,11 +97,13 @@ class _Change:
         add: parts by the name that they get in the table.
         remove: sizes in bytes by the path that the table knows the file by.
         columns: whether the table has other columns until now.
+        keep: parts that the table has already, by the path that it knows the file by.
     """
 
     add: dict[str, PartFile]
     remove: dict[str, int]
     columns: bool
+    keep: dict[str, PartFile] = field(default_factory=dict)
 
     @property
     def is_none(self) -> bool:
@@ -151,6 +155,7 @@ def _change(table: "DeltaTable | None", snapshot: Snapshot, schema: "Schema") ->
         {name: part for name, part in wanted.items() if name not in there},
         {f["path"]: f["size_bytes"] for f in held if bare_name(f["path"]) not in wanted},
         False,
+        {path: wanted[name] for name, path in there.items() if name in wanted},
     )
 
 

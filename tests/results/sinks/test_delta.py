@@ -296,7 +296,7 @@ def test_a_writer_that_is_always_late_gives_up(layout, tmp_path, monkeypatch):
         mirror(layout, snapshot, str(tmp_path / "tabla"))
 
 
-def test_what_others_did_to_the_table_is_undone(layout, uri):
+def test_what_others_did_to_the_table_is_undone(layout, uri, tmp_path):
     one, two = two_nights(layout)
     mirror(layout, one, uri)
     DeltaTable(uri).alter.add_columns([DeltaTable(uri).schema().fields[0].__class__("x", "long")])
@@ -308,6 +308,28 @@ def test_what_others_did_to_the_table_is_undone(layout, uri):
     assert len(DeltaTable(uri).file_uris()) == 1
     mirror(layout, two, uri)
     check_equal(uri, layout.results)
+    there = pafs.PyFileSystem(DeltaStorageHandler(uri))
+    gone, short, _ = sorted(Path(file).name for file in DeltaTable(uri).file_uris())
+    there.delete_file(gone)
+    (tmp_path / "short").write_bytes(b"PAR1")
+    here = pafs.LocalFileSystem()
+    pafs.copy_files(
+        str(tmp_path / "short"), short, source_filesystem=here, destination_filesystem=there
+    )
+    version = mirror(layout, two, uri).version
+    check_equal(uri, layout.results)
+    assert mirror(layout, two, uri).version == version, "its log is as it was"
+
+
+def test_a_log_that_is_cut_short_is_one_line_with_its_cause(layout, tmp_path):
+    one, _ = two_nights(layout)
+    mirror(layout, one, str(tmp_path / "tabla"))
+    (entry,) = (tmp_path / "tabla" / "_delta_log").glob("*.json")
+    entry.write_bytes(entry.read_bytes()[:100])
+    said = r"the table cannot be used: .*(?i:json).*; .* move the table away, and it is made anew"
+    with pytest.raises(NocturnaError, match=said) as caught:
+        mirror(layout, one, str(tmp_path / "tabla"))
+    assert "clone" not in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("maker", ["somebody", "another job"])
