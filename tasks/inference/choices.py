@@ -62,10 +62,8 @@ def spread_choices(
 
 def short_enough(
     sentences: list[Ids], room: int, about: NDArray[np.int64]
-) -> tuple[list[Ids], NDArray[np.bool_]]:
-    """Sentences about labels, cut where one leaves no room for a text, and whose those are.
-
-    The cut ones are as long as the longest other, so that they change no window.
+) -> tuple[list[Ids], NDArray[np.bool_], NDArray[np.int64]]:
+    """Sentences about labels, without those that leave no room for a text, and whose those are.
 
     Args:
         sentences: token ids of each.
@@ -74,10 +72,13 @@ def short_enough(
             for none.
 
     Returns:
-        the sentences; which documents have one that was cut, shape (documents,).
+        the sentences, of those that leave no room the first token alone; which documents have such
+        a one, and the tokens of each document's longest sentence, shape (documents,).
     """
     beyond = np.array([len(ids) >= room for ids in sentences], dtype=bool)
-    longest = max((len(ids) for ids in sentences if len(ids) < room), default=0)
-    own = (beyond[about] & (about >= 0)).reshape(len(about), -1)
-    spoilt: NDArray[np.bool_] = np.any(own, axis=1)
-    return [ids[:longest] for ids in sentences], spoilt
+    kept = [ids[:1] if out else ids for ids, out in zip(sentences, beyond, strict=True)]
+    there = (about >= 0).reshape(len(about), -1)
+    at = about.reshape(there.shape)
+    spoilt: NDArray[np.bool_] = np.any(beyond[at] & there, axis=1)
+    lengths = np.array([len(ids) for ids in kept], dtype=np.int64)
+    return kept, spoilt, np.where(there, lengths[at], 0).max(axis=1, initial=0)

@@ -15,6 +15,7 @@ from nocturna.tasks.inference.probabilities import sigmoid, softmax
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.scorer import Known, score_texts
 from nocturna.tasks.job.job import Compute
+from tests.inference.gliclass_package import NoPackage, scores_of
 from tests.inference.plans import plan_scores, values
 from tests.models import TEXTS, bert_classifier, gliclass_model
 
@@ -111,34 +112,64 @@ def test_scores_are_those_of_the_format(tmp_path, settings):
         assert plan.scores[0].sums_to_one != multi_label
 
 
-@pytest.mark.parametrize("settings", SETTINGS, ids=lambda s: " ".join(map(str, s.values())))
-def test_scores_are_those_of_the_package_where_it_is_installed(tmp_path, settings):
-    gliclass = pytest.importorskip("gliclass")
-    folder = gliclass_model(tmp_path / "m", **settings)
-    pipe = gliclass.ZeroShotClassificationPipeline(
-        gliclass.GLiClassModel.from_pretrained(folder),
-        AutoTokenizer.from_pretrained(folder),
-        classification_type="multi-label",
-        device="cpu",
-        progress_bar=False,
-    )
-    said = [pipe(text, list(LABELS), threshold=0.0)[0] for text in SHORT]
-    expected = [[{s["label"]: s["score"] for s in row}[label] for label in LABELS] for row in said]
-    found = score_texts(planned(folder, multi_label=True), SHORT, WAYS["torch"])
-    assert np.abs(values(found, "topic") - np.array(expected)).max() < 1e-5
+@pytest.mark.slow
+def test_scores_are_those_of_the_package(tmp_path):
+    every = tuple(f"tema {first}{second}" for first in "abcdef" for second in "abcdef")
+    pools = ("last", "avg", "max", "sum", "rms", "abs_max", "abs_avg")
+    asked = [(LABELS, settings) for settings in SETTINGS]
+    asked += [(LABELS, {"prompt_first": True, "pooling_strategy": way}) for way in pools]
+    asked += [
+        (every, {"prompt_first": True}),
+        (every[:30], {"prompt_first": False, "max_labels_alloc": 30, "max_num_classes": 3}),
+        (LABELS, {"prompt_first": False, "embed_class_token": False, "layer_wise": True}),
+        (LABELS, {"prompt_first": True, "projector_hidden_act": "relu", "scorer_type": "mlp"}),
+    ]
+    cases = []
+    for number, (labels, settings) in enumerate(asked):
+        folder = gliclass_model(tmp_path / str(number), window=512, **settings)
+        told = {"folder": str(folder), "texts": SHORT, "labels": list(labels)}
+        cases += [{**told, "multi_label": multi} for multi in (True, False)]
+    try:
+        expected = scores_of(cases)
+    except NoPackage as error:
+        pytest.skip(str(error))
+    for case, theirs in zip(cases, expected, strict=True):
+        plan = planned(case["folder"], labels=case["labels"], multi_label=case["multi_label"])
+        found = values(score_texts(plan, SHORT, WAYS["torch"]), "topic")
+        np.testing.assert_allclose(found, theirs, atol=1e-5, rtol=0, err_msg=str(case))
 
 
 @pytest.mark.parametrize("prompt_first", [True, False])
-def test_many_labels_are_read_in_groups_and_weighed_together(tmp_path, prompt_first):
+@pytest.mark.parametrize("most", ["dynamic", "fixed", 2])
+def test_many_labels_are_read_as_the_package_takes_them_and_weighed_together(
+    tmp_path, prompt_first, most
+):
     labels = tuple(f"tema {sign}" for sign in "abcdefg")
-    model = gliclass_model(tmp_path / "m", prompt_first=prompt_first, max_num_classes=3)
+    model = gliclass_model(
+        tmp_path / "m", prompt_first=prompt_first, max_num_classes=3, max_labels_alloc=most
+    )
     plain, told = Plain(model), []
-    groups = labels[:3], labels[3:6], labels[6:]
+    size = {"dynamic": 7, "fixed": 3, 2: 2}[most]
+    groups = [labels[at : at + size] for at in range(0, 7, size)]
     logits = np.stack([np.concatenate([plain.logits(t, g) for g in groups]) for t in SHORT])
     plan = planned(model, labels=labels)
     found = values(score_texts(plan, SHORT, WAYS["torch"], told.append), "topic")
     assert np.abs(found - softmax(logits)).max() < 1e-5
     assert sum(told) == pytest.approx(len(SHORT))
+
+
+def test_labels_that_do_not_fit_beside_their_text_are_read_in_halves_of_the_window(tmp_path):
+    labels = tuple(f"tema {sign}" for sign in "abcdefghijklmno")
+    model = gliclass_model(tmp_path / "m", window=64, prompt_first=True)
+    plain, text = Plain(model), " ".join(TEXTS[:2])
+    size = len(plain.tokenizer("<<LABEL>>tema a", add_special_tokens=False)["input_ids"])
+    half = (64 - 3) // 2 // size
+    groups = [labels[at : at + half] for at in range(0, len(labels), half)]
+    beside = len(plain.tokenizer(text)["input_ids"]) + 1
+    assert beside + half * size <= 64 < beside + len(labels) * size
+    found = values(score_texts(planned(model, labels=labels), [text], WAYS["torch"]), "topic")
+    logits = np.concatenate([plain.logits(text, group) for group in groups])
+    assert np.abs(found[0] - softmax(logits)).max() < 1e-5
 
 
 def test_a_long_text_is_read_in_windows_that_leave_room_for_the_labels(tmp_path):
@@ -158,7 +189,7 @@ def test_a_long_text_is_read_in_windows_that_leave_room_for_the_labels(tmp_path)
 
 
 def test_a_document_s_own_labels_are_read_with_it(tmp_path):
-    model = gliclass_model(tmp_path / "m", prompt_first=True, max_num_classes=2)
+    model = gliclass_model(tmp_path / "m", prompt_first=True, max_labels_alloc=2)
     own = [("a",), ("b", "a"), ("c", "b", "a"), ("a", "c", "d", "b")]
     described = {"kind": "gliclass", "model": model, "labels_column": "temas"}
     plan = plan_scores({"topic": described}, examined=True)

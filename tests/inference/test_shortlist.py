@@ -19,7 +19,7 @@ from nocturna.tasks.inference.planned import InferencePlan
 from nocturna.tasks.inference.reference import measure_deviation
 from nocturna.tasks.inference.running import running
 from nocturna.tasks.inference.score_plan import ScorePlan, config_of
-from nocturna.tasks.inference.scorer import score_texts
+from nocturna.tasks.inference.scorer import Known, score_texts
 from nocturna.tasks.inference.sequence_model import load_classifier
 from nocturna.tasks.inference.similarity import similarities
 from nocturna.tasks.inference.texts import Texts
@@ -27,7 +27,7 @@ from nocturna.tasks.inference.windows import cut_windows
 from nocturna.tasks.inference.wordings import word_labels
 from nocturna.tasks.job.job import Compute, LongDocuments
 from tests.inference.plans import plan_scores, values
-from tests.models import NLI, TEXTS, bert_classifier, sentence_encoder
+from tests.models import NLI, TEXTS, bert_classifier, gliclass_model, sentence_encoder
 
 TOLERANCE = 1e-5
 RUN = running(Compute(device="cpu", workers=2), "fp32")
@@ -176,26 +176,42 @@ def test_the_model_reads_each_window_once_a_label_of_the_shortlist(folders):
     assert sum(seen) == len(windows.ids) * len(LABELS)
 
 
-def test_windows_leave_room_for_the_longest_label_whoever_is_asked_about_it(folders):
+def test_windows_leave_room_for_the_longest_label_whether_it_is_on_a_shortlist(folders):
     """What the full run says of a window can be shared out only if both runs cut alike."""
     labels = (*LABELS, "el instituto de estadística del ayuntamiento y sus presupuestos")
-    plan = plan_of(folders, labels=labels, size=None, long={"aggregate": "first"})
-    score, long, distinct = plan.scores[0], plan.long_documents, list(dict.fromkeys(DOCUMENTS))
-    whole = nli.compute(score, Texts(distinct), long, RUN)
-    own = [tuple(labels[at] for at in (1, 4, 6))] * (len(distinct) - 1)
-    some = nli.compute(
-        replace(score, labels=(), gives="choices", choices="own"),
-        Texts(distinct, [*own, labels]),
-        long,
-        RUN,
+    some, every = (
+        plan_of(folders, labels=labels, size=size, long={"aggregate": "first"})
+        for size in (SIZE, None)
+    )
+    distinct = list(dict.fromkeys(DOCUMENTS))
+    found, whole = (
+        nli.compute(plan.scores[0], Texts(distinct), plan.long_documents, RUN)
+        for plan in (some, every)
     )
     assert whole.n_windows.max() > 1
-    assert some.n_windows.tolist() == whole.n_windows.tolist()
-    full, found = whole.values[:-1], some.values[:-1]
-    assert found[:, :3] == pytest.approx(
-        full[:, [1, 4, 6]] / full[:, [1, 4, 6]].sum(axis=1, keepdims=True), abs=TOLERANCE
+    shares = np.where(np.isnan(found.values), np.nan, whole.values)
+    assert np.isnan(shares[:, -1]).any()
+    shares /= np.nansum(shares, axis=1, keepdims=True)
+    np.testing.assert_allclose(found.values, shares, atol=TOLERANCE)
+
+
+@pytest.mark.parametrize("kind", ["nli", "gliclass"])
+def test_windows_leave_room_for_a_documents_own_labels_whoever_is_beside_it(
+    folders, tmp_path, kind
+):
+    model = folders["nli"] if kind == "nli" else gliclass_model(tmp_path / "m", prompt_first=True)
+    asked = {"kind": kind, "model": model, "labels_column": "own", "template": "Trata de {}."}
+    plan = plan_scores({"topic": asked})
+    text, long = TEXTS[9] * 2, "el instituto de estadística del ayuntamiento y sus presupuestos"
+    alone, beside = (
+        score_texts(plan, texts, TORCH, known=Known(choices={"own": own}))
+        for texts, own in (
+            ([text], [("ocio", "salud")]),
+            ([text, TEXTS[0]], [("ocio", "salud"), (long, "salud")]),
+        )
     )
-    assert np.isnan(found[:, 3:]).all()
+    assert alone.n_windows.tolist() == beside.n_windows[:1].tolist() > [1]
+    np.testing.assert_allclose(values(alone, "topic"), values(beside, "topic")[:1], atol=1e-6)
 
 
 def test_lengths_are_those_of_the_model_that_scores_and_windows_the_larger_number(folders):

@@ -1,5 +1,6 @@
 """What a GLiClass model's configuration says, and which of it is known here."""
 
+import math
 from functools import lru_cache
 from typing import Any
 
@@ -18,6 +19,7 @@ DEFAULTS: dict[str, Any] = {
     "embed_class_token": True,
     "encoder_layer_id": -1,
     "extract_text_features": False,
+    "max_labels_alloc": "dynamic",
     "max_num_classes": 25,
     "normalize_features": False,
     "pooling_strategy": "first",
@@ -43,6 +45,14 @@ _KNOWN = {
     **dict.fromkeys(("extract_text_features", "squeeze_layers", "use_calibrator"), (False,)),
     **dict.fromkeys(("use_lstm", "use_segment_embeddings"), (False,)),
 }
+
+
+def most_labels(config: dict[str, Any]) -> float:
+    """How many labels one sequence may hold, as the package's own pipeline takes them."""
+    told = config["max_labels_alloc"]
+    if told == "dynamic":
+        return math.inf
+    return told if isinstance(told, int) else config["max_num_classes"]
 
 
 @lru_cache(maxsize=32)

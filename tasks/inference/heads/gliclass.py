@@ -1,8 +1,8 @@
 """`kind: gliclass`: zero-shot by a GLiClass model: one pass a text for all of its labels.
 
 An encoder reads the labels, each after a mark, together with the text; the scores are those of the
-models' own pipeline. Labels beyond what a model was made for are read in further passes, and
-weighed together.
+models' own pipeline. Labels that do not fit a window beside their text, or are more than the model
+takes, are read in further passes, and weighed together.
 """
 
 import math
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 from pydantic import Field, model_validator
 
 from nocturna.tasks.errors import UsageError
-from nocturna.tasks.inference.heads._gliclass_format import END, MARK, described
+from nocturna.tasks.inference.heads._gliclass_format import END, MARK, described, most_labels
 from nocturna.tasks.inference.models import BUNDLED, ModelRef, Resolve
 from nocturna.tasks.inference.score_plan import HeadScores, Reader, ScorePlan
 from nocturna.tasks.inference.wordings import Wordings, softmax_of, word_labels
@@ -97,7 +97,8 @@ def readers(plan: ScorePlan) -> list[Reader]:
 def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Running") -> HeadScores:
     """Softmax over the labels of a text; the sigmoid with `multi_label`, and of an only label.
 
-    Long documents are cut, labels never; the windows leave room for the longest group of labels.
+    Long documents are cut, labels never; the windows leave room for the longest group of their
+    labels.
     """
     import numpy as np
 
@@ -109,14 +110,17 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     labels, asked = spread_choices(plan.labels, texts.choices)
     worded = word_labels(plan.settings, labels)
     about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
-    named, spoilt = short_enough(_named(parts, worded), parts.room, about)
+    named, spoilt, _ = short_enough(_named(parts, worded), parts.room, about)
     behind = len(parts.text.start)
     encoded = [_unmarked(ids[behind:], parts) for ids in texts.encoded(parts.text)]
     own = [tuple(tuple(t[t >= 0].tolist()) for t in templates) for templates in about]
-    groups = {e: [g for t in e for g in _groups(t, named, parts)] for e in set(own)}
-    longest = max(sum(len(named[at]) for at in g) for many in groups.values() for g in many)
+    groups = [
+        [group for labels in templates for group in _groups(labels, len(ids), named, parts)]
+        for templates, ids in zip(own, encoded, strict=True)
+    ]
+    longest = np.array([max(sum(len(named[at]) for at in g) for g in many) for many in groups])
     windows = cut_windows(encoded, parts.room - longest, long, parts.whole.keeps_end)
-    reads = [(at, group) for at, d in enumerate(windows.document) for group in groups[own[d]]]
+    reads = [(at, group) for at, d in enumerate(windows.document) for group in groups[d]]
     found = _logits(plan.model, parts, [(windows.ids[at], g) for at, g in reads], named, run)
     every = np.full((len(windows.ids), len(named)), -np.inf, dtype=np.float32)
     for (at, group), values in zip(reads, found, strict=True):
@@ -148,9 +152,9 @@ def _named(parts: "_Parts", worded: Wordings) -> "list[Ids]":
 
 
 def passes(plan: ScorePlan) -> int:
-    """A text is read once for every so many labels as the model was made for."""
+    """A text is read once for every so many labels as the model takes."""
     every = len(word_labels(plan.settings, plan.labels).sentences)
-    return math.ceil(every / described(plan.model)["max_num_classes"]) or 1
+    return math.ceil(every / most_labels(described(plan.model))) or 1
 
 
 @dataclass(frozen=True)
@@ -169,7 +173,7 @@ class _Parts:
     text: "TextTokenizer"
     mark: int
     end: "Ids"
-    most: int
+    most: float
     text_last: bool
 
     @property
@@ -192,7 +196,7 @@ def _parts(ref: ModelRef) -> _Parts:
         )
     last = bool(config["prompt_first"])
     text = load_tokenizer(ref, prompt=END) if last else whole
-    return _Parts(whole, text, int(mark[0]), end, config["max_num_classes"], last)
+    return _Parts(whole, text, int(mark[0]), end, most_labels(config), last)
 
 
 def _unmarked(ids: "Ids", parts: _Parts) -> "Ids":
@@ -200,13 +204,22 @@ def _unmarked(ids: "Ids", parts: _Parts) -> "Ids":
     return ids[ids != parts.mark]
 
 
-def _groups(own: tuple[int, ...], named: "list[Ids]", parts: _Parts) -> list[tuple[int, ...]]:
-    """Labels that are read together: as many as the model takes, in half of its window."""
+def _groups(
+    own: tuple[int, ...], length: int, named: "list[Ids]", parts: _Parts
+) -> list[tuple[int, ...]]:
+    """Labels that are read together with a text of some length: all of them where that fits.
+
+    Otherwise as many as the model takes, in half of its window.
+    """
+    if len(own) <= parts.most and length + sum(len(named[at]) for at in own) <= parts.room:
+        return [own]
     groups: list[tuple[int, ...]] = [()]
+    size = 0
     for at in own:
-        size = sum(len(named[other]) for other in (*groups[-1], at))
+        size += len(named[at])
         if groups[-1] and (len(groups[-1]) == parts.most or 2 * size > parts.room):
             groups.append(())
+            size = len(named[at])
         groups[-1] += (at,)
     return groups
 

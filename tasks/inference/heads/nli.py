@@ -171,8 +171,8 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     """Entailment of a sentence about each label, or about those on a text's shortlist.
 
     The texts' ids come from one tokenisation; hypotheses are tokenised once and appended as ids.
-    Long documents are cut, hypotheses never; the windows leave room for the longest of all
-    hypotheses, whichever a document is asked about.
+    Long documents are cut, hypotheses never; the windows leave room for the longest of a document's
+    hypotheses, whichever of them are on its shortlist.
     """
     import numpy as np
 
@@ -182,18 +182,18 @@ def compute(plan: ScorePlan, texts: "Texts", long: "LongDocuments", run: "Runnin
     from nocturna.tasks.inference.windows import aggregate, cut_windows
 
     labels, asked = spread_choices(plan.labels, texts.choices)
-    counts, truncated = np.ones(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
-    if plan.asked is not None:
-        asked, counts, truncated = _shortlist(plan, texts, labels, long, run)
-    model = load_classifier(plan.model, run)
-    encoded = texts.encoded(model.tokenizer)
-    added = pair_frame(model.tokenizer).added
     worded = word_labels(plan.settings, labels)
     about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
+    counts, truncated = np.ones(len(texts), dtype=np.int64), np.zeros(len(texts), dtype=bool)
+    model = load_classifier(plan.model, run)
+    added = pair_frame(model.tokenizer).added
     room = model.tokenizer.window - added
-    endings, spoilt = short_enough(model.tokenizer.encode(worded.sentences), room, about)
-    fits = room - max(map(len, endings))
-    windows = cut_windows(encoded, fits, long, model.tokenizer.keeps_end)
+    endings, spoilt, longest = short_enough(model.tokenizer.encode(worded.sentences), room, about)
+    if plan.asked is not None:
+        asked, counts, truncated = _shortlist(plan, texts, labels, long, run)
+        about = worded.of_labels(asked.rows(len(labels), np.arange(len(texts))))
+    encoded = texts.encoded(model.tokenizer)
+    windows = cut_windows(encoded, room - longest, long, model.tokenizer.keeps_end)
 
     at = about[windows.document]
     pairs = np.nonzero(at >= 0)
