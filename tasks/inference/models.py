@@ -9,7 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from nocturna.tasks.errors import Transient, UsageError
-from nocturna.tasks.inference.weight_formats import SAFETENSORS, format_of, refuse_pointers
+from nocturna.tasks.inference.weight_formats import (
+    DECIDING,
+    SAFETENSORS,
+    format_of,
+    refuse_pointers,
+)
 from nocturna.tasks.network import network_errors
 
 BUNDLED = "bundled"
@@ -22,7 +27,6 @@ BUNDLED_MODELS = {
 }
 _TOKENIZER_FILES = ("tokenizer.json", "vocab*", "*.model", "*.codes", "*.tiktoken", "tekken.json")
 _OF_BYTES = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
-_DECIDING = frozenset({".safetensors", ".bin", ".json", ".txt", ".model", ".codes", ".tiktoken"})
 _HUB_NAME = re.compile(r"(\w[\w.-]{0,95}/)?\w[\w.-]{0,95}", re.ASCII)
 _PROJECTION_FILES = ("model.safetensors", "pytorch_model.bin")
 _DESCRIPTION_FILES = (
@@ -222,7 +226,7 @@ def _weights_of(folder: Path, name: str) -> str:
         raise UsageError(
             f"model {name}: {folder} holds no model.safetensors and no pytorch_model.bin"
         )
-    refuse_pointers(folder, weights, name)
+    refuse_pointers(folder, [str(one.get("path", "")) for one in _modules(folder)], name)
     if not (folder / "config.json").is_file():
         raise UsageError(f"model {name}: {folder} holds no config.json")
     files = (path for pattern in _TOKENIZER_FILES for path in folder.glob(pattern))
@@ -235,15 +239,19 @@ def _weights_of(folder: Path, name: str) -> str:
 
 def is_encoder(model: ModelRef) -> bool:
     """Whether a folder is one of a sentence encoder, which pools what its network gives."""
-    modules = _json_in(Path(model.folder) / "modules.json", list) or []
-    kinds = [str(module.get("type")) for module in modules if isinstance(module, dict)]
-    return any(kind.endswith(".Pooling") for kind in kinds)
+    modules = _modules(Path(model.folder))
+    return any(str(module.get("type")).endswith(".Pooling") for module in modules)
+
+
+def _modules(folder: Path) -> list[dict[str, Any]]:
+    """The entries of a sentence encoder's list of modules, as far as they can be read."""
+    found = _json_in(folder / "modules.json", list) or []
+    return [module for module in found if isinstance(module, dict)]
 
 
 def _refuse_other_layout(folder: Path, name: str) -> None:
     """Refuses a sentence encoder whose first module is not a transformer beside modules.json."""
-    modules = _json_in(folder / "modules.json", list)
-    first = modules[0] if modules and isinstance(modules[0], dict) else {}
+    first = next(iter(_modules(folder)), {})
     kind, place = str(first.get("type", "")).rpartition(".")[2], str(first.get("path", ""))
     if kind and kind != "Transformer" and not (folder / "config.json").is_file():
         raise UsageError(
@@ -277,7 +285,7 @@ def _folder_hash(folder: Path) -> str:
     digest = hashlib.sha256()
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder).as_posix()
-        decides = path.suffix in _DECIDING
+        decides = path.suffix in DECIDING
         if decides and not relative.startswith(".") and path.is_file():
             size = path.stat().st_size
             digest.update(f"{relative}\0{size}\0".encode())

@@ -118,7 +118,7 @@ def _load(ref: ModelRef, part: Projection) -> nn.Module:
     weights = _weights(ref, part)
     try:
         if part.kind == "LayerNorm":
-            norm = nn.LayerNorm(len(weights["norm.weight"]))
+            norm = nn.LayerNorm(*part.sizes)
             norm.load_state_dict({k.removeprefix("norm."): v for k, v in weights.items()})
             return norm
         dense = Dense(part)

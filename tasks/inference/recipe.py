@@ -11,6 +11,7 @@ from nocturna.tasks.inference.models import ModelRef
 from nocturna.tasks.inference.recipe_files import (
     DenseSettings,
     General,
+    LayerNormSettings,
     Modules,
     TransformerSettings,
     read_file,
@@ -31,6 +32,11 @@ _SETTINGS = ("bert", "roberta", "distilbert", "camembert", "albert", "xlm-robert
 _PLAIN_TEXT = {"method": "forward", "method_output_name": "last_hidden_state"}
 _LIBRARY = "sentence_transformers."
 _EMBEDDING = "sentence_embedding"
+_OTHER_SIMILARITIES = {"dot", "euclidean", "manhattan"}
+_CHANGES_NOTHING = {
+    *("add_pooling_layer", "attn_implementation", "dtype", "torch_dtype", "trust_remote_code"),
+    *("use_fast", "use_safetensors"),
+}
 _AFTER_POOLING = {"Dense", "LayerNorm", "Normalize", "Dropout"}
 
 
@@ -43,7 +49,8 @@ class Projection:
         folder: where its weights are.
         activation: name in torch.nn of what follows a Dense layer.
         residual: whether a Dense layer's input is added to its output.
-        sizes: of a Dense layer's input and output; the numbers that Truncate leaves.
+        sizes: of a Dense layer's input and output, of what LayerNorm takes; the numbers that
+            Truncate leaves.
         bias: whether a Dense layer has one.
     """
 
@@ -113,6 +120,7 @@ def read_recipe(ref: ModelRef, asked: str | None = None) -> Recipe:
     general = read_file(folder / "config_sentence_transformers.json", General, ref) or General()
     prompt, others = _prompts(general, asked, ref)
     after = [place for place in places[2:] if place[0] != "Dropout"]
+    _check_similarity(general, bool(after) and after[-1][0] == "Normalize", ref)
     alone = (general.similarity_midpoint, general.similarity_spread)
     return Recipe(
         pooling=_pooling_modes(pooling, ref),
@@ -142,8 +150,8 @@ def _places(ref: ModelRef) -> list[tuple[str, Path]]:
         )
     kinds = [module.type.rsplit(".", 1)[-1] for module in modules]
     expected = ["Transformer", "Pooling"]
-    unknown = [kind for kind in kinds[2:] if kind not in _AFTER_POOLING]
-    unknown += [kind for kind, wanted in zip(kinds, expected, strict=False) if kind != wanted]
+    unknown = [kind for kind, wanted in zip(kinds, expected, strict=False) if kind != wanted]
+    unknown += [kind for kind in kinds[2:] if kind not in _AFTER_POOLING]
     if unknown or len(kinds) < 2:
         raise UsageError(
             f"model {ref.name}: its module {(unknown or kinds)[0]} is not supported; choose an "
@@ -167,6 +175,11 @@ def _transformer_settings(home: Path, ref: ModelRef) -> TransformerSettings:
         )
         if not plain
     ]
+    unsupported += [
+        key
+        for key in TransformerSettings.ARGUMENTS
+        if (getattr(found, key) or {}).keys() - _CHANGES_NOTHING
+    ]
     if unsupported:
         value = getattr(found, unsupported[0])
         raise UsageError(
@@ -174,6 +187,18 @@ def _transformer_settings(home: Path, ref: ModelRef) -> TransformerSettings:
             "another encoder"
         )
     return found
+
+
+def _check_similarity(general: General, unit_length: bool, ref: ModelRef) -> None:
+    """Refuses an encoder whose embeddings are not compared by their cosine."""
+    told = general.similarity_fn_name
+    by_dot = told == "dot" and unit_length and general.truncate_dim is None
+    if told in _OTHER_SIMILARITIES and not by_dot:
+        raise UsageError(
+            f"model {ref.name}: its embeddings are compared by {told} (similarity_fn_name in its "
+            "config_sentence_transformers.json), which is not supported; choose an encoder of "
+            "cosines"
+        )
 
 
 def _pooling_modes(settings: dict[str, Any], ref: ModelRef) -> tuple[str, ...]:
@@ -206,7 +231,9 @@ def _projection(kind: str, folder: Path, ref: ModelRef) -> Projection:
             f"{kind} does; copy the whole folder"
         )
     if kind == "LayerNorm":
-        return Projection(kind, str(folder))
+        norm = read_file(folder / "config.json", LayerNormSettings, ref)
+        assert norm is not None
+        return Projection(kind, str(folder), sizes=(norm.dimension,))
     settings = read_file(folder / "config.json", DenseSettings, ref)
     assert settings is not None
     path = settings.activation_function

@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, ClassVar, TypeVar
 
 from pydantic import (
     AfterValidator,
@@ -54,6 +54,7 @@ class General(_File):
 
     prompts: dict[str, StrictStr | None] = {}
     default_prompt_name: StrictStr | None = None
+    similarity_fn_name: Any = None
     truncate_dim: Size | None = None
     similarity_temperature: Positive = DEFAULT_TEMPERATURE
     similarity_midpoint: Number | None = None
@@ -71,13 +72,30 @@ class General(_File):
 class TransformerSettings(_File):
     """sentence_bert_config.json; what is not supported is refused by whoever reads it."""
 
-    max_seq_length: StrictInt | None = None
+    ARGUMENTS: ClassVar[tuple[str, ...]] = (
+        *("model_args", "model_kwargs", "config_args", "config_kwargs"),
+        *("tokenizer_args", "processor_kwargs"),
+    )
+
+    max_seq_length: Size | None = None
     do_lower_case: Any = False
     transformer_task: Any = None
     modality_config: Any = None
     module_output_name: Any = None
     query_expansion: Any = None
     processing_kwargs: Any = None
+    model_args: dict[str, Any] | None = None
+    model_kwargs: dict[str, Any] | None = None
+    config_args: dict[str, Any] | None = None
+    config_kwargs: dict[str, Any] | None = None
+    tokenizer_args: dict[str, Any] | None = None
+    processor_kwargs: dict[str, Any] | None = None
+
+
+class LayerNormSettings(_File):
+    """config.json of a LayerNorm module."""
+
+    dimension: Size
 
 
 class DenseSettings(_File):

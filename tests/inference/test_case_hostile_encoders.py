@@ -16,6 +16,7 @@ from tests.inference.test_case_hostile_models import (
     EXACT,
     LABELS,
     change,
+    check,
     embedding,
     refused,
 )
@@ -77,7 +78,11 @@ def test_a_dense_layer_is_the_one_of_its_settings(tmp_path, settings, said):
         (GENERAL, {"default_prompt_name": 3}, "default_prompt_name: "),
         (GENERAL, [], f"{GENERAL}: "),
         ("sentence_bert_config.json", {"max_seq_length": "32"}, "max_seq_length: "),
+        ("sentence_bert_config.json", {"max_seq_length": 0}, "max_seq_length: "),
+        ("sentence_bert_config.json", {"config_args": {"num_layers": 1}}, "setting config_args"),
         ("sentence_bert_config.json", [], "sentence_bert_config.json: "),
+        (GENERAL, {"similarity_fn_name": "dot"}, "compared by dot .*not supported"),
+        (GENERAL, {"similarity_fn_name": "euclidean"}, "compared by euclidean"),
         ("modules.json", [], "modules.json: "),
         ("modules.json", {}, "modules.json: "),
         ("modules.json", [{"path": ""}], r"modules.json: 0\.type: "),
@@ -91,6 +96,41 @@ def test_settings_that_mean_nothing_are_refused_with_file_and_key(tmp_path, name
     folder = sentence_encoder(tmp_path / "m")
     (folder / name).write_text(json.dumps(found), "utf-8")
     refused(f"model .*{said}", folder, kind="embedding", labels=LABELS)
+
+
+def test_a_layer_norm_is_the_one_of_its_settings(tmp_path):
+    folder = sentence_encoder(tmp_path / "m", modules=["LayerNorm"])
+    (folder / "2_LayerNorm").mkdir()
+    weights = {"norm.weight": torch.ones(32), "norm.bias": torch.zeros(32)}
+    save_file(weights, folder / "2_LayerNorm" / "model.safetensors")
+    change(folder / "2_LayerNorm" / "config.json", dimension=16)
+    refused("size mismatch for weight", folder, kind="embedding", labels=LABELS)
+
+
+def test_dot_products_of_unit_length_are_cosines(tmp_path):
+    folder = sentence_encoder(tmp_path / "m", modules=["Normalize"])
+    change(folder / GENERAL, similarity_fn_name="dot")
+    assert check(folder, kind="embedding", labels=LABELS).equal
+    change(folder / GENERAL, truncate_dim=8)
+    refused("compared by dot", folder, kind="embedding", labels=LABELS)
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        *("modules.json", "tokenizer.json", "1_Pooling/config.json", "vocab.txt"),
+        *("2_Dense/pytorch_model.bin", "2_Dense/model.safetensors"),
+    ],
+)
+def test_a_pointer_in_the_place_of_any_file_of_a_model_is_named(tmp_path, place):
+    folder = sentence_encoder(tmp_path / "m", modules=["Dense"])
+    (folder / "2_Dense").mkdir()
+    change(folder / "2_Dense" / "config.json", in_features=32, out_features=16)
+    if place == "vocab.txt":  # as git-annex leaves it
+        (folder / place).symlink_to("../.git/annex/objects/ab/cd/key")
+    else:
+        (folder / place).write_text("version https://git-lfs.github.com/spec/v1\n")
+    refused(rf"{place} is no file of the model but a [Gg]it.*`git ", folder, kind="embedding")
 
 
 def test_a_setting_that_is_null_says_nothing(tmp_path):

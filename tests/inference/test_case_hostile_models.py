@@ -234,7 +234,10 @@ def test_other_safetensors_do_not_hide_the_weights(tmp_path):
 @pytest.mark.parametrize(
     ("broken", "said"),
     [
-        (pointer, r"pytorch_model\.bin is no weights but a pointer .* `git lfs pull`"),
+        (
+            pointer,
+            r"pytorch_model\.bin is no file of the model but a Git LFS pointer .* `git lfs pull`",
+        ),
         (nested, r"pytorch_model\.bin holds more than weights by name; save"),
         (pickled, r"pytorch_model\.bin holds more than weights by name; save"),
         (empty_index, r"model\.safetensors\.index\.json lists no weights"),
