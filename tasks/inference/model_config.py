@@ -83,7 +83,9 @@ def weight_files(ref: ModelRef) -> list[Path]:
     if (folder / stem).is_file() or not index.is_file():
         return [folder / stem]
     listed = json.loads(index.read_text(encoding="utf-8")).get("weight_map")
-    if not isinstance(listed, dict) or not listed:
+    if not isinstance(listed, dict) or not all(isinstance(at, str) for at in listed.values()):
+        listed = None
+    if not listed:
         raise _unloadable(ref, f"{index.name} lists no weights; copy the whole folder again")
     return [folder / name for name in sorted(set(listed.values()))]
 

@@ -30,6 +30,9 @@ _BARE_ENCODERS = {
 }
 """Encoder-decoders of which a sentence encoder uses the encoder alone."""
 
+_CONSTANTS = re.compile(r"(inv_freq|masked_bias|position_ids|(attn|attention)\.bias)$")
+"""What older checkpoints hold in their layers and networks work out for themselves."""
+
 transformers_logging.disable_progress_bar()
 transformers_logging.set_verbosity_error()
 
@@ -52,6 +55,14 @@ def load_config(ref: ModelRef) -> Any:
         )
     except Exception as error:  # also what transformers' own checks of the values raise
         raise unloadable(ref, error) from None
+    quantised = getattr(config, "quantization_config", None)
+    if quantised is not None:
+        method = quantised.get("quant_method") if isinstance(quantised, dict) else quantised
+        raise UsageError(
+            f"model {ref.name}: its weights are quantised ({method or 'no method named'}; "
+            "quantization_config in its config.json), which is not read; choose the model in fp32, "
+            "fp16 or bf16"
+        )
     reason = refusal(config.model_type)
     if reason is not None:
         raise UsageError(
@@ -154,17 +165,29 @@ def refuse_incomplete(ref: ModelRef, report: dict[str, Any], head: bool) -> None
 
 
 def refuse_cut(ref: ModelRef, unexpected: Iterable[str], network: Any) -> None:
-    """Refuses a network of fewer layers than the file has weights for.
+    """Refuses a network of fewer layers than the file has weights for, or of layers that do less.
 
     Raises:
-        UsageError: what is not used are further layers like those of the network.
+        UsageError: what is not used are further layers like those of the network, or parts of them.
     """
     own = {name for name, _ in network.named_modules()}
-    bare = getattr(network, "base_model_prefix", "")
+    bare = f"{getattr(network, 'base_model_prefix', '')}."
+
+    def known(name: str) -> bool:
+        return not {name, f"{bare}{name}", name.removeprefix(bare)}.isdisjoint(own)
+
     for key in sorted(unexpected):
+        if _CONSTANTS.search(key):
+            continue
         for found in re.finditer(r"(?:^|\.)\d+\.", key):
             layers = key[: found.start() + 1] if found.group().startswith(".") else ""
-            if {f"{layers}0", f"{bare}.{layers}0", f"{layers}0".removeprefix(f"{bare}.")} & own:
+            if known(key[: found.end() - 1]):
+                raise UsageError(
+                    f"model {ref.name}: its weights hold a part of a layer that its architecture "
+                    f"{network.config.model_type} has not here, {key}, so it would not be scored "
+                    "as it was trained; choose another model"
+                )
+            if known(f"{layers}0"):
                 raise UsageError(
                     f"model {ref.name}: its weights hold layers that its configuration does not "
                     f"describe, such as {key}; restore num_hidden_layers (or its like) in its "

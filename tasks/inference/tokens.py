@@ -17,7 +17,7 @@ from nocturna.tasks.inference.models import ModelRef
 PIECE_CHARS = 200_000
 """Longer texts are tokenised in pieces cut at white space, so that memory stays flat.
 
-A tokenizer that puts something before each piece reads them whole.
+Where a tokenizer puts something before each text that is not before each word, it reads them whole.
 """
 
 _GAP, _LOOK, _TRIES = re.compile(r"(?<=\S)\s(?=\S)"), 1_000, 8
@@ -108,16 +108,20 @@ class TextTokenizer:
         start = 0
         for end in range(PIECE_CHARS, len(text), PIECE_CHARS):
             gaps = [end - _LOOK + gap.start() for gap in _GAP.finditer(text[end - _LOOK : end])]
-            cut = next((gap for gap in gaps[: -_TRIES - 1 : -1] if self._parts(text, gap)), None)
+            tried = ((gap, gap + skipped) for gap in gaps[: -_TRIES - 1 : -1] for skipped in (0, 1))
+            cut = next((one for one in tried if self._parts(text, *one)), None)
             if cut is not None:
-                yield text[start:cut]
-                start = cut
+                yield text[start : cut[0]]
+                start = cut[1]
         yield text[start:]
 
-    def _parts(self, text: str, at: int) -> bool:
-        """Whether what stands around a place becomes the same tokens when it is cut there."""
-        before, after = text[at - _LOOK : at], text[at : at + _LOOK]
-        whole, *halves = self.plain([before + after, before, after])
+    def _parts(self, text: str, end: int, start: int) -> bool:
+        """Whether what stands around a place becomes the same tokens when it is cut there.
+
+        The blank between two pieces may be left out, where the second is read as if it were there.
+        """
+        before, after = text[end - _LOOK : end], text[start : start + _LOOK]
+        whole, *halves = self.plain([text[end - _LOOK : start + _LOOK], before, after])
         return np.array_equal(whole, np.concatenate(halves))
 
 

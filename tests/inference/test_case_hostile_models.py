@@ -70,20 +70,32 @@ def test_a_sign_that_a_tokenizer_has_no_token_for_costs_its_own_text(tmp_path):
     assert np.isfinite(values(found, "mood")).all(axis=1).tolist() == [True, False, True]
 
 
-@pytest.mark.parametrize("first", [True, False])
-def test_a_text_in_pieces_has_the_tokens_of_the_whole(tmp_path, monkeypatch, first):
+@pytest.mark.parametrize(("first", "pieces"), [(None, 4), ("a", 1), ("▁", 4)])
+def test_a_text_in_pieces_has_the_tokens_of_the_whole(tmp_path, monkeypatch, first, pieces):
     folder = bert_classifier(tmp_path / "m")
     path = folder / "tokenizer.json"
     told = json.loads(path.read_text("utf-8"))
     if first:
-        told["normalizer"] = {"type": "Prepend", "prepend": "a"}
+        steps = [
+            {"type": "Prepend", "prepend": first},
+            {"type": "Replace", "pattern": {"String": " "}, "content": "▁"},
+        ]
+        told["normalizer"] = {"type": "Sequence", "normalizers": steps[: 1 + (first == "▁")]}
+        if first == "▁":  # as Llama and its kin have it
+            told["pre_tokenizer"] = None
+            letters = {sign for text in TEXTS for sign in text} | {"▁"}
+            vocabulary = {
+                sign: at
+                for at, sign in enumerate(["[UNK]", "[PAD]", "[CLS]", "[SEP]", *sorted(letters)])
+            }
+            told["model"] = {"type": "BPE", "vocab": vocabulary, "merges": [], "unk_token": "[UNK]"}
     path.write_text(json.dumps(told), "utf-8")
     tokenizer = load_tokenizer(resolve_model(str(folder), None, "sentiment"))
     text = "Odio este\nproducto:  roto " * 300
     whole = tokenizer.plain([text])[0].tolist()
     monkeypatch.setattr(tokens, "PIECE_CHARS", 2_000)
     assert tokenizer.encode([text])[0].tolist() == whole
-    assert len(list(tokenizer._pieces(text))) == (1 if first else 4)
+    assert len(list(tokenizer._pieces(text))) == pieces
 
 
 def test_a_network_that_was_trained_for_something_else_is_refused(tmp_path):
@@ -203,6 +215,11 @@ def empty_index(folder: Path) -> None:
     (folder / "model.safetensors.index.json").write_text("{}")
 
 
+def odd_index(folder: Path) -> None:
+    empty_index(folder)
+    (folder / "model.safetensors.index.json").write_text('{"weight_map": {"a": 3}}')
+
+
 def cut_off(folder: Path) -> None:
     (folder / "pytorch_model.bin").unlink()
     whole = bert_classifier(folder.parent / "whole") / "model.safetensors"
@@ -241,6 +258,7 @@ def test_other_safetensors_do_not_hide_the_weights(tmp_path):
         (nested, r"pytorch_model\.bin holds more than weights by name; save"),
         (pickled, r"pytorch_model\.bin holds more than weights by name; save"),
         (empty_index, r"model\.safetensors\.index\.json lists no weights"),
+        (odd_index, r"model\.safetensors\.index\.json lists no weights"),
         (cut_off, r"model\.safetensors is cut off or corrupt"),
         (listed_labels, "id2label in its config.json is not an object"),
     ],

@@ -49,6 +49,33 @@ def test_fewer_layers_than_the_file_has_are_another_model(tmp_path):
     refusal("encoder.layer.1.", model=str(encoder), kind="embedding")
 
 
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("attention.self.distance_embedding.weight", "a part of a layer that .* bert has not here"),
+        ("attention.self.query.weight_scale", "a part of a layer that"),
+        ("attention.self.rotary_emb.inv_freq", None),
+        ("attention.masked_bias", None),
+    ],
+)
+def test_what_a_layer_did_in_training_and_does_not_here_is_refused(tmp_path, name, said):
+    def added(weights):
+        return {**weights, f"bert.encoder.layer.1.{name}": torch.zeros(2)}
+
+    folder = edit_weights(bert_classifier(tmp_path / "m"), added)
+    if said is None:  # constants that older checkpoints hold too
+        assert np.isfinite(of(score_texts(planned(folder), SHORT[:1], TORCH), "sentiment")).all()
+    else:
+        with pytest.raises(UsageError, match=said):
+            planned(folder)
+
+
+def test_quantised_weights_are_refused_before_a_library_for_them_is_asked_for(tmp_path):
+    folder = bert_classifier(tmp_path / "m")
+    edit_json(folder / "config.json", quantization_config={"quant_method": "gptq", "bits": 4})
+    refusal("its weights are quantised (gptq;", "fp32", sentiment=folder)
+
+
 def test_a_folder_without_the_settings_of_its_pooling_is_not_mean_pooled(tmp_path):
     folder = sentence_encoder(tmp_path / "e")
     (folder / "1_Pooling" / "config.json").unlink()

@@ -176,7 +176,12 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     from transformers import pipeline
 
     made = pipeline(
-        "text-classification", model=plan.model.folder, top_k=None, device="cpu", dtype="float32"
+        "text-classification",
+        model=plan.model.folder,
+        top_k=None,
+        device="cpu",
+        dtype="float32",
+        trust_remote_code=False,
     )
     outputs = classifier_outputs(plan.model).labels
     rows = []

@@ -229,7 +229,11 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     from transformers import pipeline
 
     made = pipeline(
-        "zero-shot-classification", model=plan.model.folder, device="cpu", dtype="float32"
+        "zero-shot-classification",
+        model=plan.model.folder,
+        device="cpu",
+        dtype="float32",
+        trust_remote_code=False,
     )
     made.model.config.update({"label2id": {"entailment": 1}})
     pair, read = _verdicts(plan).pair, made._forward  # by itself it takes output 0 against another
