@@ -110,6 +110,11 @@ def check_model(model: ModelRef, options: Mapping[str, Any], device: str = "auto
     found = _scored(plan, texts, run)
     took = time.perf_counter() - begun
     whole = _that_fit(texts, readers)
+    if not np.isfinite(found).any():
+        raise UsageError(
+            f"model {score.model.name}: it gives no number for any of {len(texts)} sample texts, "
+            "as weights that are not finite do; copy the model again or choose another one"
+        )
     compared, reference = _reference(plan, score, [texts[at] for at in whole], run)
     weights = [_weights(ref) for ref in plan.models]
     counts = [count for count, _ in weights]

@@ -10,6 +10,8 @@ from safetensors.torch import load_file, save_file
 from transformers import pipeline
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.evaluation.model_check import check_model
+from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.planned import plan_inference
 from nocturna.tasks.inference.scorer import score_texts
 from nocturna.tasks.job.job_file import make_job
@@ -130,6 +132,8 @@ def test_weights_that_give_no_number_give_no_score(tmp_path):
     weights["classifier.weight"][:] = float("nan")
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     assert np.isnan(of(score_texts(planned(folder), SHORT, TORCH), "sentiment")).all()
+    with pytest.raises(UsageError, match="gives no number for any of 64 sample texts"):
+        check_model(resolve_model(str(folder), None, "sentiment"), {}, "cpu")
 
 
 NAMED = {
@@ -151,7 +155,6 @@ NAMED = {
 @pytest.mark.parametrize("labels", NAMED, ids=" ".join)
 def test_entailment_is_found_by_its_name_in_many_languages(tmp_path, labels):
     from nocturna.tasks.inference.heads._verdicts import nli_verdicts
-    from nocturna.tasks.inference.models import resolve_model
 
     folder = bert_classifier(tmp_path / "m", labels=labels)
     found = nli_verdicts(resolve_model(str(folder), None, "encoder"))
