@@ -116,8 +116,13 @@ def check_models(job: Job) -> dict[str, ScorePlan | None]:
 
 def reading_source(job: Job, scores: Iterable[ScorePlan]) -> Source:
     """The source with every column that is read from it: kept ones, and those scores ask for."""
-    lists = (score.choices for score in scores if score.choices)
-    return job.source.model_copy(update={"keep": tuple(dict.fromkeys([*job.kept, *lists]))})
+    kept = tuple(dict.fromkeys([*job.kept, *label_columns(scores)]))
+    return job.source.model_copy(update={"keep": kept})
+
+
+def label_columns(scores: Iterable[ScorePlan]) -> tuple[str, ...]:
+    """The columns of the source that hold documents' own labels, each once."""
+    return tuple(dict.fromkeys(score.choices for score in scores if score.choices))
 
 
 class _OnHub(Exception):

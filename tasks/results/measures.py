@@ -153,11 +153,12 @@ def _rules(score: ScorePlan) -> _Rules:
     if score.gives == "choices":
         scores = f"{quoted(f'{name}_scores')}"
         lacking = f"{asked} AND ({top} IS NULL OR list_count({scores}) <> len({scores}))"
+        shared = f"len({scores}) > 1 AND abs(list_sum({scores}) - 1) > {SUM_TOLERANCE}"
         return _Rules(
             lacking,
             f"{top} IS NOT NULL",
             f"NOT ({top} BETWEEN 0 AND 1)",
-            f"abs(list_sum({scores}) - 1) > {SUM_TOLERANCE}" if score.sums_to_one else "",
+            shared if score.sums_to_one else "",  # an only label may be scored by itself
             f"{top} IS DISTINCT FROM list_max({scores})",
         )
     named = label_columns(name, score.labels)

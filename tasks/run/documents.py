@@ -14,6 +14,7 @@ from nocturna.tasks.corpus.kept import label_lists
 from nocturna.tasks.corpus.kept_types import texts_of
 from nocturna.tasks.corpus.language import languages_of
 from nocturna.tasks.errors import NocturnaError
+from nocturna.tasks.inference.planned import label_columns
 from nocturna.tasks.inference.scorer import Known
 from nocturna.tasks.results.carried import rows_before
 from nocturna.tasks.results.layout import Layout
@@ -83,7 +84,7 @@ def to_score(plan: Plan, work: Documents, aside: Sequence[int] = ()) -> ToScore:
         },
         choices={
             column: label_lists(rows[kept_name(column)])
-            for column in dict.fromkeys(s.choices for s in plan.inference.scores if s.choices)
+            for column in label_columns(plan.inference.scores)
         },
         pairs={
             column: texts_of(rows[kept_name(column)])

@@ -10,7 +10,12 @@ from nocturna.tasks.corpus.lots import Lot
 from nocturna.tasks.corpus.staging import Shelf, Staged, stage
 from nocturna.tasks.corpus.trial import Trial
 from nocturna.tasks.enrichment.providers import required_key
-from nocturna.tasks.inference.planned import InferencePlan, plan_inference, reading_source
+from nocturna.tasks.inference.planned import (
+    InferencePlan,
+    label_columns,
+    plan_inference,
+    reading_source,
+)
 from nocturna.tasks.job.job import Job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.fates import Answer
@@ -78,7 +83,7 @@ def _stage(
     answers: tuple[Answer, ...],
 ) -> Staged:
     source = reading_source(job, inference.scores)
-    lists = [score.choices for score in inference.scores if score.choices]
+    lists = label_columns(inference.scores)
     new_texts = job.output.keep_text and lacks_texts(layout)
     known = known_texts(layout, answers) if answers and not new_texts else None
     return stage(source, shelf, lists, known, job.once.limit, _helpers)

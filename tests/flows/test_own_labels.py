@@ -20,13 +20,16 @@ JOB = """
 source: {{path: avisos.jsonl, id: id, keep: [candidatos]}}
 scores:
   topic: {{labels_column: candidatos, kind: embedding, model: {model}}}
+  again: {{labels_column: candidatos, kind: nli, model: {nli}}}
 """
 
 
 def test_a_night_with_labels_of_the_documents_own(nocturna, small_models, tmp_path):
     corpus = tmp_path / "avisos.jsonl"
     corpus.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS), "utf-8")
-    (tmp_path / "avisos.yaml").write_text(JOB.format(model=small_models["encoder"]), "utf-8")
+    (tmp_path / "avisos.yaml").write_text(
+        JOB.format(model=small_models["encoder"], nli=small_models["nli"]), "utf-8"
+    )
     first = nocturna("score", "--job", "avisos.yaml", "--json")
     assert first.code == 0, first.err
     frame = pd.read_parquet(tmp_path / "out/avisos/results").set_index("doc_id")
@@ -37,6 +40,8 @@ def test_a_night_with_labels_of_the_documents_own(nocturna, small_models, tmp_pa
         assert found.topic == found.topic_labels[best]
         assert found.topic_score == found.topic_scores[best]
         assert abs(sum(found.topic_scores) - 1) < 1e-5
+        assert abs(sum(found.again_scores) - 1) < 1e-5
+    assert 0 < frame.again_score["d"] < 1, "an only label is scored by itself"
     assert frame.topic["c"] is None or pd.isna(frame.topic["c"])
     assert json.loads(frame.candidatos["a"]) == ROWS[0]["candidatos"], "kept as JSON"
     results = tmp_path / "out/avisos/results/*.parquet"
