@@ -17,6 +17,7 @@ from nocturna.tasks.corpus.document_tables import (
     written_name,
 )
 from nocturna.tasks.corpus.every_column import all_columns, check_names, text_and_id
+from nocturna.tasks.corpus.folder_columns import folder_columns
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import MISSING, RAW_BYTES, InputFile
 from nocturna.tasks.corpus.jsonrows import Number
@@ -69,6 +70,8 @@ class Collector:
         self._known = {*self.keep, *text_and_id(source)}
         self._chunk_rows = _CHUNK_ROWS
         self._uri = ""
+        self._folders: dict[str, str | None] = {}
+        self._in_folders: list[tuple[int, str | None]] = []
         self._unpacked: Unpacked
         self._tables: list[pa.Table] = []
         self._waiting = self._waiting_bytes = 0
@@ -95,8 +98,10 @@ class Collector:
         self._unpacked = Unpacked(item)
         self._rows = self._no_text = self._no_id = 0
         self._unmet = set(unsure)
+        self._folders = folder_columns(item)
+        self._place_folders()
         if self.every and item.size:
-            self.widen(all_columns(self.asked, item))
+            self.widen(dict.fromkeys([*all_columns(self.asked, item), *self._folders]))
         format.read(self.reading, item, self)
         if unsure:
             self.flush()
@@ -125,6 +130,12 @@ class Collector:
         check_names(self._uri, self.keep)
         self._kept += [[MISSING] * len(self._ids) for _ in new]
         self.reading = reading_with(self.keep, self._source)
+        self._place_folders()
+
+    def _place_folders(self) -> None:
+        """Finds where among the kept columns of a row those are that folders are named by."""
+        keep = enumerate(self.reading.keep)
+        self._in_folders = [(at, self._folders[n]) for at, n in keep if n in self._folders]
 
     def finish(self) -> None:
         """Hands out what is left."""
@@ -151,9 +162,16 @@ class Collector:
         """Takes a row, which becomes a document or is rejected for its id.
 
         Args:
-            kept: the values of the kept columns of `reading`.
+            kept: the values of the kept columns of `reading`; MISSING, as of text and id, where the
+                row has none, so that its folder may.
             size: bytes that it takes in its stream.
         """
+        if self._folders:
+            doc_id = self._in_folder(self.reading.id, doc_id)
+            text = self._in_folder(self.reading.text, text)
+            kept = list(kept)
+            for at, value in self._in_folders:
+                kept[at] = value if kept[at] is MISSING else kept[at]
         if self.text or self.id:
             row_of = dict(zip(self.reading.keep, kept, strict=True))
             self._unmet -= {name for name, value in row_of.items() if value is not MISSING}
@@ -181,6 +199,10 @@ class Collector:
             size: bytes that they take in their stream.
         """
         rows = len(numbers)
+        if self._in_folders:
+            kept = list(kept)
+            for at, value in self._in_folders:
+                kept[at] = [value if one is MISSING else one for one in kept[at]]
         for start in range(0, rows, self._chunk_rows):
             part = slice(start, start + self._chunk_rows)
             some = None if ids is None else ids[part]
@@ -190,6 +212,10 @@ class Collector:
             for column, values in zip(self._kept, kept, strict=True):
                 column.extend(values[part])
             self._flush_if_full()
+
+    def _in_folder(self, column: str | None, value: Any) -> Any:
+        """A value of a row, or of its folder where the row has none."""
+        return self._folders.get(column or "", value) if value is MISSING else value
 
     def hold(
         self, row: int, doc_id: Any, text: Any, offset: int | None = None, size: int = 0

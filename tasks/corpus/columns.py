@@ -5,6 +5,7 @@ import logging
 import unicodedata
 from collections.abc import Collection, Iterable, Mapping
 
+from nocturna.tasks.corpus.folder_columns import folder_columns
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.errors import UsageError
@@ -78,8 +79,8 @@ def require(
     """The kept columns that an input lacks, with a line that says so.
 
     Args:
-        names: its columns.
-        there: those that the source names and it has.
+        names: the columns of the file; those of its folders are its own too.
+        there: those that the source names and the file has.
         hint: where a missing one may be, for the line.
 
     Raises:
@@ -87,14 +88,15 @@ def require(
         UsageError: it has one of them twice.
     """
     lacking = {}
-    listed = list(names)
+    folders = folder_columns(item)
+    listed = [*names, *(name for name in folders if name not in names)]
     for role, name in wanted_columns(source):
         if listed.count(name) > 1:
             raise UsageError(
                 f"{item.uri}: {listed.count(name)} columns are named {name!r}; rename all but one"
             )
-        if name not in there:
-            line = missing_line(item, role, name, names) + hint
+        if name not in there and name not in folders:
+            line = missing_line(item, role, name, listed) + hint
             if role != "keep":
                 raise MissingColumn(line + way_out(source, item), listed)
             lacking[name] = line
@@ -102,8 +104,9 @@ def require(
 
 
 def require_none(source: Source, item: InputFile, what: str) -> None:
-    """Refuses columns of a format that has none, where `what` is a document."""
-    wanted = [name for role, name in wanted_columns(source) if role != "text"]
+    """Refuses columns of a format that has none but its folders, where `what` is a document."""
+    none = {"text": (source.text,), "keep": folder_columns(item)}
+    wanted = [name for role, name in wanted_columns(source) if name not in none.get(role, ())]
     if wanted:
         raise UsageError(
             f"{item.uri}: no column {wanted[0]!r}: here {what} is a document without columns; "
@@ -115,8 +118,10 @@ def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) ->
     """The line that says which column an input lacks, and which it has."""
     shown = ", ".join(repr(other[:80]) for other in list(names)[:_SHOWN])
     line = f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
-    if any(part.startswith(f"{name}=") for part in item.name.split("/")[:-1]):
-        line += "; what folders are named by is a column of Parquet and Arrow files only"
+    if any(part.startswith(f"{name}=") for part in item.uri.split("/")[:-1]):
+        line += (
+            f"; it names a folder around the path that is given: give the one that {name}= is in"
+        )
     plain = unicodedata.normalize("NFC", name)
     alike = next((o for o in names if o != name and unicodedata.normalize("NFC", o) == plain), None)
     if alike is None:

@@ -7,7 +7,7 @@ from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.delimited import Record, iter_records
 from nocturna.tasks.corpus.dialect import is_separator_line, refuse_null, written
 from nocturna.tasks.corpus.formats import Absent
-from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.input_files import MISSING, InputFile
 from nocturna.tasks.corpus.lines import iter_lines
 from nocturna.tasks.corpus.sniffing import begins_with_object
 from nocturna.tasks.corpus.streams import line_blocks, stream_encoding
@@ -50,9 +50,10 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     encoding, found = stream_encoding(source), written(source, item)
     header = names(source, item)
     there = set(header)
-    text_at = header.index(source.text) if source.text in there else 0
-    id_at = header.index(source.id) if source.id is not None and source.id in there else None
-    keep_at = [header.index(name) if name in header else None for name in source.keep]
+    text_at, id_at, *keep_at = (
+        header.index(name) if name in there else None
+        for name in (source.text, source.id, *source.keep)
+    )
 
     def exactly(record: Record) -> None:
         fields, number, offset = record.fields, record.number, record.offset
@@ -76,18 +77,19 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             rows.reject(number, offset, "wrong_field_count", message, record.raw, size)
         else:
             refuse_null(source, item, record)
-            if fields[text_at] in there and set(fields) == there and len(there) > 1:
+            if fields[text_at or 0] in there and set(fields) == there and len(there) > 1:
                 raise UsageError(
                     f"{item.uri}, line {number}: another header, with the columns in another "
                     "order: the file is several that were joined; split it there"
                 )
             given = [None if at in record.nulls else value for at, value in enumerate(fields)]
-            doc_id = given[id_at] if id_at is not None else None
-            kept = [None if at is None else given[at] for at in keep_at]
-            rows.add(number, offset, doc_id, given[text_at], kept, size)
+            doc_id, text, *kept = (
+                MISSING if at is None else given[at] for at in (id_at, text_at, *keep_at)
+            )
+            rows.add(number, offset, doc_id, text, kept, size)
 
     stored = line_blocks(source, item, rows.digest)
-    if encoding == "utf-8":
+    if encoding == "utf-8" and text_at is not None and (id_at is not None or source.id is None):
         from nocturna.tasks.corpus.quick_csv import Places, read_delimited
 
         places = Places(header, text_at, id_at, keep_at)

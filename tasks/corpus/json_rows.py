@@ -1,6 +1,6 @@
 """Rows of JSON, whether they are lines or values of a document: their columns and their values."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import islice
 from json import JSONDecodeError
@@ -12,6 +12,7 @@ from nocturna.tasks.corpus.columns import (
     wanted_columns,
     way_out,
 )
+from nocturna.tasks.corpus.folder_columns import folder_columns
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MISSING, InputFile
 from nocturna.tasks.corpus.jsonpaths import bare_hint, columns_hint, hint, value_at
@@ -66,7 +67,8 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
     seen: dict[str, None] = {}
     first: dict[str, Any] | None = None
     bare: bytes | None = None
-    there: set[str] = set()
+    folders = folder_columns(item)
+    there = wanted & {*folders}
     rows, whole = 0, True
     for row in islice(found, HEAD_ROWS + 1):
         rows += 1
@@ -99,10 +101,13 @@ def columns_of(source: Source, item: InputFile, found: Iterable[JsonRow]) -> Abs
         late = set() if whole else wanted - there - {asked}
         lacking = require(source, item, list(seen), there | late, more)
         return replace(lacking, unsure=_unsure(source, item, late, list(seen)))
-    return Absent({}, _unsure(source, item, wanted - there, list(seen)), tuple(seen))
+    names = tuple(dict.fromkeys([*seen, *folders]))
+    return Absent({}, _unsure(source, item, wanted - there, names), names)
 
 
-def _unsure(source: Source, item: InputFile, late: set[str], names: list[str]) -> dict[str, str]:
+def _unsure(
+    source: Source, item: InputFile, late: set[str], names: Sequence[str]
+) -> dict[str, str]:
     return {
         name: missing_line(item, role, name, names)
         + ("" if role == "keep" else way_out(source, item))

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from nocturna.tasks.addresses import redact
+from nocturna.tasks.corpus.folder_columns import folder_columns
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.listing import Found
 from nocturna.tasks.errors import UsageError
@@ -22,7 +23,6 @@ _LOG = "_delta_log/"
 _FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidening"}
 """What a table may ask of its readers that does not change what its files say."""
 
-_HIVE_NULL = "__HIVE_DEFAULT_PARTITION__"
 _MASKS = "deletionVectors"
 _PARTITION = "partition."
 _WAY = "in DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'"
@@ -77,17 +77,15 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
 def fixed_columns(item: InputFile) -> "pa.RecordBatch":
     """The columns that have one value in all rows of an input, as a row.
 
-    They are those that the log of its table tells of, else the texts in its path that Hive's way of
-    naming folders makes columns of: `day=2024-05-02/part-0.parquet`.
+    They are those that the log of its table tells of, else those of its folders, which are texts.
     """
     import pyarrow as pa
 
     if item.fixed:
         return pa.ipc.open_stream(base64.b64decode(item.fixed)).read_next_batch()
-    parts = [part.partition("=") for part in item.name.split("/")[:-1]]
-    row = {unquote(name): unquote(value) for name, found, value in parts if name and found}
-    texts = [None if value == _HIVE_NULL else value for value in row.values()]
-    return pa.RecordBatch.from_arrays([pa.array([t], pa.string()) for t in texts], list(row))
+    row = folder_columns(item)
+    texts = [pa.array([value], pa.string()) for value in row.values()]
+    return pa.RecordBatch.from_arrays(texts, list(row))
 
 
 def _fixed(action: "pa.RecordBatch") -> str:

@@ -12,6 +12,7 @@ from nocturna.tasks.corpus import lines as bounds
 from nocturna.tasks.corpus.collector import Collector
 from nocturna.tasks.corpus.copied import NULL
 from nocturna.tasks.corpus.delimited import Dialect, Record, iter_records
+from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.lines import BOM, iter_lines
 from nocturna.tasks.corpus.row_ids import MAX_ID
 
@@ -185,7 +186,7 @@ def _usual_in(
         whole = reader.line_num < len(lines)
     if found:
         columns = list(zip(*found, strict=True))
-        nothing = [None] * len(found)
+        nothing = [MISSING] * len(found)
         rows.add_many(
             numbers,
             columns[places.id] if places.id is not None else None,

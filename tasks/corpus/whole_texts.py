@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from nocturna.tasks.corpus.columns import require_none
 from nocturna.tasks.corpus.decoding import is_utf8
 from nocturna.tasks.corpus.formats import Absent
-from nocturna.tasks.corpus.input_files import MAX_RECORD, InputFile
+from nocturna.tasks.corpus.input_files import MAX_RECORD, MISSING, InputFile
 from nocturna.tasks.corpus.lines import BOM
 from nocturna.tasks.corpus.streams import blocks, stream_encoding
 from nocturna.tasks.job.source import Source
@@ -68,7 +68,7 @@ def read_whole(
             rows.reject(1, error.start, "encoding", message, data, size)
             return
         text = told
-    rows.add(1, 0, item.name, plain(text), [], size)
+    rows.add(1, 0, item.name, plain(text), [MISSING] * len(source.keep), size)
 
 
 def _decoded(data: bytes, encoding: str | None) -> str | None:

@@ -8,7 +8,8 @@ import pytest
 
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import arrow, parquet, read_all, reasons, source, texts, write
+from tests.corpus.corpora import ENCODERS, arrow, parquet, read_all, reasons, source, texts, write
+from tests.corpus.test_spreadsheet import RECORDS, warc, xlsx
 
 TEXTS = ["uno", None, "", "NA", "2024-01-01", "x" * 30, "nul\x00", "🙂"]
 CODES = [None, "null_text", "empty_text", None, None, "too_long", None, None]
@@ -258,15 +259,23 @@ def test_a_changed_byte_of_an_arrow_file_ends_no_process(tmp_path):
     assert 20 < refused < 150
 
 
-def test_columns_of_folders_as_hive_names_them(tmp_path, caplog):
+@pytest.mark.parametrize("form", ["parquet", "arrow", "jsonl", "json", "csv", "tsv", "xlsx"])
+def test_columns_of_folders_as_hive_names_them(tmp_path, form):
     table = tmp_path / "c"
+
+    def put(place, row):
+        data = (
+            xlsx(Uno=[list(row), list(row.values())]) if form == "xlsx" else ENCODERS[form]([row])
+        )
+        write(table / f"{place}.{form}", data)
+
     for folder, row in (
         ("día=2024-05-02/zona=a%2Fb", {"id": 1, "text": "uno"}),
         ("día=2024-05-03/zona=__HIVE_DEFAULT_PARTITION__", {"id": 2, "text": "dos"}),
         ("día=2024-05-04/zona=c", {"id": 3, "text": "tres", "zona": "del fichero"}),
     ):
-        write(table / folder / "part-0.parquet", parquet([row]))
-    write(table / "suelto.parquet", parquet([{"id": 4, "text": "cuatro"}]))
+        put(f"{folder}/part-0", row)
+    put("suelto", {"id": 4, "text": "cuatro"})
     for keep in (("zona", "día"), ("*",)):
         documents, _ = read_all(source(table, id="id", keep=keep))
         found = {row["doc_id"]: (row["día"], row["zona"]) for row in documents}
@@ -278,12 +287,31 @@ def test_columns_of_folders_as_hive_names_them(tmp_path, caplog):
         }
     documents, _ = read_all(source(table, id="{día}-{id}", exclude=("suelto*",)))
     assert [row["doc_id"] for row in documents] == [f"2024-05-0{n + 1}-{n}" for n in (1, 2, 3)]
-    documents, _ = read_all(source(f"{table}/día=*/*/*.parquet", text="día"))
-    assert [row["text"] for row in documents] == [f"2024-05-0{n}" for n in (2, 3, 4)]
-    with pytest.raises(
-        UsageError, match="no column 'hora' for `keep`; the columns are 'id', 'text"
-    ):
-        read_all(source(table / "día=2024-05-02", keep=("hora",)))
+    documents, _ = read_all(source(f"{table}/día=*/*/*.{form}", text="{día} {text}", id="día"))
+    assert [row["text"] for row in documents] == [
+        "2024-05-02 uno",
+        "2024-05-03 dos",
+        "2024-05-04 tres",
+    ]
+    assert [row["doc_id"] for row in documents] == [f"2024-05-0{n}" for n in (2, 3, 4)]
+    inside = table / "día=2024-05-02"
+    with pytest.raises(UsageError, match=r"'hora' .* the columns are 'id', 'text', 'zona'"):
+        read_all(source(inside, keep=("hora",)))
+    with pytest.raises(UsageError, match=r"it names a folder around the path .*give the one that"):
+        read_all(source(inside, keep=("día",)))
+
+
+@pytest.mark.parametrize("form", ["text", "files", "warc"])
+def test_texts_without_columns_have_those_of_their_folders(tmp_path, form):
+    for year in ("2025", "2026"):
+        data = warc(RECORDS[-1:]) if form == "warc" else f"de {year}\n"
+        write(tmp_path / f"year={year}" / f"a.{'warc' if form == 'warc' else 'txt'}", data)
+    for keep in (("year",), ("*",)):
+        documents, _ = read_all(source(tmp_path, format=form, keep=keep))
+        assert [row["year"] for row in documents] == ["2025", "2026"]
+    if form != "warc":
+        with pytest.raises(UsageError, match="no column 'id'"):
+            read_all(source(tmp_path, format=form, id="id"))
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,7 @@ if TYPE_CHECKING:
     from nocturna.tasks.corpus.collector import Collector
 
 NAMES = ("parquet", ".parquet", ".pq")
-ABOUT = (
-    "a row; a column inside a struct by its path, `a.b`, one of its folders by its name "
-    "(`day=2024-05-02/`)"
-)
+ABOUT = "a row; a column inside a struct by its path, `a.b`"
 PACKED = False
 
 

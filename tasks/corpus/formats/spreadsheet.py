@@ -77,7 +77,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             rows.reject(number, None, "header_again", message, repr(cells).encode())
             continue
         values = dict(zip(header, cells, strict=False))
-        kept = [values.get(name) if name in at else None for name in source.keep]
+        kept = [values.get(name, MISSING if name not in at else None) for name in source.keep]
         doc_id = values.get(source.id, MISSING) if source.id is not None else None
         if isinstance(doc_id, Number) and abs(float(doc_id)) >= _EXACT:
             doc_id = float(doc_id)  # a cell holds no more digits, so that others have it too

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from nocturna.tasks.corpus.columns import require_none
 from nocturna.tasks.corpus.formats import Absent
-from nocturna.tasks.corpus.input_files import InputFile
+from nocturna.tasks.corpus.input_files import MISSING, InputFile
 from nocturna.tasks.corpus.lines import is_blank, iter_lines, not_decoded, too_long
 from nocturna.tasks.corpus.sniffing import refuse_json_as_text
 from nocturna.tasks.corpus.streams import blocks, one_line_end, stream_encoding
@@ -54,4 +54,4 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             problem = not_decoded(line, error, encoding)
             rows.reject(line.number, line.offset, *problem, line.data, size)
         else:
-            rows.add(line.number, line.offset, None, text, [], size)
+            rows.add(line.number, line.offset, None, text, [MISSING] * len(source.keep), size)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.formats import Absent
-from nocturna.tasks.corpus.input_files import MAX_RECORD, InputFile
+from nocturna.tasks.corpus.input_files import MAX_RECORD, MISSING, InputFile
 from nocturna.tasks.corpus.streams import blocks
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
@@ -60,8 +60,10 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             message = f"record {number}, byte {error.start}: not valid utf-8"
             rows.reject(number, None, "encoding", message, content, len(content))
             continue
-        kept = [text if name == "text" else headers.get(name) for name in source.keep]
-        doc_id = headers.get(source.id) if source.id is not None else None
+        kept: list[Any] = [
+            text if name == "text" else headers.get(name, MISSING) for name in source.keep
+        ]
+        doc_id = headers.get(source.id, MISSING) if source.id is not None else None
         rows.add(number, None, doc_id, text, kept, len(content))
 
 
