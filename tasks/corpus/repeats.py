@@ -1,7 +1,7 @@
 """Repeated ids and repeated texts across a whole corpus, found by DuckDB in bounded memory."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import duckdb
@@ -32,21 +32,26 @@ _QUERY = """
                 row_number() OVER occurrence AS n,
                 first_value(source_uri) OVER occurrence AS first_uri,
                 first_value(source_row) OVER occurrence AS first_row
-            FROM placed SEMI JOIN keys ON placed.key = keys.key
-            WINDOW occurrence AS (PARTITION BY key ORDER BY chunk {order}, position {order})
+            FROM placed SEMI JOIN keys ON placed.key = keys.key LEFT JOIN places USING (source_uri)
+            WINDOW occurrence AS (
+                PARTITION BY key ORDER BY place {order}, chunk {order}, position {order}
+            )
         )
         SELECT * FROM numbered WHERE n > 1 ORDER BY chunk, position
     ) TO $target (FORMAT parquet)
 """
 
 
-def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tuple[int, pa.Table]]:
+def find_repeats(
+    folder: Path, by_id: bool, last: bool = False, files: Sequence[str] = ()
+) -> Iterator[tuple[int, pa.Table]]:
     """The documents whose id or content another one has that counts, chunk by chunk in order.
 
     Args:
         folder: holds `index-*.parquet`; large sorts spill into it.
         by_id: compare `doc_id`, else `content_hash`.
         last: whether the last one counts, rather than the first.
+        files: the inputs in the order in which their rows count; that of the corpus without any.
 
     Returns:
         chunk and a table of position, n (occurrence number from 2, from the one that
@@ -60,10 +65,12 @@ def find_repeats(folder: Path, by_id: bool, last: bool = False) -> Iterator[tupl
         "threads": 1,
     }
     with duckdb.connect(":memory:", config=settings) as connection:
-        files = list(map(str, index_files(folder)))
+        indexes = list(map(str, index_files(folder)))
         key, order = "doc_id" if by_id else "content_hash", "DESC" if last else "ASC"
+        places = {"source_uri": pa.array(files, pa.string()), "place": list(range(len(files)))}
+        connection.register("places", pa.table(places))
         query = _QUERY.format(key=key, order=order, left_out=LEFT_OUT, chunk=chunk_in_sql())
-        connection.execute(query, {"files": files, "target": str(target)})
+        connection.execute(query, {"files": indexes, "target": str(target)})
     shutil.rmtree(spill, ignore_errors=True)
     yield from _by_chunk(target)
     target.unlink()

@@ -1,5 +1,6 @@
 """What becomes of rows that have one id, or one text where documents bring no id."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -50,10 +51,13 @@ def settle_repeats(
     Args:
         named: whether documents bring ids; otherwise those of one text are numbered.
         on_repeat: `error` rejects all but the first row of an id, `first` and `last` say which row
-            takes the place of the others.
+            takes the place of the others, in the order of the inputs' names, in which `part-2`
+            stands before `part-10`.
     """
     settled = Settled()
-    for chunk, repeats in find_repeats(folder, by_id=named, last=named and on_repeat == "last"):
+    in_order = sorted(inputs, key=lambda item: (_natural(item.name), item.name)) if named else ()
+    uris = [item.uri for item in in_order]
+    for chunk, repeats in find_repeats(folder, named, named and on_repeat == "last", uris):
         path = index_file(folder, chunk)
         table = pq.read_table(path)
         if not named:
@@ -70,6 +74,11 @@ def settle_repeats(
         fate = REPEATED if on_repeat == "error" else SUPERSEDED
         rewrite(_with(table, "disposition", repeats, pa.repeat(fate, repeats.num_rows)), path)
     return settled
+
+
+def _natural(name: str) -> list[Any]:
+    """A name with its numbers by their size."""
+    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", name))]
 
 
 def _numbered(table: pa.Table, repeats: pa.Table) -> pa.Table:

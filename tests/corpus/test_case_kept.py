@@ -196,6 +196,19 @@ def test_appended_updates(tmp_path, counts, wanted, failed):
         assert (summary.rejected, summary.failed, summary.reasons) == (0, failed, {})
 
 
+@pytest.mark.parametrize(
+    ("counts", "wanted"), [("last", "de 10"), ("first", "de 1"), ("error", "de 1")]
+)
+def test_numbered_parts_count_in_the_order_of_their_numbers(tmp_path, counts, wanted):
+    for n in (1, 2, 9, 10):
+        write(tmp_path / "c" / f"part-{n}.jsonl", jsonl([{"id": "a", "text": f"de {n}"}]))
+    found, rejects, _ = read_indexed(
+        source(tmp_path / "c", id="id", on_repeat=counts), tmp_path / "i"
+    )
+    assert [row["text"] for row in found] == [wanted]
+    assert {row["message"].rpartition("/")[2] for row in rejects} <= {"part-1.jsonl, row 1"}
+
+
 def test_appended_updates_without_an_id_have_nothing_to_repeat(tmp_path):
     with pytest.raises(ValueError, match="needs `id`"):
         source(tmp_path, on_repeat="last")
