@@ -191,15 +191,9 @@ def _made(
     columns = []
     for name in made.columns:
         values = _values(batch, paths[name])
-        parts = _id_texts(_in_utc(values)) if made.whole else _text_parts(item, name, values)
+        parts = _id_texts(values) if made.whole else _text_parts(item, name, values)
         columns.append(map(_decoded, parts))
     return [made.of(row) for row in zip(*columns, strict=True)]
-
-
-def _in_utc(array: pa.Array) -> pa.Array:
-    kind = array.type
-    zoned = pa.types.is_timestamp(kind) and kind.tz
-    return array.cast(pa.timestamp(kind.unit, "UTC")) if zoned else array
 
 
 def _texts_made(values: list[Any]) -> pa.Array:
@@ -263,8 +257,14 @@ def _whole(text: str, value: Decimal | None) -> str:
 
 
 def _in_one_unit(array: pa.Array) -> pa.Array:
-    """Values as text: moments in microseconds, in whatever unit, if they have no finer part."""
-    texts, kind = array.cast(pa.string()), array.type
+    """Values as text: moments in microseconds, in whatever unit, if they have no finer part.
+
+    Those of a time zone are in UTC, in whatever zone.
+    """
+    kind = array.type
+    if pa.types.is_timestamp(kind) and kind.tz:
+        array = array.cast(pa.timestamp(kind.unit, "UTC"))
+    texts = array.cast(pa.string())
     if pa.types.is_timestamp(kind) or pa.types.is_time(kind):
         return pc.replace_substring_regex(texts, *_TO_MICROSECONDS[kind.unit], max_replacements=1)
     return texts

@@ -77,11 +77,15 @@ def test_ids_of_other_types(tmp_path, ids, named):
 
 @pytest.mark.parametrize("id", ["id", ["day", "id"]])
 @pytest.mark.parametrize("kind", [pa.timestamp, lambda unit: pa.timestamp(unit, "UTC")])
-def test_one_moment_is_one_id_in_whatever_unit_it_is_stored(tmp_path, kind, id):
+def test_one_moment_is_one_id_in_whatever_unit_and_zone_it_is_stored(tmp_path, kind, id):
     moment = dt.datetime(2024, 5, 2, 10, 30, 1)
-    for unit in ("s", "ms", "us", "ns"):
-        values = table(pa.array([moment], kind(unit))).append_column("day", pa.array(["x"]))
-        with pa.ipc.new_file(tmp_path / f"{unit}.arrow", values.schema) as out:
+    arrays = [pa.array([moment], kind(unit)) for unit in ("s", "ms", "us", "ns")]
+    if arrays[0].type.tz:
+        zones = ("Europe/Madrid", "+09:00")
+        arrays += [a.cast(pa.timestamp("us", z)) for a, z in zip(arrays, zones, strict=False)]
+    for n, array in enumerate(arrays):
+        values = table(array).append_column("day", pa.array(["x"]))
+        with pa.ipc.new_file(tmp_path / f"{n}.arrow", values.schema) as out:
             out.write_table(values)
     found = {row["doc_id"] for row in read_all(source(tmp_path, id=id))[0]}
     assert len(found) == 1 and "2024-05-02 10:30:01.000000" in found.pop()
