@@ -23,6 +23,7 @@ from nocturna.tasks.results.fates import (
     Wanted,
     count_asked,
     count_reissued,
+    find_respelt,
     make_fates,
 )
 from nocturna.tasks.results.layout import Layout
@@ -57,6 +58,8 @@ class Difference:
         reissued: of the vanished, those whose text a new document has (see `count_reissued`).
         damaged: names of parts of the snapshot that are not what was published; their documents
             are new.
+        respelt: how many of the vanished come again under their id in another spelling, and such an
+            id before and now.
         asked: documents that need an answer, by its name.
     """
 
@@ -71,6 +74,7 @@ class Difference:
     drop_vanished: bool
     damaged: tuple[str, ...] = ()
     reissued: int = 0
+    respelt: tuple[int, str, str] = (0, "", "")
     asked: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -123,7 +127,10 @@ def find_difference(
                 database.execute("SELECT fate, count(*) FROM fates GROUP BY fate").fetchall()
             )
             asked = count_asked(database, wanted)
-            reissued = count_reissued(database) if counts.get("vanished") else 0
+            gone, reissued, respelt = counts.get("vanished", 0), 0, (0, "", "")
+            if gone:
+                reissued = count_reissued(database)
+                respelt = find_respelt(database, layout.index(run_id), snapshot)
             _save(
                 database,
                 "SELECT chunk, position, bytes, needs, "
@@ -144,6 +151,7 @@ def find_difference(
         drop_vanished=drop_vanished,
         damaged=tuple(part.name for part in damaged),
         reissued=reissued,
+        respelt=respelt,
         asked=asked,
         **{fate: counts.get(fate, 0) for fate in FATES},
     )

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from nocturna.tasks.corpus.document_tables import DISPOSED
-from nocturna.tasks.corpus.lots import chunk_in_sql, index_files
+from nocturna.tasks.corpus.lots import chunk_in_sql, index_file, index_files
 from nocturna.tasks.results.log_entries import Snapshot
 from nocturna.tasks.results.parts import schema_of
 from nocturna.tasks.results.sql import literal, quoted, rows_of, texts_list
@@ -20,6 +21,13 @@ _OF_DOCUMENTS = ("doc_id", "content_hash", "bytes", "error_code")
 FATES = ("new", "changed", "reconfigured", "retried", "rewritten", "unchanged", "vanished")
 ALMOST_ALL = 0.9
 """Share of the texts that vanished that come again where documents got other ids."""
+_RESPELT = (
+    (r"(^|[^0-9.])0+([0-9])", r"\1\2"),
+    (r"([0-9])[.,]0+($|[^0-9.,])", r"\1\2"),
+    (r"^(\w{8})-(\w{4})-(\w{4})-(\w{4})-(\w{12})$", r"\1\2\3\4\5"),
+)
+"""What an id may gain or lose when another program writes its column: zeros in front of its numbers
+and behind their point, and the dashes of a UUID."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,8 @@ def make_fates(
     """Makes the table `fates`: a row for each document that is not carried over unchanged.
 
     Its `part` counts the parts of the snapshot from 1, its `needs` has a bit for each answer, its
-    `text` is that of a new or vanished document, hashed.
+    `text` is that of a new or vanished document, hashed, and its `twin` that with the id, however
+    it is spelt.
     """
     parts = snapshot.parts if snapshot else ()
     before = schema_of(parts[0].path) if parts else pa.schema([])
@@ -94,7 +103,7 @@ def make_fates(
         """
         CREATE TEMP TABLE fates (
             chunk INTEGER, position INTEGER, bytes BIGINT, part INTEGER, row BIGINT,
-            needs BIGINT, fate VARCHAR, text UBIGINT
+            needs BIGINT, fate VARCHAR, text UBIGINT, twin UBIGINT
         )"""
     )
     every = (1 << len(wanted.answers)) - 1
@@ -110,6 +119,9 @@ def make_fates(
     ]
     if set(wanted.columns.names) - there:
         other.append("true")
+    twin = (
+        f"CASE WHEN text IS NOT NULL THEN hash(text, {_spelt('doc_id')}) END" if parts else "NULL"
+    )
     total = _count(database, documents) + sum(part.rows for part in parts)
     buckets = 1 + total // bucket_rows
     for bucket in range(buckets):
@@ -140,13 +152,23 @@ def make_fates(
                     WHEN fate = 'new' AND new.error_code IS NULL THEN hash(new.content_hash)
                     WHEN fate = 'vanished' AND old."was.error_code" IS NULL
                         THEN hash(old."was.content_hash")
-                END AS text
+                END AS text,
+                {twin} AS twin
             FROM ({documents} {one}) AS new
             FULL JOIN ({rows if parts else nothing} {one}) AS old USING (doc_id)
             WHERE fate <> 'unchanged'
             """,
             {"full": full},
         )
+
+
+def _spelt(column: str) -> str:
+    """An id as it is whoever has written it, in SQL: case, spaces and such digits aside."""
+    around = literal(' \t"{}')
+    text = f"trim(lower(nfc_normalize({column})), {around})"
+    for pattern, by in _RESPELT:
+        text = f"regexp_replace({text}, {literal(pattern)}, {literal(by)}, 'g')"
+    return f"coalesce(try_cast({text} AS DECIMAL(38, 9))::VARCHAR, {text})"
 
 
 def _old(column: str) -> str:
@@ -212,6 +234,28 @@ def count_reissued(database: "duckdb.DuckDBPyConnection") -> int:
     if texts_again < ALMOST_ALL * texts or texts < rows / 2:
         return 0
     return int(rows_again)
+
+
+def find_respelt(
+    database: "duckdb.DuckDBPyConnection", index: Path, snapshot: Snapshot | None
+) -> tuple[int, str, str]:
+    """Rows whose document vanished and comes again under its id in another spelling.
+
+    Returns:
+        how many, and the id of one of them before and now.
+    """
+    twins = """
+        FROM fates AS old JOIN fates AS new USING (twin)
+        WHERE old.fate = 'vanished' AND new.fate = 'new'"""
+    one = f"SELECT old.part, old.row, new.chunk, new.position {twins} ORDER BY ALL LIMIT 1"
+    found = database.execute(one).fetchone()
+    if found is None or snapshot is None:
+        return 0, "", ""
+    count = _count(database, f"SELECT DISTINCT old.part, old.row {twins}")
+    part, row, chunk, position = found
+    places = (snapshot.parts[part - 1].path, row), (index_file(index, chunk), position)
+    before, now = (pq.read_table(path, columns=["doc_id"])[0][at].as_py() for path, at in places)
+    return count, before, now
 
 
 def _count(database: "duckdb.DuckDBPyConnection", query: str) -> int:

@@ -1,5 +1,6 @@
 """Refusing to publish something else than last night without being asked."""
 
+import logging
 import os
 from collections.abc import Mapping
 from dataclasses import replace
@@ -22,6 +23,8 @@ from nocturna.tasks.results.schema import Columns, results_schema
 
 if TYPE_CHECKING:
     from nocturna.tasks.results.difference import Difference
+
+_log = logging.getLogger(__name__)
 
 
 def identity_for(job: Job, schema: pa.Schema, documents: int | None = None) -> Identity:
@@ -91,7 +94,8 @@ def refuse_accidents(
         known_again = _known_again(published, difference)
         before = published.documents or 1
         replaced = min(1.0, difference.changed / before)
-        reissued = 0.0 if difference.drop_vanished else min(1.0, difference.reissued / before)
+        if not difference.drop_vanished:
+            reissued = min(1.0, difference.reissued / before)
     shrink = job.quality.max_shrink
     found = accidents(published, tonight, known_again, shrink, replaced, reissued)
     if job.once.replace and any(a.strange_rows for a in found):
@@ -101,6 +105,13 @@ def refuse_accidents(
         what = "; ".join(a.what for a in refused)
         ways = "; ".join(dict.fromkeys(a.advice for a in refused))
         raise UsageError(f"{layout.place}: {what}; {ways}")
+    if reissued and difference is not None and difference.respelt[0]:
+        _log.warning(
+            "%s: %d of the published documents have their ids written otherwise, %r is %r now: "
+            "their rows of before stay beside the new ones; --replace leaves those out",
+            layout.place,
+            *difference.respelt,
+        )
     return found
 
 

@@ -72,6 +72,34 @@ def test_a_night_scores_what_is_new_or_changed_and_nothing_else(layout):
     assert dead == {first.parts[0].name: [1]}
 
 
+@pytest.mark.parametrize(
+    ("before", "now", "same"),
+    [
+        ("38", "38.0", True),
+        ("38", "38,00", True),
+        ("007", "7", True),
+        ("el país/007", "El País/7", True),
+        ("100000", "1e+05", True),
+        ("a1", " a1 ", True),
+        ("Núm", "Nu\u0301m", True),
+        ("0F8FAD5B-d9cb-469f-a165-70867728950e", "0f8fad5bd9cb469fa16570867728950e", True),
+        ("op-0001", "op-1", True),
+        ("38", "380", False),
+        ("1.05", "1.5", False),
+        ("a-1", "a1", False),
+        ("1.0.2", "1.2", False),
+        ("9007199254740993", "9007199254740992", False),
+    ],
+)
+def test_an_id_in_another_spelling_is_told(layout, before, now, same):
+    publish_shards(layout, "night-1", [documents("ab"), documents([before, "c"])])
+    again = documents([before]).set_column(0, "doc_id", pa.array([now]))
+    index(layout, "night-2", [documents("abc"), pa.concat_tables([documents("x"), again])])
+    difference = find_difference(layout, "night-2", CONFIG)
+    assert counts_of(difference) == {"new": 2, "unchanged": 3, "vanished": 1}
+    assert difference.respelt == ((1, before, now) if same else (0, "", ""))
+
+
 def test_vanished_rows_are_dropped_if_the_job_says_so(layout):
     first = publish_shards(layout, "night-1", [documents("abc"), documents("def")])
     index(layout, "night-2", [documents("ad")])
