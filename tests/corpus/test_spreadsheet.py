@@ -100,10 +100,11 @@ def test_the_rows_of_a_sheet_below_its_header(tmp_path):
     assert [(row["reason"], row["source_row"]) for row in rejects] == [("wrong_field_count", 8)]
 
 
-def test_a_header_that_comes_again_and_ids_that_lost_digits_are_no_documents(tmp_path):
+@pytest.mark.parametrize("id", ["id", "{id}", "n{id}"])
+def test_a_header_that_comes_again_and_ids_that_lost_digits_are_no_documents(tmp_path, id):
     rows = [["id", "text"], [1, "a"], ["id", "text"], [1234567890123456789, "b"], [2, "c"]]
-    documents, rejects = read_all(source(write(tmp_path / "c.xlsx", xlsx(Uno=rows)), id="id"))
-    assert [(row["doc_id"], row["text"]) for row in documents] == [("1", "a"), ("2", "c")]
+    documents, rejects = read_all(source(write(tmp_path / "c.xlsx", xlsx(Uno=rows)), id=id))
+    assert [(row["doc_id"][-1], row["text"]) for row in documents] == [("1", "a"), ("2", "c")]
     assert [row["reason"] for row in rejects] == ["header_again", "invalid_id"]
     assert "store ids as text" in rejects[1]["message"]
 

@@ -66,6 +66,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     found = _rows(source, item) if item.size else iter(())
     _tell_formulas(source, item)
     header = next(found, (0, []))[1]
+    ids = source.parts.get("id", (source.id,))
     at = {name: place for place, name in enumerate(header)}
     for number, cells in found:
         if cells[len(header) :]:
@@ -77,10 +78,11 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             rows.reject(number, None, "header_again", message, repr(cells).encode())
             continue
         values = dict(zip(header, cells, strict=False))
+        for name in ids:
+            if isinstance(value := values.get(name), Number) and abs(float(value)) >= _EXACT:
+                values[name] = float(value)  # a cell holds no more digits, so that others have it
         kept = [values.get(name, MISSING if name not in at else None) for name in source.keep]
         doc_id = values.get(source.id, MISSING) if source.id is not None else None
-        if isinstance(doc_id, Number) and abs(float(doc_id)) >= _EXACT:
-            doc_id = float(doc_id)  # a cell holds no more digits, so that others have it too
         rows.add(number, None, doc_id, values.get(source.text), kept)
 
 
