@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from nocturna.tasks.addresses import is_remote
+from nocturna.tasks.corpus.columns import splits
 from nocturna.tasks.corpus.input_files import InputFile
 from nocturna.tasks.corpus.log_tables import fixed_columns
 from nocturna.tasks.corpus.storage import open_raw, storage_errors
@@ -152,15 +153,24 @@ def path_in(schema: pa.Schema, name: str) -> tuple[str, ...] | None:
     """Where a column is: its name, or with dots in it the fields of a struct; None if nowhere."""
     if name in schema.names:
         return (name,)
-    path = tuple(name.split("."))
-    if len(path) == 1 or schema.names.count(path[0]) != 1:
+    for column, rest in splits(name):
+        if schema.names.count(column) == 1:
+            path = _path_inside(schema.field(column).type, rest)
+            if path is not None:
+                return (column, *path)
+    return None
+
+
+def _path_inside(kind: pa.DataType, name: str) -> tuple[str, ...] | None:
+    if not pa.types.is_struct(kind):
         return None
-    kind = schema.field(path[0]).type
-    for part in path[1:]:
-        if not pa.types.is_struct(kind) or kind.get_field_index(part) < 0:
-            return None
-        kind = kind.field(part).type
-    return path
+    if kind.get_field_index(name) >= 0:
+        return (name,)
+    for field, rest in splits(name):
+        at = kind.get_field_index(field)
+        if at >= 0 and (path := _path_inside(kind.field(at).type, rest)) is not None:
+            return (field, *path)
+    return None
 
 
 def field_at(schema: pa.Schema, path: tuple[str, ...]) -> pa.Field:

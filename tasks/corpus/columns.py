@@ -3,7 +3,7 @@
 import json
 import logging
 import unicodedata
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from nocturna.tasks.corpus.folder_columns import folder_columns
 from nocturna.tasks.corpus.formats import Absent
@@ -62,6 +62,17 @@ class Lacking:
             log.warning("no column %r, which is null in their rows: %s%s", name, names, more)
 
 
+def splits(name: str) -> Iterator[tuple[str, str]]:
+    """A name with dots as a column and a path inside it, the longest column first.
+
+    >>> list(splits("a.b.c"))
+    [('a.b', 'c'), ('a', 'b.c')]
+    """
+    parts = name.split(".")
+    for at in range(len(parts) - 1, 0, -1):
+        yield ".".join(parts[:at]), ".".join(parts[at:])
+
+
 def named_columns(source: Source) -> tuple[str, ...]:
     """The kept columns that a source names one by one."""
     return tuple(name for name in source.keep if name != EVERY)
@@ -118,7 +129,9 @@ def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) ->
     """The line that says which column an input lacks, and which it has."""
     shown = ", ".join(repr(other[:80]) for other in list(names)[:_SHOWN])
     line = f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
-    if any(part.startswith(f"{name}=") for part in item.uri.split("/")[:-1]):
+    if role == "keep" and (longer := next((o for o in names if o.startswith(f"{name}=")), None)):
+        line += f"; {longer!r} is kept as '{longer}='"
+    elif any(part.startswith(f"{name}=") for part in item.uri.split("/")[:-1]):
         line += (
             f"; it names a folder around the path that is given: give the one that {name}= is in"
         )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from nocturna.tasks.corpus.columns import splits
 from nocturna.tasks.corpus.composed import composed_of
 from nocturna.tasks.corpus.formats import formats
 from nocturna.tasks.corpus.input_files import InputFile
@@ -20,7 +21,7 @@ def text_and_id(source: Source) -> set[str]:
     for template in (source.text, source.id):
         made = composed_of(template)
         names.update(made.columns if made else [template] if template else [])
-    return names | {name.partition(".")[0] for name in names}
+    return names | {column for name in names for column, _ in splits(name)}
 
 
 def all_columns(source: Source, item: InputFile) -> list[str]:

@@ -76,8 +76,9 @@ def _absent(source: Source, item: InputFile, unsure: Mapping[str, str]) -> dict[
     """Columns whose key, or the last one of a path of keys, is nowhere in the bytes of an input."""
     marks: dict[str, set[bytes]] = {}
     for name in unsure:
-        key = name if "." not in name else name.rpartition(".")[2]
-        texts = json.dumps(key, ensure_ascii=False), json.dumps(key)
+        _, inside, key = name.rpartition(".")  # a key with dots in it ends so
+        written = json.dumps(key, ensure_ascii=False), json.dumps(key)
+        texts = [text[1:] if inside else text for text in written]
         marks[name] = {text.encode(source.encoding, "replace") for text in texts}
         marks[name] |= {text.encode() for text in texts}
     before = b""

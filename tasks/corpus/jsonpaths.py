@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any
 
+from nocturna.tasks.corpus.columns import splits
 from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.jsonrows import Number
 
@@ -23,19 +24,26 @@ _UUIDS = ("03", "04", "3", "4")
 def value_at(row: dict[str, Any], name: str) -> Any:
     """The value of a column: a key of the row, else a path of keys with dots between them.
 
+    Keys may hold dots themselves; the longest that is there is taken.
+
     Values that MongoDB's exports wrap, such as `{"$oid": ...}`, are unwrapped.
 
     Returns:
         MISSING where the row has no such key.
     """
-    value = row.get(name, MISSING)
-    if value is MISSING and "." in name:
-        value = row
-        for key in name.split("."):
-            value = value.get(key, MISSING) if isinstance(value, dict) else MISSING
-            if value is MISSING:
-                break
+    value = _value_inside(row, name)
     return unwrapped(value) if isinstance(value, dict) and len(value) == 1 else value
+
+
+def _value_inside(row: dict[str, Any], name: str) -> Any:
+    value = row.get(name, MISSING)
+    if value is not MISSING or "." not in name:
+        return value
+    for key, rest in splits(name):
+        inner = row.get(key)
+        if isinstance(inner, dict) and (value := _value_inside(inner, rest)) is not MISSING:
+            return value
+    return MISSING
 
 
 def unwrapped(value: dict[str, Any]) -> Any:

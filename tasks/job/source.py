@@ -15,13 +15,24 @@ _DELIMITERS = {"comma": ",", "semicolon": ";", "tab": "\t", "\\t": "\t", "pipe":
 
 
 def _kept_as(entry: str) -> tuple[str, str]:
-    """A kept column and its name in the results, from `column` or `column=name`."""
+    """A kept column and its name in the results, from `column` or `column=name`.
+
+    >>> _kept_as("a"), _kept_as("a=b"), _kept_as("a=b="), _kept_as("a=b=c")
+    (('a', 'a'), ('a', 'b'), ('a=b', 'a=b'), ('a=b', 'c'))
+    """
     column, renamed, name = (part.strip() for part in entry.rpartition("="))
     if not renamed:
         return entry, entry
+    if "=" in column and not name:
+        return column, column
     if not column or not name:
         raise ValueError(f"{entry!r}: write column=name, or the column alone")
     return column, name
+
+
+def kept_entry(column: str) -> str:
+    """How `keep` says a column that keeps its name."""
+    return f"{column}=" if "=" in column else column
 
 
 def _one_or_several(path: Any) -> Any:
@@ -90,8 +101,8 @@ class Source(Section):
     )
     keep: Texts = Field(
         (),
-        description="Source columns to carry to the results, as in date or date=day to rename it; "
-        "* is every column but text and id.",
+        description="Source columns to carry to the results, as in date or date=day to rename it "
+        "(a=b= is the column a=b); * is every column but text and id.",
         json_schema_extra=option("--keep"),
     )
     include: Texts = Field(

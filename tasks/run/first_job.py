@@ -17,6 +17,7 @@ from nocturna.tasks.errors import Transient, UsageError
 from nocturna.tasks.job.job import Job, Quality, Source
 from nocturna.tasks.job.job_file import make_job
 from nocturna.tasks.job.job_written import scalar, written
+from nocturna.tasks.job.source import kept_entry
 from nocturna.tasks.run.forecast import MOST, Speed, measure_speed, summary_cost
 
 _TEXTS = 300
@@ -129,7 +130,7 @@ def _source(
     if "keep" not in source:
         kept = guess_kept(found, [*taken, str(source.get("id"))])
         if kept.value:
-            source["keep"], notes["source", "keep"] = kept.value, kept.why
+            source["keep"], notes["source", "keep"] = [*map(kept_entry, kept.value)], kept.why
     return source, notes, put_aside
 
 

@@ -12,6 +12,7 @@ from nocturna.tasks.job.job_file import make_job
 from nocturna.tasks.results import files
 from nocturna.tasks.results.schema import Columns, kept_columns
 from tests.corpus.corpora import (
+    ENCODERS,
     delimited,
     jsonl,
     parquet,
@@ -100,6 +101,21 @@ def test_every_column_but_text_and_id(tmp_path, name, data):
     assert kept_schema(tmp_path / "i").names == ["k"]
     read_indexed(source(path, id="{id}-{m}", keep=("*", "m", "id")), tmp_path / "i")
     assert {*kept_schema(tmp_path / "i").names} == {"m", "id", "k"}
+
+
+@pytest.mark.parametrize("form", ["jsonl", "json", "csv", "parquet", "xlsx"])
+def test_names_with_marks_of_their_own(tmp_path, form):
+    row = {"text": "x", "a=b": "1", "c.d": "2", "e*": "3", "=": "4", "f.g": {"h.i": {"j": "5"}}}
+    if form in ("csv", "xlsx"):
+        row["f.g"] = "6"
+    data = xlsx(Uno=[list(row), list(row.values())]) if form == "xlsx" else ENCODERS[form]([row])
+    path = write(tmp_path / f"c.{form}", data)
+    inside = "f.g" if form in ("csv", "xlsx") else "f.g.h.i.j"
+    (found,) = nocturna.read_corpus(path, keep=("a=b=", "c.d", "e*", "==", inside))
+    names = ("a=b", "c.d", "e*", "=", inside)
+    assert [found[name] for name in names] == ["1", "2", "3", "4", "6" if inside == "f.g" else "5"]
+    with pytest.raises(UsageError, match=r"no column 'a' for `keep`.*; 'a=b' is kept as 'a=b='"):
+        nocturna.read_corpus(path, keep="a=b")
 
 
 def test_a_column_that_comes_late_is_null_before(tmp_path):
