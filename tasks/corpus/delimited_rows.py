@@ -82,7 +82,10 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
                     f"{item.uri}, line {number}: another header, with the columns in another "
                     "order: the file is several that were joined; split it there"
                 )
-            given = [None if at in record.nulls else value for at, value in enumerate(fields)]
+            given = [
+                None if at in record.nulls or value in source.nulls else value
+                for at, value in enumerate(fields)
+            ]
             doc_id, text, *kept = (
                 MISSING if at is None else given[at] for at in (id_at, text_at, *keep_at)
             )
@@ -92,7 +95,7 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     if encoding == "utf-8" and text_at is not None and (id_at is not None or source.id is None):
         from nocturna.tasks.corpus.quick_csv import Places, read_delimited
 
-        places = Places(header, text_at, id_at, keep_at)
+        places = Places(header, text_at, id_at, keep_at, frozenset(source.nulls))
         read_delimited(stored, found.dialect, found.before, places, rows, exactly)
         return
     for record in islice(

@@ -151,10 +151,12 @@ def refuse_null(source: Source, item: InputFile, record: Record) -> None:
     Raises:
         UsageError: naming the options.
     """
-    if source.escape is None and NULL in record.fields:
+    said = source.escape in ("doubled", "postgres") or NULL in source.nulls
+    if not said and NULL in record.fields:
         raise UsageError(
             f"{item.uri}, line {record.number}: a field is {NULL}, which databases write for "
-            "null; set --escape postgres to read it so, or --escape doubled to take it as text"
+            "null; set --escape postgres if nothing is quoted, so that backslashes escape, else "
+            f"--nulls '{NULL}' to read it so, or --escape doubled to take it as text"
         )
 
 

@@ -41,6 +41,7 @@ _READING = {
         "delimiter",
         "escape",
         "quotes",
+        "nulls",
         "sheet",
         "max_chars",
     ),

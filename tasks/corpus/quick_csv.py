@@ -29,12 +29,17 @@ _FEW, _LONGEST = 256, 8192
 
 @dataclass(frozen=True)
 class Places:
-    """Where the columns of a source are among the fields; None where there is none."""
+    """Where the columns of a source are among the fields; None where there is none.
+
+    Attributes:
+        nulls: values that are none.
+    """
 
     header: Sequence[str]
     text: int
     id: int | None
     keep: Sequence[int | None]
+    nulls: frozenset[str] = frozenset()
 
 
 def read_delimited(
@@ -160,7 +165,7 @@ def _usual_in(
         how many lines that are, and whether the record after them is whole.
     """
     names = {*places.header}
-    nulls = any(NULL in line for line in lines)
+    nulls = NULL not in places.nulls and any(NULL in line for line in lines)
     reader = csv.reader(
         lines,
         delimiter=dialect.delimiter,
@@ -191,16 +196,25 @@ def _usual_in(
             numbers,
             columns[places.id] if places.id is not None else None,
             columns[places.text],
-            [nothing if at is None else columns[at] for at in places.keep],
+            [nothing if at is None else _given(columns[at], places) for at in places.keep],
             sum(map(len, lines[:taken])),
         )
     return taken, whole
+
+
+def _given(column: Sequence[str], places: Places) -> Sequence[str | None]:
+    """The values of a kept column, those aside that stand for none."""
+    if places.nulls.isdisjoint(column):
+        return column
+    return [None if value in places.nulls else value for value in column]
 
 
 def _is_usual(fields: list[str], places: Places, names: set[str]) -> bool:
     if len(fields) != len(places.header) or fields[0][:5].strip('"')[:4].lower() == "sep=":
         return False
     text = fields[places.text]
+    if text in places.nulls or (places.id is not None and fields[places.id] in places.nulls):
+        return False
     if (text in names and {*fields} <= names) or (text and not text.strip("-")):
         return False
     if places.id is None:

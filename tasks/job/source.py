@@ -141,6 +141,12 @@ class Source(Section):
         "part of the text; without it, the lines of a TSV tell.",
         json_schema_extra=option("--quotes"),
     )
+    nulls: Texts = Field(
+        (),
+        description="What stands for null in CSV and TSV files, as in NULL or \\N; a field that is "
+        "empty does always.",
+        json_schema_extra=option("--nulls"),
+    )
     sheet: str | None = Field(
         None,
         description="Sheet of a spreadsheet; without it, the first one that has rows.",

@@ -210,6 +210,28 @@ def test_nulls_of_a_database_are_not_taken_for_texts(tmp_path):
     assert texts(read_all(source(path, id="id"))[0]) == ["el signo \\N es nulo"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1"])
+def test_what_stands_for_null_may_be_said(tmp_path, encoding):
+    rows = [f'"{at}","fila ""{at}""",a' for at in range(600)]
+    rows[3:6] = [r'"3",\N,"b"', r'\N,"sin id",\N', r'"5","el signo \N","\N"']
+    rows[400] = '"400","x",NULL'
+    path = write(tmp_path / "c.csv", "\n".join(["id,text,n", *rows]).encode())
+    origin = source(path, id="id", keep=("n",), nulls=r"\N", encoding=encoding)
+    documents, rejects = read_all(origin)
+    found = {row["doc_id"]: (row["text"], row["n"]) for row in documents}
+    assert len(found) == 599 and [row["reason"] for row in rejects] == ["missing_id"]
+    assert (found["3"], found["5"]) == ((None, "b"), (r"el signo \N", None))
+    assert (found["400"], found["599"]) == (("x", "NULL"), ('fila "599"', "a"))
+    origin = source(path, id="id", keep=("n",), nulls=r"\N, NULL", encoding=encoding)
+    assert {row["doc_id"]: row["n"] for row in read_all(origin)[0]}["400"] is None
+    with pytest.raises(UsageError, match=r"line 5: a field is \\N, .* else --nulls '\\N'"):
+        read_all(source(path, id="id"))
+    path = write(tmp_path / "d.csv", b'id,text\n1,"el \\"no\\""\n2,\\N\n')
+    with pytest.raises(UsageError, match="line 3: a field is"):
+        read_all(source(path, escape="backslash"))
+    assert texts(read_all(source(path, escape="backslash", nulls=r"\N"))[0]) == ['el "no"', None]
+
+
 def test_a_title_above_the_header_is_named_as_what_it_may_be(tmp_path):
     path = write(tmp_path / "c.csv", b"Informe de quejas\n\nid,text\n1,hola\n")
     with pytest.raises(UsageError, match="if this is a title, delete the lines above the header"):
