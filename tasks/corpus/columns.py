@@ -107,22 +107,32 @@ def require(
                 f"{item.uri}: {listed.count(name)} columns are named {name!r}; rename all but one"
             )
         if name not in there and name not in folders:
-            line = missing_line(item, role, name, listed) + hint
+            line = missing_line(item, role, name, listed) + (_above(item, name) or hint)
             if role != "keep":
                 raise MissingColumn(line + way_out(source, item), listed)
             lacking[name] = line
     return Absent(lacking, names=tuple(listed))
 
 
-def require_none(source: Source, item: InputFile, what: str) -> None:
-    """Refuses columns of a format that has none but its folders, where `what` is a document."""
-    none = {"text": (source.text,), "keep": folder_columns(item)}
-    wanted = [name for role, name in wanted_columns(source) if name not in none.get(role, ())]
-    if wanted:
-        raise UsageError(
-            f"{item.uri}: no column {wanted[0]!r}: here {what} is a document without columns; "
-            "drop `id` and `keep` or set `format`"
-        )
+def require_none(source: Source, item: InputFile, what: str) -> Absent:
+    """As `require`, of a format without columns but those of its folders.
+
+    Args:
+        what: is a document in it.
+
+    Raises:
+        UsageError: texts or ids are to be made of columns.
+    """
+
+    def line(name: str) -> str:
+        rest = _above(item, name) or "; drop `id` and `keep` or set `format`"
+        return f"{item.uri}: no column {name!r}: here {what} is a document without columns{rest}"
+
+    made = [source.id] if source.id is not None else source.parts.get("text", ())
+    if made:
+        raise UsageError(line(made[-1]))
+    folders = folder_columns(item)
+    return Absent({name: line(name) for name in named_columns(source) if name not in folders})
 
 
 def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) -> str:
@@ -131,10 +141,6 @@ def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) ->
     line = f"{item.uri}: no column {name!r} for `{role}`; the columns are {shown or 'none'}"
     if role == "keep" and (longer := next((o for o in names if o.startswith(f"{name}=")), None)):
         line += f"; {longer!r} is kept as '{longer}='"
-    elif any(part.startswith(f"{name}=") for part in item.uri.split("/")[:-1]):
-        line += (
-            f"; it names a folder around the path that is given: give the one that {name}= is in"
-        )
     plain = unicodedata.normalize("NFC", name)
     alike = next((o for o in names if o != name and unicodedata.normalize("NFC", o) == plain), None)
     if alike is None:
@@ -142,6 +148,13 @@ def missing_line(item: InputFile, role: str, name: str, names: Iterable[str]) ->
     return (
         f"{line}; its accents are coded otherwise there: name it {json.dumps(alike)} in a job file"
     )
+
+
+def _above(item: InputFile, name: str) -> str:
+    """Says of a column that a folder is named by it, but none below the path that is given."""
+    parts = item.uri.split("/")[:-1]
+    folder = next((part for part in parts if part.startswith(f"{name}=")), None)
+    return f"; {folder!r} is a folder above what is given: give the one it is in" if folder else ""
 
 
 def refuse_absent(source: Source, lacks: Mapping[str, str]) -> None:

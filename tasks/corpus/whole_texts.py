@@ -21,8 +21,7 @@ _LATIN = {"iso8859-1", "ascii"}
 
 def columns(source: Source, item: InputFile) -> Absent:
     """Refuses columns, of which whole files have none."""
-    require_none(source, item, "a file")
-    return Absent()
+    return require_none(source, item, "a file")
 
 
 def names(source: Source, item: InputFile) -> list[str]:

@@ -297,7 +297,7 @@ def test_columns_of_folders_as_hive_names_them(tmp_path, form):
     inside = table / "día=2024-05-02"
     with pytest.raises(UsageError, match=r"'hora' .* the columns are 'id', 'text', 'zona'"):
         read_all(source(inside, keep=("hora",)))
-    with pytest.raises(UsageError, match=r"it names a folder around the path .*give the one that"):
+    with pytest.raises(UsageError, match="'día=2024-05-02' is a folder above what is given"):
         read_all(source(inside, keep=("día",)))
 
 
@@ -309,9 +309,13 @@ def test_texts_without_columns_have_those_of_their_folders(tmp_path, form):
     for keep in (("year",), ("*",)):
         documents, _ = read_all(source(tmp_path, format=form, keep=keep))
         assert [row["year"] for row in documents] == ["2025", "2026"]
+    write(tmp_path / f"b.{'warc' if form == 'warc' else 'txt'}", data)
+    documents, _ = read_all(source(tmp_path, format=form, keep=("year",)))
+    assert [row["year"] for row in documents] == [None, "2025", "2026"]
     if form != "warc":
-        with pytest.raises(UsageError, match="no column 'id'"):
-            read_all(source(tmp_path, format=form, id="id"))
+        for values in ({"id": "year"}, {"text": "{year}"}, {"keep": ("month",)}):
+            with pytest.raises(UsageError, match=r"no column .* is a document without columns"):
+                read_all(source(tmp_path, format=form, **values))
 
 
 @pytest.mark.parametrize(

@@ -26,8 +26,7 @@ def other(source: Source, item: InputFile) -> str | None:
 
 
 def columns(source: Source, item: InputFile) -> Absent:
-    require_none(source, item, "a line")
-    return Absent()
+    return require_none(source, item, "a line")
 
 
 def names(source: Source, item: InputFile) -> list[str]:
