@@ -214,9 +214,13 @@ class Source(Section):
     @field_validator("id", mode="before")
     @classmethod
     def _of_several(cls, name: object) -> object:
-        if isinstance(name, list | tuple):
-            return "/".join(f"{{{column}}}" for column in name) if len(name) > 1 else name[0]
-        return name
+        if not isinstance(name, list | tuple):
+            return name
+        if odd := [column for column in name if not isinstance(column, str)]:
+            raise ValueError(f"{odd[0]!r} is no text; put it in quotes if it is a column")
+        if not name:
+            raise ValueError("an empty list; name a column")
+        return "/".join(f"{{{column}}}" for column in name) if len(name) > 1 else name[0]
 
     @field_validator("format")
     @classmethod

@@ -8,7 +8,17 @@ import pytest
 
 from nocturna.tasks.corpus.in_memory import read_in_memory
 from nocturna.tasks.errors import UsageError
-from tests.corpus.corpora import ENCODERS, arrow, parquet, read_all, reasons, source, texts, write
+from tests.corpus.corpora import (
+    ENCODERS,
+    arrow,
+    parquet,
+    read_all,
+    reasons,
+    source,
+    texts,
+    write,
+    zipped,
+)
 from tests.corpus.test_spreadsheet import RECORDS, warc, xlsx
 
 TEXTS = ["uno", None, "", "NA", "2024-01-01", "x" * 30, "nul\x00", "🙂"]
@@ -294,6 +304,9 @@ def test_columns_of_folders_as_hive_names_them(tmp_path, form):
         "2024-05-04 tres",
     ]
     assert [row["doc_id"] for row in documents] == [f"2024-05-0{n}" for n in (2, 3, 4)]
+    write(tmp_path / "zona=x.zip", zipped([("día=1/a.jsonl", b'{"id": 5, "text": "x"}')]))
+    (found,), _ = read_all(source(tmp_path / "zona=x.zip", id="id", keep=("*",)))
+    assert "zona" not in found and found["día"] == "1"
     inside = table / "día=2024-05-02"
     with pytest.raises(UsageError, match=r"'hora' .* the columns are 'id', 'text', 'zona'"):
         read_all(source(inside, keep=("hora",)))

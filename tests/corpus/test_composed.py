@@ -7,6 +7,7 @@ import pyarrow as pa
 import pytest
 
 from nocturna.tasks.errors import UsageError
+from nocturna.tasks.job.job_file import make_job
 from nocturna.tasks.job.source import Source
 from tests.corpus.corpora import ENCODERS, parquet, read_all, reasons, source, texts, write
 
@@ -92,3 +93,10 @@ def test_values_of_parquet_in_a_template_are_as_they_are_alone(tmp_path):
     documents, rejects = read_all(source(path, text="{day}", id="{key}/{n}"))
     assert [row["doc_id"] for row in documents] == ["00000000/1.5"]
     assert reasons(rejects) == ["missing_id", "invalid_id"]
+
+
+@pytest.mark.parametrize("id", [[], ["medio", None], [1], [["medio"]]])
+def test_a_list_that_names_no_columns_is_one_line(id):
+    with pytest.raises(UsageError, match=r"source\.id: .*(empty list|is no text)") as line:
+        make_job({"name": "n", "source": {"path": "a.csv", "id": id}}, "n.yaml")
+    assert "\n" not in str(line.value)
