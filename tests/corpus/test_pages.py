@@ -18,9 +18,24 @@ PAGE = """<!DOCTYPE html><html><head><title>Título</title><style>p {color: red}
 <script>var a = "<p>guion</p>";</script></head><body onload="x()"><!-- nota -->
 <h1>Uno &amp; dos</h1><p>Hola, <b>mun</b>do:<br>otra   línea.</p><ul><li>a<li>b</ul>
 <template>plantilla</template><p hidden>oculto</p><svg><text>dibujo</text></svg>
-<noscript>sin guion</noscript><table><tr><td>1<td>2<tr><td>3</table><pre>x
+<figure><img alt="foto"><table><tr><td>t</table><figcaption>pie</figcaption></figure>
+<p style="color: red; display: none">nada</p><form><label>Edad</label><input value="3"><button>Sí
+</button></form><noscript>sin guion</noscript><table><tr><td>1<td>2<tr><td>3</table><pre>x
   y</pre></body></html>"""
-SEEN = ["Uno & dos", "Hola, mundo:", "otra línea.", "a", "b", "1\t\t2", "3", "x", "y"]
+SEEN = [
+    "Uno & dos",
+    "Hola, mundo:",
+    "otra línea.",
+    "a",
+    "b",
+    "t",
+    "pie",
+    "Edad",
+    "1\t\t2",
+    "3",
+    "x",
+    "y",
+]
 
 NOTE = """---
 title: Portada
@@ -92,10 +107,15 @@ def test_a_page_says_its_encoding(tmp_path):
 def test_markdown_is_the_text_of_its_page(tmp_path):
     write(tmp_path / "a.md", NOTE)
     write(tmp_path / "b.markdown", "Solo --- esto\n---\nno es portada\n")
+    write(tmp_path / "c.md", "---\nEntre rayas también se lee.\n\n---\nFin.")
+    write(tmp_path / "d.md", "---\n# nota\ntítulo: x\n---\nUno.")
+    write(tmp_path / "e.md", '+++\ntitle = "x"\n+++\nDos.')
     write(tmp_path / "README.md", "# no")
     documents, _ = read_all(source(tmp_path, format="markdown"))
-    assert [row["doc_id"] for row in documents] == ["a.md", "b.markdown"]
+    names = ["a.md", "b.markdown", "c.md", "d.md", "e.md"]
+    assert [row["doc_id"] for row in documents] == names
     found = [lines(text) for text in texts(documents)]
     assert found[0][:2] == ["Uno", "Un texto con enlace y código. Sigue aquí."]
     assert found[0][2:] == ["a\t\tb", "1\t\t2", 'print("hola")']
     assert found[1] == ["Solo --- esto", "no es portada"]
+    assert found[2:] == [["Entre rayas también se lee.", "Fin."], ["Uno."], ["Dos."]]

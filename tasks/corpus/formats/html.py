@@ -18,7 +18,13 @@ PACKED = True
 OWN_IDS = ON_REQUEST = True
 
 _DECLARED = re.compile(rb"<meta[^>]+charset\s*=\s*[\"']?\s*([\w-]+)", re.IGNORECASE)
-_UNSEEN = ["[hidden]", "template", "svg", "iframe", "object"]
+_UNSEEN = [
+    *("[hidden]", '[style*="display:none" i]', '[style*="display: none" i]', "template", "svg"),
+    *("iframe", "object", "audio", "video"),
+    *("img", "area", "input", "button", "select", "textarea", "datalist"),
+]
+"""What is not seen, and pictures and fields, without whose texts the parser leaves out all figures
+with their captions, and the labels of forms."""
 
 
 def read(source: Source, item: InputFile, rows: "Collector") -> None:
@@ -33,7 +39,9 @@ def text_of_page(page: str) -> str:
     """
     from resiliparse.extract.html2text import extract_plain_text
 
-    text: str = extract_plain_text(page, list_bullets=False, alt_texts=False, skip_elements=_UNSEEN)
+    text: str = extract_plain_text(
+        page, list_bullets=False, form_fields=True, skip_elements=_UNSEEN
+    )
     return text
 
 

@@ -18,7 +18,10 @@ ABOUT = "a file: its text without markup, named by its path; only with `--format
 PACKED = True
 OWN_IDS = ON_REQUEST = True
 
-_FRONT_MATTER = re.compile(r"(---|\+\+\+)[ \t]*\n.*?\n\1[ \t]*(\n|\Z)", re.DOTALL)
+_FRONT_MATTER = re.compile(
+    r"(---|\+\+\+)[ \t]*\n(?=\s*(?:#|\[|[\"']?[\w.-]+[\"']?\s*[:=])).*?\n\1[ \t]*(\n|\Z)", re.DOTALL
+)
+"""A block of `key: value` or `key = value` at the very top; other text there is between rules."""
 
 
 def read(source: Source, item: InputFile, rows: "Collector") -> None:
