@@ -61,7 +61,7 @@ def read_whole(
     try:
         text = data.decode(stream_encoding(source, whole=True))
     except UnicodeDecodeError as error:
-        told = _decoded(data, declared(data)) if is_utf8(source.encoding) else None
+        told = in_encoding(data, declared(data)) if is_utf8(source.encoding) else None
         if told is None:
             message = f"byte {error.start}: not valid {source.encoding}; set `encoding`"
             rows.reject(1, error.start, "encoding", message, data, size)
@@ -70,7 +70,7 @@ def read_whole(
     rows.add(1, 0, item.name, plain(text), [MISSING] * len(source.keep), size)
 
 
-def _decoded(data: bytes, encoding: str | None) -> str | None:
+def in_encoding(data: bytes, encoding: str | None) -> str | None:
     """A text in the encoding that it says; None where that is none, or not its own."""
     try:
         name = codecs.lookup(encoding or "").name

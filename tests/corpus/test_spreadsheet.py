@@ -283,6 +283,26 @@ def test_the_texts_of_a_web_archive(tmp_path, ending):
     assert reasons(rejects) == ["encoding", "not_text"]
 
 
+def test_texts_of_a_web_archive_in_the_encoding_that_they_say(tmp_path):
+    said = [
+        ("año", "utf-8", "Text/Plain"),
+        ("año", "latin-1", 'text/plain; charset="ISO-8859-1"'),
+        ("año", "utf-8", "text/plain; charset=latin-1"),
+        ("uno", "utf-16", "text/plain;charset=UTF-16"),
+        ("dos", "utf-8-sig", "text/plain"),
+        ("mal", "utf-16-le", "text/plain; charset=klingon"),
+    ]
+    records = [("resource", f"https://a/{at}", t.encode(e), m) for at, (t, e, m) in enumerate(said)]
+    records.append(
+        ("resource", "https://a/x", "año".encode("latin-1"), "text/plain; charset=utf-8")
+    )
+    path = write(tmp_path / "c.warc", warc(records))
+    documents, rejects = read_all(source(path, keep=("text",)))
+    assert texts(documents) == [row["text"] for row in documents]
+    assert texts(documents) == ["año", "año", "año", "uno", "dos", "m\0a\0l\0"]
+    assert reasons(rejects) == ["encoding"]
+
+
 def test_what_is_no_web_archive_is_one_line(tmp_path):
     with pytest.raises(UsageError, match=r"c\.warc: cannot be read as warc"):
         read_all(source(write(tmp_path / "c.warc", b"esto no es nada\n\n")))

@@ -1,13 +1,16 @@
 """Web archives: the texts of a WET file, and records of plain text in a WARC file."""
 
 import io
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from nocturna.tasks.corpus.columns import require
 from nocturna.tasks.corpus.formats import Absent
 from nocturna.tasks.corpus.input_files import MAX_RECORD, MISSING, InputFile
+from nocturna.tasks.corpus.lines import BOM
 from nocturna.tasks.corpus.streams import blocks
+from nocturna.tasks.corpus.whole_texts import in_encoding
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.source import Source
 
@@ -25,6 +28,7 @@ _HEADERS = (
 )
 _AS_NAMED = {name.lower(): name for name in _HEADERS}
 _DOCUMENTS = ("conversion", "resource")
+_CHARSET = re.compile(r"charset\s*=\s*[\"']?([\w.:-]+)", re.IGNORECASE)
 
 
 def columns(source: Source, item: InputFile) -> Absent:
@@ -45,9 +49,10 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
     for number, (kind, headers, content) in enumerate(_records(source, item, rows.digest), 1):
         if kind not in (*_DOCUMENTS, "response"):
             continue
-        plain = (headers.get("Content-Type") or "text/plain").startswith("text/plain")
+        mime = headers.get("Content-Type") or "text/plain"
+        plain = mime.lower().startswith("text/plain")
         if kind == "response" or not plain:
-            message = f"record {number}: {kind} of {headers.get('Content-Type')}, no plain text"
+            message = f"record {number}: {kind} of {mime}, no plain text"
             rows.reject(number, None, "not_text", message, content, len(content))
             continue
         if len(content) > MAX_RECORD:
@@ -55,16 +60,31 @@ def read(source: Source, item: InputFile, rows: "Collector") -> None:
             rows.reject(number, None, "record_too_long", message, content, len(content))
             continue
         try:
-            text = content.decode()
+            text = _decoded(content, mime)
         except UnicodeDecodeError as error:
-            message = f"record {number}, byte {error.start}: not valid utf-8"
+            message = f"record {number}, byte {error.start}: not valid {error.encoding}"
             rows.reject(number, None, "encoding", message, content, len(content))
             continue
-        kept: list[Any] = [
-            text if name == "text" else headers.get(name, MISSING) for name in source.keep
-        ]
-        doc_id = headers.get(source.id, MISSING) if source.id is not None else None
+        row: dict[str, Any] = {**headers, "text": text}
+        doc_id, text, *kept = (
+            row.get(name or "", MISSING) for name in (source.id, source.text, *source.keep)
+        )
         rows.add(number, None, doc_id, text, kept, len(content))
+
+
+def _decoded(content: bytes, mime: str) -> str:
+    """The text of a record: UTF-8, unless it is not and its type says what it is.
+
+    Raises:
+        UnicodeDecodeError: it is neither.
+    """
+    try:
+        text = content.removeprefix(BOM).decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    found = _CHARSET.search(mime) if "\0" in text else None
+    told = in_encoding(content, found[1]) if found else None
+    return content.removeprefix(BOM).decode() if told is None else told
 
 
 def _records(
