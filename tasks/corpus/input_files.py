@@ -20,6 +20,7 @@ class InputFile:
         fixed: columns beside those of the file that have one value in all of its rows, as
             `log_tables` writes them; empty once it is read.
         stored: bytes that it takes in an archive that is packed; None of other files.
+        since: when its table got it, in milliseconds since 1970; 0 of other files.
     """
 
     uri: str
@@ -31,6 +32,7 @@ class InputFile:
     rows: int = 0
     fixed: str = ""
     stored: int | None = None
+    since: int = 0
 
 
 MISSING = object()

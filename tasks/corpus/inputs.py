@@ -32,9 +32,16 @@ def look_at(source: Source, file: Found, format: str) -> InputFile:
     """
     size = int(file.info.get("size") or 0)
     mark = mark_of(source, file.path, file.info) if is_remote(file.path) else ""
-    fixed = str(file.info.get("fixed") or "")
     item = InputFile(
-        file.path, format, None, size, mark, file.name, fixed=fixed, stored=file.info.get("stored")
+        uri=file.path,
+        format=format,
+        compression=None,
+        size=size,
+        fingerprint=mark,
+        name=file.name,
+        fixed=str(file.info.get("fixed") or ""),
+        stored=file.info.get("stored"),
+        since=file.info.get("since", 0),
     )
     start = b""
     if size:

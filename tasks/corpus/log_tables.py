@@ -24,14 +24,15 @@ _FEATURES = {"timestampNtz", "v2Checkpoint", "vacuumProtocolCheck", "typeWidenin
 """What a table may ask of its readers that does not change what its files say."""
 
 _MASKS = "deletionVectors"
-_PARTITION = "partition."
+_PARTITION, _SINCE = "partition.", "modification_time"
 _WAY = "in DuckDB: COPY (FROM delta_scan('FOLDER')) TO 'rows.parquet'"
 
 
 def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Found] | None:
     """The files of a folder that are part of the table there, in order; None where there is none.
 
-    A column that the table is partitioned by, which the files do not have, goes with them.
+    A column that the table is partitioned by, which the files do not have, goes with them, and when
+    they became part of it.
 
     Args:
         address: of the folder, with its secrets.
@@ -66,9 +67,9 @@ def live_files(source: Source, address: str, found: Sequence[Found]) -> list[Fou
                     f"{where}: the table's file {name} is not in its folder; if a vacuum removed "
                     "it, name a later --delta-version"
                 )
-            fixed = _fixed(action.slice(at, 1))
+            about = {"fixed": _fixed(action.slice(at, 1)), "since": action[_SINCE][at].as_py()}
             file = by_name[name]
-            live.append(Found(file.path, name, {**file.info, "fixed": fixed}))
+            live.append(Found(file.path, name, {**file.info, **about}))
     if not live:
         raise UsageError(f"{where}: the Delta table has no rows; check the path or `delta_version`")
     return sorted(live, key=lambda file: file.name)
@@ -103,7 +104,7 @@ def _fixed(action: "pa.RecordBatch") -> str:
 
 
 def _of_interest(names: list[str]) -> list[str]:
-    return [name for name in names if name == "path" or name.startswith(_PARTITION)]
+    return [name for name in names if name in ("path", _SINCE) or name.startswith(_PARTITION)]
 
 
 def _open(address: str, version: int | None) -> "DeltaTable":

@@ -52,11 +52,11 @@ def settle_repeats(
         named: whether documents bring ids; otherwise those of one text are numbered.
         on_repeat: `error` rejects all but the first row of an id, `first` and `last` say which row
             takes the place of the others, in the order of the inputs' names, in which `part-2`
-            stands before `part-10`.
+            stands before `part-10`; in a table, whose files have names without a meaning, in that
+            of the time at which it got them.
     """
     settled = Settled()
-    in_order = sorted(inputs, key=lambda item: (_natural(item.name), item.name)) if named else ()
-    uris = [item.uri for item in in_order]
+    uris = [item.uri for item in sorted(inputs, key=_place)] if named else []
     for chunk, repeats in find_repeats(folder, named, named and on_repeat == "last", uris):
         path = index_file(folder, chunk)
         table = pq.read_table(path)
@@ -76,9 +76,10 @@ def settle_repeats(
     return settled
 
 
-def _natural(name: str) -> list[Any]:
-    """A name with its numbers by their size."""
-    return [int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", name))]
+def _place(item: InputFile) -> tuple[int, list[Any], str]:
+    """What the rows of inputs are put in order by: a name counts with its numbers by their size."""
+    parts = [int(part) if at % 2 else part for at, part in enumerate(re.split(r"(\d+)", item.name))]
+    return item.since, parts, item.name
 
 
 def _numbered(table: pa.Table, repeats: pa.Table) -> pa.Table:

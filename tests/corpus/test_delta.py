@@ -46,6 +46,18 @@ def test_delta_table_as_source(table, caplog, form, named):
     assert "left out 2 files: 2 no longer part of the table" in caplog.text
 
 
+@pytest.mark.parametrize(("counts", "wanted"), [("first", "v0"), ("last", "v5")])
+def test_rows_of_a_table_count_in_the_order_in_which_it_got_them(tmp_path, counts, wanted):
+    for n in range(6):
+        more = pa.table({"id": [1], "text": [f"v{n}"], "p": [n % 2]})
+        write_deltalake(tmp_path / "t", more, mode="append", partition_by=["p"])
+        time.sleep(0.002)
+    found, rejects, _ = read_indexed(
+        source(tmp_path / "t", id="id", on_repeat=counts), tmp_path / "i"
+    )
+    assert (texts(found), rejects) == ([wanted], [])
+
+
 def test_a_version_of_a_table(table):
     assert len(read_all(source(table, delta_version=1))[0]) == 4
     assert texts(read_all(source(table, delta_version=0))[0])[0] == "1 borrador"
