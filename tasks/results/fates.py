@@ -163,12 +163,16 @@ def make_fates(
 
 
 def _spelt(column: str) -> str:
-    """An id as it is whoever has written it, in SQL: case, spaces and such digits aside."""
+    """An id as it is whoever has written it, in SQL: case, spaces and such digits aside.
+
+    Numbers and moments are what they are worth, without a time zone.
+    """
     around = literal(' \t"{}')
-    text = f"trim(lower(nfc_normalize({column})), {around})"
+    text = plain = f"trim(upper(nfc_normalize({column})), {around})"
     for pattern, by in _RESPELT:
         text = f"regexp_replace({text}, {literal(pattern)}, {literal(by)}, 'g')"
-    return f"coalesce(try_cast({text} AS DECIMAL(38, 9))::VARCHAR, {text})"
+    number, moment = f"try_cast({text} AS DECIMAL(38, 9))", f"try_cast({plain} AS TIMESTAMP)"
+    return f"coalesce({number}::VARCHAR, {moment}::VARCHAR, {text})"
 
 
 def _old(column: str) -> str:

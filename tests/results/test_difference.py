@@ -84,6 +84,8 @@ def test_a_night_scores_what_is_new_or_changed_and_nothing_else(layout):
         ("Núm", "Nu\u0301m", True),
         ("0F8FAD5B-d9cb-469f-a165-70867728950e", "0f8fad5bd9cb469fa16570867728950e", True),
         ("op-0001", "op-1", True),
+        ("2024-05-02", "2024-05-02 00:00:00.000000", True),
+        ("2024-05-02 10:00:00.000000Z", "2024-05-02T10:00:00+00:00", True),
         ("38", "380", False),
         ("1.05", "1.5", False),
         ("a-1", "a1", False),
