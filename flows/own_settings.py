@@ -29,7 +29,15 @@ def settings_problem() -> str | None:
     Returns:
         None, or why the user's settings cannot be read; they are set aside for this process then.
     """
-    if "prefect" in sys.modules or not _are_given():
+    if "prefect" in sys.modules:
+        return None
+    home = Path(os.environ.get("PREFECT_HOME") or Path.home() / ".prefect").expanduser().absolute()
+    if not _is_usable(home):
+        if not os.environ.get("PREFECT_API_URL"):
+            _set_aside()
+            return f"the engine's settings cannot be read (nor written: {home})"
+        os.environ["PREFECT_HOME"] = _empty_folder()
+    if not _are_given():
         return None
     tried = subprocess.run(
         [sys.executable, "-W", "ignore", "-P", "-c", _TRY],
@@ -42,6 +50,12 @@ def settings_problem() -> str | None:
         return None
     _set_aside()
     return f"the engine's settings cannot be read ({_reason(tried.stdout + tried.stderr)})"
+
+
+def _is_usable(home: Path) -> bool:
+    """Whether the engine's folder is one, or can become one."""
+    there = next(path for path in (home, *home.parents) if os.path.lexists(path))
+    return there.is_dir() and os.access(there, os.R_OK | os.W_OK | os.X_OK)
 
 
 def _are_given() -> bool:
@@ -71,11 +85,16 @@ def _reason(said: str) -> str:
     return _VALUES.sub("", " ".join(told))[:200].strip() or "the library ended without a word"
 
 
+def _empty_folder() -> str:
+    empty = tempfile.mkdtemp(prefix="nocturna-engine-")
+    atexit.register(shutil.rmtree, empty, ignore_errors=True)
+    return empty
+
+
 def _set_aside() -> None:
     for name in [name for name in os.environ if name.startswith("PREFECT_")]:
         del os.environ[name]
-    empty = tempfile.mkdtemp(prefix="nocturna-engine-")
-    atexit.register(shutil.rmtree, empty, ignore_errors=True)
+    empty = _empty_folder()
     os.environ |= {name: value for name, value in DEFAULTS.items() if name.startswith("PREFECT_")}
     os.environ |= {"PREFECT_HOME": empty, "PREFECT_PROFILES_PATH": f"{empty}/profiles.toml"}
     here = Path.cwd()

@@ -38,8 +38,8 @@ def cause_of(error: BaseException) -> str:
     """Why a run ended, in one line."""
     if isinstance(error, NocturnaError):
         return " ".join(str(error).split())
-    if full := files.said_of_full_disk(error):
-        return full
+    if told := files.said_of_full_disk(error) or files.said_of_path(error):
+        return told
     said = without_secrets(str(error)).strip().splitlines()
     return f"unexpected {type(error).__name__}" + (f": {said[0]}" if said else "")
 

@@ -238,9 +238,16 @@ def said_of_full_disk(error: BaseException) -> str | None:
 
 
 def said_of_path(error: BaseException) -> str | None:
-    """The line for a name that is too long and a current folder that is gone; None for others."""
+    """The line for a name that cannot be used and a current folder that is gone; None for others.
+
+    Such a name is too long, or the user may not read or write it.
+    """
     name = getattr(error, "filename", None)
-    if _number_of(error) == errno.ENAMETOOLONG:
+    number = _number_of(error)
+    if number in {errno.EACCES, errno.EPERM, errno.EROFS} and name:
+        said = os.strerror(number).lower()
+        return f"{name}: {said}: change its owner or rights, or name another place"
+    if number == errno.ENAMETOOLONG:
         return f"{name or error}: the name of a file is too long for this disk; give a shorter one"
     try:
         Path.cwd()

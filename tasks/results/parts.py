@@ -127,8 +127,13 @@ def is_sound(part: PartFile) -> bool:
 
 
 def parts_in(folder: Path) -> list[Path]:
-    """The parts in a folder of results, by name; where somebody named them anew, every file."""
-    found = sorted(path for path in folder.glob("*.parquet") if not path.name.startswith("."))
+    """The parts in a folder of results, by name; where somebody named them anew, every file.
+
+    Raises:
+        PermissionError: it may not be read, as where its rows hold text.
+    """
+    files_there = sorted(folder.iterdir()) if folder.is_dir() else []
+    found = [p for p in files_there if p.suffix == ".parquet" and not p.name.startswith(".")]
     return [path for path in found if PART_NAME.fullmatch(path.name)] or found
 
 

@@ -1,9 +1,11 @@
 """The whole story of one run, from what it left on the disk; nothing here needs the job again."""
 
+import re
 from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from nocturna.tasks.results import files
 from nocturna.tasks.results.check import Check
 from nocturna.tasks.results.checks import read_checked
 from nocturna.tasks.results.layout import Layout
@@ -22,6 +24,8 @@ from nocturna.tasks.results.manifest import (
     resumable_runs,
 )
 from nocturna.tasks.results.parts import rejects_in
+
+_SHARD = re.compile(r"shard-[0-9]{5,}\.json")
 
 
 @dataclass(frozen=True)
@@ -55,7 +59,8 @@ def story_of(layout: Layout, run_id: str) -> Story:
     checked = read_checked(layout, run_id)
     quarantine = layout.quarantine(run_id)
     snapshot = layout.snapshot(manifest.snapshot) if manifest.snapshot else None
-    done = len(list(layout.work(run_id).glob("shard-*.json")))
+    work = files.listed(layout.work(run_id))  # which is for its owner only
+    done = sum(_SHARD.fullmatch(path.name) is not None for path in work)
     resumable = any(run.run_id == run_id for run in resumable_runs(layout))
     return Story(
         manifest=manifest,

@@ -2,6 +2,7 @@
 
 import csv
 import io
+import os
 import shutil
 
 import pyarrow as pa
@@ -62,6 +63,25 @@ def test_what_other_programs_leave_beside_rows_is_not_read(one_night, nocturna):
     story = nocturna("runs", "show", run_of(0), "--out", one_night.parent, "--json").json
     reasons = {"invalid_json": 1, "unreadable file rows-000001.parquet": 1}
     assert story["quarantined"] == reasons
+
+
+def test_who_may_not_read_is_told_so_and_else_reads(job, nocturna, tmp_path):
+    copy = tmp_path / "prensa"
+    shutil.copytree(job, copy, symlinks=True)
+    (copy / "work").mkdir(exist_ok=True)
+    closed = copy / "work", (copy / "results").resolve()
+    try:
+        closed[0].chmod(0)
+        if os.access(closed[0], os.X_OK):
+            pytest.skip("this user may read everything")
+        assert nocturna("runs", "show", run_of(2), "--out", tmp_path).code == 0
+        closed[1].chmod(0)
+        for command in ("query", "columns", "report"):
+            done = nocturna(command, copy, *(["from results"] if command == "query" else []))
+            assert done.code == 2 and "permission denied: change its owner" in done.err
+    finally:
+        for folder in closed:
+            folder.chmod(0o700)
 
 
 def test_csv_has_every_row_and_no_formula(one_night, nocturna):
