@@ -336,12 +336,6 @@ def test_a_file_that_is_packed_twice_is_told(tmp_path):
         inputs_of(source(path))
 
 
-def test_columns_of_folders_are_said_to_be_those_of_parquet(tmp_path):
-    write(tmp_path / "dt=1" / "a.jsonl", jsonl(ROWS))
-    with pytest.raises(UsageError, match=r"no column 'dt' .* a column of Parquet and Arrow files"):
-        read_all(source(tmp_path, keep=("dt",)))
-
-
 def test_an_object_of_columns_is_told_also_where_an_id_is_named(tmp_path):
     path = write(tmp_path / "c.json", '{"id": {"0": 1, "1": 2}, "text": {"0": "a", "1": "b"}}')
     with pytest.raises(UsageError, match="holds a list for each column instead of rows"):
