@@ -119,12 +119,13 @@ def _crossed(
 def over_time(
     database: "duckdb.DuckDBPyConnection", schema: pa.Schema, scores: Mapping[str, ScoreThere]
 ) -> list[OverTime]:
-    """Every score of few labels over the first kept column that holds dates."""
+    """Every score of few labels that a dated document has, over the first kept column of dates."""
     few = [s for s in scores.values() if s.has_label and 2 <= len(s.labels) <= 2 * MOST_VALUES]
     for name in kept_names(schema):
         unit = _unit(database, schema.field(name))
         if unit is not None:
-            return [_over_time(database, schema.field(name), unit, score) for score in few]
+            every = (_over_time(database, schema.field(name), unit, score) for score in few)
+            return [one for one in every if one.periods]
     return []
 
 
