@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from nocturna.tasks.corpus.kept_types import text_of
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.reading.cells import columns_of, plain
 from nocturna.tasks.reading.questions import asking
@@ -13,7 +14,7 @@ from nocturna.tasks.reading.scores_there import ScoreThere, scores_there
 from nocturna.tasks.reading.views import At, View, kept_snapshots, view_of
 from nocturna.tasks.results.configs import read_configs
 from nocturna.tasks.results.layout import Layout
-from nocturna.tasks.results.schema import OUR_NAMES
+from nocturna.tasks.results.schema import OUR_NAMES, source_columns
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,11 +25,12 @@ class ScoreOfOne:
     """A score of one document.
 
     Attributes:
-        value: its label, or its number; None where it has none.
+        value: its label, or its number; None where it has none, or no label is high enough.
         score: of that label, 0 to 1.
         labels: the score of every label that was asked about, the highest first.
         status: why it is null, where the score says that.
         config: what it was computed with, as in `configs.parquet`; the hash where that is lost.
+        beside: the text that the document's own was read with.
     """
 
     name: str
@@ -37,6 +39,12 @@ class ScoreOfOne:
     labels: dict[str, float]
     status: str | None
     config: dict[str, Any]
+    beside: str | None = None
+
+    @property
+    def label(self) -> str | None:
+        """The label with the highest score; None of a number, or where there is no score."""
+        return next(iter(self.labels), None)
 
 
 @dataclass(frozen=True)
@@ -103,7 +111,9 @@ def explain(out: str | Path, doc_id: str, at: At = None) -> Explained:
         snapshot=view.number,
         facts=facts,
         text=row.get("text"),
-        scores=tuple(_score(score, row, configs) for score in scores.values()),
+        scores=tuple(
+            _score(score, row, configs, source_columns(view.schema)) for score in scores.values()
+        ),
         kept={name: value for name, value in row.items() if name not in ours},
         run=trace,
         nights=tuple(_nights(view.layout, doc_id, row)),
@@ -150,7 +160,10 @@ _PARTS = ("score", "status", "config", "labels", "scores")
 
 
 def _score(
-    score: ScoreThere, row: dict[str, Any], configs: dict[str, dict[str, Any]]
+    score: ScoreThere,
+    row: dict[str, Any],
+    configs: dict[str, dict[str, Any]],
+    columns: dict[str, str],
 ) -> ScoreOfOne:
     of = {part: row.get(f"{score.name}_{part}") for part in _PARTS}
     labels = {label: row.get(column) for label, column in score.labels.items()}
@@ -160,6 +173,8 @@ def _score(
     config = dict(configs.get(of["config"] or "") or {"config": of["config"]})
     if isinstance(config.get("settings"), str):
         config["settings"] = json.loads(config["settings"])
+    pair = (config.get("settings") or {}).get("text_pair")
+    beside = row.get(columns.get(pair, pair)) if pair else None
     return ScoreOfOne(
         name=score.name,
         value=row[score.name],
@@ -167,6 +182,7 @@ def _score(
         labels=dict(sorted(known.items(), key=lambda item: -item[1])),
         status=of["status"],
         config=config,
+        beside=None if beside is None else text_of(beside),
     )
 
 

@@ -28,7 +28,11 @@ def scores_of(found: Explained, only: str | None = None) -> list[ScoreOfOne]:
     Raises:
         UsageError: it has none.
     """
-    scores = [s for s in found.scores if s.value is not None and only in (None, s.name)]
+    scores = [
+        score
+        for score in found.scores
+        if (score.labels or score.value is not None) and only in (None, score.name)
+    ]
     if not scores:
         raise UsageError(f"{found.doc_id}: it has no score {only or ''}".rstrip())
     return scores
@@ -58,7 +62,8 @@ def rescored(
     """Texts scored as a document was.
 
     Args:
-        score: of the document; its own labels are asked about where it brought them along.
+        score: of the document; its own labels are asked about where it brought them along, and
+            the texts are read with the one that its text was read with.
 
     Returns:
         the labels, none of a score that is a number; and scores of shape (texts, labels), or
@@ -75,8 +80,9 @@ def rescored(
     (planned,) = plan.scores
     own = tuple(score.labels)
     choices = {planned.choices: [own] * len(texts)} if planned.choices else {}
+    pairs = {planned.pair: [score.beside] * len(texts)} if planned.pair else {}
     run = running(Compute(), plan.precision)
-    found = score_texts(plan, texts, run, None, Known(choices=choices))
+    found = score_texts(plan, texts, run, None, Known(choices=choices, pairs=pairs))
     return own if planned.choices else planned.labels, found.by_name[score.name].values
 
 

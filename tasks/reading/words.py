@@ -89,10 +89,9 @@ def _moved(layout: Layout, score: ScoreOfOne, text: str) -> Moved:
         Span(text[start:end], start, end, round(whole - value, 6))
         for (start, end), value in zip(spans, others, strict=True)
     ]
-    label = score.value if isinstance(score.value, str) else None
-    published = score.score if label is not None else score.value
+    published = score.value if score.label is None else score.score
     ordered = tuple(sorted(effects, key=lambda span: -abs(span.effect)))
-    return Moved(score.name, label, float(published or 0), round(whole, 6), ordered)
+    return Moved(score.name, score.label, float(published or 0), round(whole, 6), ordered)
 
 
 def _values(layout: Layout, score: ScoreOfOne, texts: list[str]) -> list[float]:
@@ -100,7 +99,7 @@ def _values(layout: Layout, score: ScoreOfOne, texts: list[str]) -> list[float]:
     import numpy as np
 
     labels, values = rescored(layout, score, texts)
-    at = labels.index(score.value) if isinstance(score.value, str) else 0
+    at = 0 if score.label is None else labels.index(score.label)
     of_label = values[:, at].astype(float)
     filled = np.where(np.isnan(of_label), np.nanmean(of_label), of_label)
     return [float(value) for value in filled]

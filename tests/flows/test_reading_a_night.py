@@ -24,7 +24,7 @@ ROWS = [
 ]
 
 
-NAMES = ("sentiment", "topic", "party", "urgency")
+NAMES = ("sentiment", "topic", "party", "urgency", "beside")
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +51,11 @@ def folder(engine, small_models, tmp_path_factory) -> Path:
                 "model": str(small_models["encoder"]),
             },
             "urgency": {"model": str(number), "when": {"topic": ["política", "deporte"]}},
+            "beside": {
+                "model": str(small_models["sentiment"]),
+                "text_pair": "seccion",
+                "threshold": 0.99,
+            },
         },
         "output": {"keep_text": True, "dir": str(folder / "out")},
         "quality": {"max_quarantined": 0.5, "max_failed": 0.5},
@@ -87,7 +92,7 @@ def rows(folder: Path) -> pd.DataFrame:
 def test_a_document_is_explained_by_what_is_published_of_it(ask, folder):
     row, found = rows(folder).loc["d2"], ask("explain", "d2", "--json").json
     scores = {score["name"]: score for score in found["scores"]}
-    assert list(scores) == ["sentiment", "topic", "party", "urgency"]
+    assert tuple(scores) == NAMES
     assert scores["sentiment"]["value"] == row.sentiment
     assert scores["topic"]["labels"].keys() == {"política", "deporte"}
     assert scores["party"]["labels"].keys() == {"política", "deporte", "ocio"}
@@ -137,7 +142,8 @@ def test_the_windows_of_a_document_make_up_its_scores(ask, folder):
 def test_words_are_weighed_by_the_models_of_the_row(ask, folder):
     row, found = rows(folder).loc["d2"], ask("explain", "d2", "--words", "--json").json
     moved = {entry["score"]: entry for entry in found["words"]}
-    assert {"sentiment", "topic", "party"} <= set(moved)
+    assert {"sentiment", "topic", "party", "beside"} <= set(moved)
+    assert pd.isna(row.beside), "no label is high enough"
     words = ROWS[2]["text"].split()
     for name, entry in moved.items():
         assert entry["again"] == pytest.approx(entry["published"], abs=1e-4), name
