@@ -228,13 +228,8 @@ def by_pipeline(plan: ScorePlan, texts: "Sequence[str]") -> "NDArray[np.float32]
     import numpy as np
     from transformers import pipeline
 
-    made = pipeline(
-        "zero-shot-classification",
-        model=plan.model.folder,
-        device="cpu",
-        dtype="float32",
-        trust_remote_code=False,
-    )
+    plainly = {"device": "cpu", "dtype": "float32", "trust_remote_code": False}
+    made = pipeline("zero-shot-classification", model=plan.model.folder, **plainly)
     made.model.config.update({"label2id": {"entailment": 1}})
     pair, read = _verdicts(plan).pair, made._forward  # by itself it takes output 0 against another
     made._forward = lambda *given: (found := read(*given)) | {"logits": found["logits"][:, pair]}
