@@ -1,29 +1,23 @@
 """What the student reads: texts with what they mean, and texts with what they hold of things."""
 
-import gzip
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
 
-import msgpack
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from nocturna.tasks.errors import UsageError
 from recipes.bundled.sources import LANGUAGES, Said, Sources
 from recipes.bundled.student import Lesson, Opinion
 from recipes.bundled.teachers import Embed, learn_adapter
 
 SENTENCES = {"es": 0.6, "en": 0.35, "pt": 0.45, "fr": 0.35}
-"""The share of the sentences that is read, by language; of articles, likewise."""
-ARTICLES = {"es": 0.5, "en": 0.1, "pt": 0.35, "fr": 0.3}
+"""The share of the sentences that the first pass reads, by language; of articles, likewise."""
+ARTICLES = {"es": 0.25, "en": 0.05, "pt": 0.18, "fr": 0.15}
 SHARES = {"neg": (0.9, 0.07, 0.03), "neu": (0.06, 0.88, 0.06), "pos": (0.03, 0.07, 0.9)}
 WEAK = {"neg": (0.6, 0.25, 0.15), "pos": (0.15, 0.25, 0.6)}
 MIXED = (0.25, 0.5, 0.25)
-_FIRST_WORD, _WORDS = 150, 4_000
 TAUGHT = {"tweets": 1.0, "emoji": 0.12, "reviews": 0.2, "phrases": 0.12}
 """The share of the opinions that the student itself is taught, by where they are from."""
 _WEIGHTS = {"tweets": 1.0, "emoji": 0.5, "reviews": 0.5, "phrases": 0.4}
@@ -34,72 +28,49 @@ class Lessons:
     """Lessons and what they mean.
 
     Attributes:
-        lessons: sentences and articles, then the texts of scored pairs, then words.
-        first_pair: where the texts of the pairs begin.
+        long: sentences and articles.
+        short: the texts of scored pairs, and words.
         targets: shape (targets, width), of unit length, in half precision.
     """
 
-    lessons: list[Lesson]
-    first_pair: int
+    long: list[Lesson]
+    short: list[Lesson]
     targets: Tensor
 
 
-def frequent_words(language: str, most: int) -> list[str]:
-    """The commonest words of a language, commonest first, as the package `wordfreq` has them.
-
-    Raises:
-        UsageError: the package is not installed.
-    """
-    found = find_spec("wordfreq")
-    if found is None or found.origin is None:
-        raise UsageError("wordfreq is not installed: pip install '.[train]'")
-    path = Path(found.origin).parent / "data" / f"large_{language}.msgpack.gz"
-    bins = msgpack.unpackb(gzip.decompress(path.read_bytes()), raw=False)[1:]
-    return [word for words in bins for word in words][:most]
-
-
 def make_lessons(sources: Sources, many: Embed, english: Embed, seed: int) -> Lessons:
-    """What texts mean, in the space of the English teacher.
+    """What texts mean, in the space of the English teacher, in each language that they are in.
 
     Args:
         sources: the texts.
         many: the teacher of many languages.
         english: the teacher of English; a translation by rule counts half.
-        seed: of the choice among the translations.
+        seed: of the adapter between the two.
     """
-    rng = random.Random(seed)
-    spanish = many([text["es"] for text in sources.sentences])
     meant = english([text["en"] for text in sources.sentences])
+    spanish = many([text["es"] for text in sources.sentences])
     adapter = learn_adapter(spanish, meant, seed)
-    lessons: list[Lesson] = []
-    targets: list[Tensor] = []
+    targets = [normalize(meant + adapter(spanish), dim=-1).half()]
+    long = [
+        Lesson(text[language], row, first=SENTENCES[language])
+        for row, text in enumerate(sources.sentences)
+        for language in text
+    ]
 
-    def add(texts: Sequence[Said], vectors: Tensor, shares: dict[str, float]) -> None:
+    def add(texts: Sequence[Said], side: str, by_rule: float) -> list[tuple[int, Said]]:
         start = sum(map(len, targets))
+        vectors = adapter(many([text[side] for text in texts]))
+        vectors = vectors + by_rule * english([text["en"] for text in texts])
         targets.append(normalize(vectors, dim=-1).half())
-        lessons.extend(
-            Lesson(text[language], start + row)
-            for row, text in enumerate(texts)
-            for language in text
-            if rng.random() < shares[language]
-        )
+        return list(enumerate(texts, start))
 
-    every = dict.fromkeys(LANGUAGES, 1.0)
-    add(sources.sentences, meant + adapter(spanish), SENTENCES)
-    told = many([text["es"] for text in sources.articles])
-    by_rule = english([text["en"] for text in sources.articles])
-    add(sources.articles, 0.5 * by_rule + adapter(told), ARTICLES)
-    pairs = list(dict.fromkeys(text for a, b, _ in sources.scored for text in (a, b)))
-    first_pair = len(lessons)
-    add([{"es": text} for text in pairs], adapter(many(pairs)), every)
-    for language in LANGUAGES:
-        words = [w for w in frequent_words(language, 9_000)[_FIRST_WORD:] if w.isalpha()]
-        words = [word for word in words if len(word) > 3][:_WORDS]
-        vectors = adapter(many(words))
-        if language == "en":
-            vectors = vectors + english(words)
-        add([{language: word} for word in words], vectors, every)
-    return Lessons(lessons, first_pair, torch.cat(targets))
+    for row, text in add(sources.articles, "es", 0.5):
+        long += [Lesson(text[language], row, first=ARTICLES[language]) for language in text]
+    short = [Lesson(text[side], row) for row, text in add(sources.paired, "es", 1) for side in text]
+    for language, words in sources.words.items():
+        found = add(words, language, 1.0 if language == "en" else 0.5)
+        short += [Lesson(text[language], row, weight=1.5) for row, text in found]
+    return Lessons(long, short, torch.cat(targets))
 
 
 def make_opinions(

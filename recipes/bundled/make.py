@@ -19,13 +19,7 @@ from transformers import BertModel, PreTrainedTokenizerFast
 
 from nocturna.tasks.errors import NocturnaError
 from recipes.bundled.calibrate import calibrate
-from recipes.bundled.curriculum import (
-    TAUGHT,
-    Lessons,
-    frequent_words,
-    make_lessons,
-    make_opinions,
-)
+from recipes.bundled.curriculum import TAUGHT, make_lessons, make_opinions
 from recipes.bundled.e5 import (
     PROMPT,
     cut_vocabulary,
@@ -34,11 +28,12 @@ from recipes.bundled.e5 import (
     read_packed,
     tokenizer_of,
 )
-from recipes.bundled.sentiment import SHARED, branch_of, make_judged, teach_branch
+from recipes.bundled.sentiment import branch_of, make_judged, teach_branch
 from recipes.bundled.shipping import describe_sentence_transformer, save_model, share_weights
-from recipes.bundled.sources import LANGUAGES, Sources, read_sources
-from recipes.bundled.student import Opinion, encode, read, teach
+from recipes.bundled.sources import LANGUAGES, Sources, frequent_words, read_sources
+from recipes.bundled.student import Lesson, Opinion, encode, read, teach
 from recipes.bundled.teachers import embedder, minilm, rotation
+from recipes.bundled.upper import SHARED, teach_upper
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +41,8 @@ ENCODER, SENTIMENT = "encoder-es-en-pt-fr", "sentiment-es-en-pt-fr"
 LAYERS = (0, 2, 4, 6, 8, 10)
 PIECES, SHIPPED_PIECES = 40_000, 36_000
 SEED = 11
-SENTENCES, ARTICLES = 40_000, 11_200
+SENTENCES, ARTICLES = 40_000, 20_200
+_UPPER = 150_000
 _COMMON, _TIMES = 8_000, 30
 """The commonest words of a language, labels among them, keep the pieces that they are made of."""
 
@@ -72,22 +68,19 @@ def make(data: Path, out: Path, cache: Path) -> None:
     many = embedder(cache / "e5", PROMPT, cache / "many.pt")
     found = make_lessons(sources, many, embedder(minilm(), None, cache / "english.pt"), SEED)
     student = network_of(packed, rows, list(LAYERS)).eval()
-    some = random.Random(SEED).sample(found.lessons, min(3_000, len(found.lessons)))
-    with torch.inference_mode():
-        before = [
-            read(student, encode(tokenizer, [lesson.text for lesson in part], 96))
-            for part in (some[i : i + 64] for i in range(0, len(some), 64))
-        ]
-    wanted = found.targets[[lesson.target for lesson in some]].float()
-    targets = found.targets.float() @ rotation(torch.cat(before), wanted)
+    targets = _turned(student, tokenizer, found.long, found.targets.float())
     opinions = make_opinions(sources, SEED, TAUGHT, 2_000)
-    logger.info("%d lessons, %d opinions", len(found.lessons), len(opinions))
-    teach(student, tokenizer, found.lessons, targets, opinions, sources.scored, SEED)
+    rng = random.Random(SEED)
+    first = [lesson for lesson in found.long if rng.random() < lesson.first]
+    logger.info("%d lessons, %d opinions", len(first + found.short), len(opinions))
+    teach(student, tokenizer, first + found.short, targets, opinions, sources.scored, SEED)
     _save(student, tokenizer, cache / "first")
-    close(student, tokenizer, found, targets, opinions, sources)
+    close(student, tokenizer, first, found.short, targets, opinions, sources)
     shipped = cut_vocabulary(pieces, texts, SHIPPED_PIECES)
     keep_words(student, shipped)
     tokenizer = tokenizer_of([pieces[at] for at in shipped])
+    some = rng.sample(found.long, min(_UPPER, len(found.long)))
+    teach_upper(student, tokenizer, some + found.short, targets, sources.scored, SEED)
     _save(student, tokenizer, out / ENCODER)
     branch = branch_of(student, SEED)
     teach_branch(branch, tokenizer, make_judged(sources, many, SEED), SEED)
@@ -103,19 +96,31 @@ def _save(model: BertModel, tokenizer: PreTrainedTokenizerFast, folder: Path) ->
     describe_sentence_transformer(folder, model.config.hidden_size, window, 0.05)
 
 
+def _turned(
+    student: BertModel, tokenizer: PreTrainedTokenizerFast, lessons: list[Lesson], targets: Tensor
+) -> Tensor:
+    """Targets, turned to where the student is nearest to them."""
+    some = random.Random(SEED).sample(lessons, min(3_000, len(lessons)))
+    with torch.inference_mode():
+        before = [
+            read(student, encode(tokenizer, [lesson.text for lesson in part], 96))
+            for part in (some[i : i + 64] for i in range(0, len(some), 64))
+        ]
+    return targets @ rotation(torch.cat(before), targets[[lesson.target for lesson in some]])
+
+
 def close(
     student: BertModel,
     tokenizer: PreTrainedTokenizerFast,
-    found: Lessons,
+    long: Sequence[Lesson],
+    short: Sequence[Lesson],
     targets: Tensor,
     opinions: Sequence[Opinion],
     sources: Sources,
 ) -> None:
     """A short second pass, in which words, and which pairs are more alike, count most."""
     rng = random.Random(SEED + 2)
-    short = found.lessons[found.first_pair :]
-    long = found.lessons[: found.first_pair]
-    lessons = rng.sample(long, min(13_000, len(long))) + short
+    lessons = [*rng.sample(long, min(13_000, len(long))), *short]
     some = rng.sample(list(opinions), min(5_000, len(opinions)))
     teach(student, tokenizer, lessons, targets, some, sources.scored, SEED + 2, 2e-4, (2, 1.0))
 

@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -50,13 +51,49 @@ def topic_options(data: Path, language: str, split: str, **options: Any) -> dict
     return {**told, "labels": tuple(names.values()), "names": names, "options": options}
 
 
-def embedded(texts: Sequence[str], precision: str = "bf16") -> NDArray[np.float32]:
-    """Vectors of the bundled encoder, shape (texts, width)."""
+def embedded(
+    texts: Sequence[str], precision: str = "bf16", model: str = BUNDLED
+) -> NDArray[np.float32]:
+    """Vectors of an encoder, the bundled one if none is named, shape (texts, width)."""
     run = running(Compute(), precision)
-    encoder = load_encoder(resolve_model(BUNDLED, None, "encoder"), run)
+    encoder = load_encoder(resolve_model(model, None, "encoder"), run)
     return encoder.embed(
         [i[: encoder.own.capacity] for i in encoder.tokenizer.encode(list(texts))], run
     )
+
+
+def compare_encoders(data: Path, models: Sequence[str]) -> None:
+    """Prints what encoders cost and know: paragraphs per CPU second, topics, similarities.
+
+    Args:
+        data: folder of the data sets.
+        models: folders of encoders; topics are named by their bare names.
+    """
+    said = read_jsonl(data / "load/speeches-es.jsonl.gz")[::190]
+    paragraphs = [row["text"] for row in said[:1_000]]
+    pairs = read_jsonl(data / "parallel/stsb-es.dev.jsonl.gz")
+    print("| encoder | paragraphs/CPU-s | " + " | ".join(TOPICS) + " | STS-B es |")
+    print("|---" * (len(TOPICS) + 3) + "|")
+    for model in models:
+        embedded(paragraphs[:50], "fp32", model)
+        start = time.process_time()
+        embedded(paragraphs, "fp32", model)
+        told = [f"{len(paragraphs) / (time.process_time() - start):.0f}"]
+        for language, names in TOPICS.items():
+            files = [topic_options(data, language, split)["path"] for split in ("train", "dev")]
+            rows = [row for path in files for row in read_jsonl(Path(path))]
+            labels = embedded(list(names.values()), "fp32", model)
+            found = (embedded([row["text"] for row in rows], "fp32", model) @ labels.T).argmax(1)
+            topics = [list(names)[at] for at in found]
+            right = [topic == row["topic"] for topic, row in zip(topics, rows, strict=True)]
+            told.append(f"{np.mean(right):.3f}")
+        told.append(f"{_likeness(pairs, model):.3f}")
+        print(f"| {Path(model).name} | " + " | ".join(told) + " |", flush=True)
+
+
+def _likeness(pairs: Sequence[dict[str, Any]], model: str = BUNDLED) -> float:
+    a, b = (embedded([row[side] for row in pairs], "fp32", model) for side in "ab")
+    return float(spearmanr((a * b).sum(1), [row["score"] for row in pairs]).statistic)
 
 
 SENTIMENT = {
@@ -112,9 +149,7 @@ def measure_encoder(data: Path, template: str | None = None) -> None:
         print(f"| SIB-200 {language} | {right / rows:.3f} |")
     for language in ("es", "en"):
         pairs = read_jsonl(data / f"parallel/stsb-{language}.dev.jsonl.gz")
-        a, b = (embedded([row[side] for row in pairs]) for side in "ab")
-        found = spearmanr((a * b).sum(1), [row["score"] for row in pairs]).statistic
-        print(f"| STS-B dev {language} | {found:.3f} |")
+        print(f"| STS-B dev {language} | {_likeness(pairs):.3f} |")
 
 
 def main() -> None:
@@ -124,8 +159,11 @@ def main() -> None:
     parser.add_argument("--template", help="sentence with {} for the topic")
     parser.add_argument("--only", choices=("encoder", "sentiment"), help="measure one of them")
     parser.add_argument("--sentiment-model", help="another than the bundled classifier")
+    parser.add_argument("--compare", nargs="+", metavar="FOLDER", help="compare encoders instead")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
+    if options.compare:
+        return compare_encoders(options.data, options.compare)
     if options.only != "encoder":
         measure_sentiment(options.data, options.sentiment_model)
     if options.only != "sentiment":

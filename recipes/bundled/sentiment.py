@@ -9,7 +9,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -20,7 +19,6 @@ from transformers import BertForSequenceClassification, BertModel, PreTrainedTok
 from recipes.bundled.curriculum import SHARES, WEAK, make_opinions, put_together
 from recipes.bundled.sources import LANGUAGES, Sources
 from recipes.bundled.student import (
-    PAD,
     Opinion,
     descend,
     encode,
@@ -29,12 +27,11 @@ from recipes.bundled.student import (
     rise_and_fall,
 )
 from recipes.bundled.teachers import Embed
+from recipes.bundled.upper import SHARED, states_of, through
 
 logger = logging.getLogger(__name__)
 
 LABELS = ("NEG", "NEU", "POS")
-SHARED = 4
-"""Layers of the encoder that are read as they are; those above them are its own."""
 JUDGED = {"tweets": 1.0, "emoji": 0.0, "reviews": 0.4, "phrases": 0.3}
 """The share of the opinions that are read, by where they are from; all of the emoji, in Spanish."""
 NEUTRAL, STILL_NEUTRAL = 0.3, 0.1
@@ -150,44 +147,6 @@ def branch_of(encoder: BertModel, seed: int) -> BertForSequenceClassification:
     return branch
 
 
-@dataclass(frozen=True)
-class States:
-    """Hidden states of texts after the shared layers.
-
-    Attributes:
-        rows: all of them end to end, shape (tokens, width), in half precision.
-        bounds: where each text begins, and the end of the last, shape (texts + 1,).
-    """
-
-    rows: Tensor
-    bounds: list[int]
-
-    def batch(self, texts: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """States of some texts, shape (texts, tokens, width), and which of them are no padding."""
-        own = [self.rows[self.bounds[i] : self.bounds[i + 1]].float() for i in texts]
-        mask = [torch.ones(len(states), dtype=torch.bool) for states in own]
-        padded = nn.utils.rnn.pad_sequence
-        return padded(own, batch_first=True), padded(mask, batch_first=True)
-
-
-@torch.no_grad()
-def states_of(branch: BertForSequenceClassification, ids: Sequence[Tensor]) -> States:
-    """What the shared layers make of texts."""
-    bounds = np.concatenate([[0], np.cumsum([len(i) for i in ids])]).tolist()
-    rows = torch.empty(bounds[-1], branch.config.hidden_size, dtype=torch.float16)
-    branch.eval()
-    for batch in length_batches(ids, 4_096, np.random.default_rng(0)):
-        padded = nn.utils.rnn.pad_sequence(
-            [ids[i] for i in batch], batch_first=True, padding_value=PAD
-        )
-        with torch.autocast("cpu", torch.bfloat16):
-            states = branch.bert.embeddings(padded)
-            states = _through(branch.bert.encoder.layer[:SHARED], states, padded != PAD).half()
-        for i, own in zip(batch, states, strict=True):
-            rows[bounds[i] : bounds[i + 1]] = own[: len(ids[i])]
-    return States(rows, bounds)
-
-
 def teach_branch(
     branch: BertForSequenceClassification,
     tokenizer: PreTrainedTokenizerFast,
@@ -210,7 +169,7 @@ def teach_branch(
     """
     torch.manual_seed(seed)
     ids = encode(tokenizer, [opinion.text for opinion in opinions], window)
-    states = states_of(branch, ids)
+    states = states_of(branch.bert, ids)
     shares = torch.tensor([opinion.shares for opinion in opinions])
     weight = torch.tensor([opinion.weight for opinion in opinions])
     work = length_batches(ids, tokens, np.random.default_rng(seed))
@@ -223,7 +182,7 @@ def teach_branch(
     for step, texts in enumerate(work, 1):
         given, mask = states.batch(texts)
         with torch.autocast("cpu", torch.bfloat16):
-            last = _through(branch.bert.encoder.layer[SHARED:], given, mask)
+            last = through(branch.bert.encoder.layer[SHARED:], given, mask)
             logits = branch.classifier(branch.dropout(branch.bert.pooler(last)))
         loss = judged(logits.float(), shares[texts], weight[texts])
         descend(loss, learning, optimiser, schedule)
@@ -234,10 +193,3 @@ def teach_branch(
     branch.eval()
     with torch.no_grad():
         branch.classifier.bias[LABELS.index("NEU")] += STILL_NEUTRAL
-
-
-def _through(layers: Sequence[nn.Module], states: Tensor, mask: Tensor) -> Tensor:
-    hidden = torch.zeros(mask.shape, dtype=torch.bfloat16).masked_fill(~mask, -1e4)
-    for layer in layers:
-        states = layer(states, hidden[:, None, None, :])
-    return states

@@ -3,13 +3,17 @@
 What measures is told by `recipes.bundled.leaks`.
 """
 
+import gzip
 import random
 import subprocess
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
+
+import msgpack
 
 from nocturna.tasks.errors import UsageError
 from recipes.bundled.files import clean_tweet, read_jsonl, read_pairs
@@ -21,8 +25,9 @@ TWEETS = {"spanish": "es", "english": "en", "portuguese": "pt", "french": "fr"}
 OTHER_TWEETS = {"italian": "it", "german": "de"}
 _PAIRS = {("es", "pt"): "es-pt_BR", ("es", "fr"): "es-fr", ("es", "en"): "spa-eng"}
 _PAIRS |= {("en", "es"): "eng-spa", ("pt", "es"): "pt-es", ("fr", "es"): "fr-es"}
-_SENTENCE = (30, 300)
-_SPEECHES = 3_500
+_SENTENCE = (30, 400)
+_SPEECHES, _SPOKEN = 3_500, 2_500
+_FIRST_WORD, _WORDS = 150, 4_000
 
 Said = dict[str, str]
 """What one text says, by language."""
@@ -37,14 +42,18 @@ class Sources:
     Attributes:
         sentences: translations of each other; English and Spanish by people, the others by rule.
         scored: English and Spanish sentence pairs a and b, and how alike people found them, 0-5.
-        articles: Spanish sentences of an encyclopaedia, all translated by rule.
+        paired: the texts of scored pairs, in English and Spanish.
+        articles: Spanish sentences, most of an encyclopaedia, all translated by rule.
+        words: common words by their language, each with its English by rule.
         opinions: texts with a label, neg, neu or pos, by where they are from.
         speeches: paragraphs of press conferences.
     """
 
     sentences: list[Said]
     scored: list[tuple[str, str, float]]
+    paired: list[Said]
     articles: list[Said]
+    words: dict[str, list[Said]]
     opinions: dict[str, list[tuple[Said, str]]]
     speeches: list[str]
 
@@ -77,19 +86,55 @@ def read_sources(
     random.Random(seed).shuffle(paired)
     paragraphs = [row["text"] for row in read_jsonl(data / "load/wikipedia-es.jsonl.gz")]
     told = dict.fromkeys(s for text in paragraphs for s in sentences_of(text))
-    encyclopaedia = free([{"es": s} for s in told if _SENTENCE[0] <= len(s) <= _SENTENCE[1]])
+    encyclopaedia = free([{"es": s} for s in told if _is_sentence(s)])
     encyclopaedia = encyclopaedia[:: max(1, -(-len(encyclopaedia) // articles))]
+    sides = [(en[k], es[k]) for en, es in zip(*rows, strict=True) for k in "ab"]
+    both = free([{"en": en, "es": es} for en, es in dict.fromkeys(sides)])
     scored = [(r["a"], r["b"], float(r["score"])) for part in rows for r in part]
     scored = [(a, b, score) for a, b, score in scored if free([{"a": a, "b": b}])]
     spoken = [row["text"] for row in read_jsonl(data / "load/speeches-es.jsonl.gz")]
     spoken = spoken[:: max(1, len(spoken) // _SPEECHES)]
+    speeches = [text["es"] for text in free([{"es": text} for text in spoken])]
+    said = [s for text in speeches for s in sentences_of(text) if _is_sentence(s)]
+    encyclopaedia += free([{"es": s} for s in said[:: max(1, len(said) // _SPOKEN)]])
     return Sources(
         sentences=translate(paired[:sentences], "es", ("pt", "fr")),
         scored=scored,
+        paired=both,
         articles=translate(encyclopaedia, "es", ("en", "pt", "fr")),
+        words={language: free(_words(language, translate)) for language in LANGUAGES},
         opinions=_opinions(data, free, translate),
-        speeches=[text["es"] for text in free([{"es": text} for text in spoken])],
+        speeches=speeches,
     )
+
+
+def _is_sentence(text: str) -> bool:
+    return _SENTENCE[0] <= len(text) <= _SENTENCE[1]
+
+
+def _words(language: str, translate: Translate) -> list[Said]:
+    """Common words, with the English that rules make of them by way of Spanish."""
+    words = [w for w in frequent_words(language, 9_000)[_FIRST_WORD:] if w.isalpha()]
+    found = [{language: word} for word in words if len(word) > 3][:_WORDS]
+    if language not in ("es", "en"):
+        found = translate(found, language, ("es",))
+    if language != "en":
+        found = translate(found, "es", ("en",))
+    return [{side: text[side] for side in (language, "en") if side in text} for text in found]
+
+
+def frequent_words(language: str, most: int) -> list[str]:
+    """The commonest words of a language, commonest first, as the package `wordfreq` has them.
+
+    Raises:
+        UsageError: the package is not installed.
+    """
+    found = find_spec("wordfreq")
+    if found is None or found.origin is None:
+        raise UsageError("wordfreq is not installed: pip install '.[train]'")
+    path = Path(found.origin).parent / "data" / f"large_{language}.msgpack.gz"
+    bins = msgpack.unpackb(gzip.decompress(path.read_bytes()), raw=False)[1:]
+    return [word for words in bins for word in words][:most]
 
 
 def _opinions(data: Path, free: Any, translate: Translate) -> dict[str, list[tuple[Said, str]]]:

@@ -22,11 +22,18 @@ _LOG_EVERY = 50
 
 @dataclass(frozen=True)
 class Lesson:
-    """A text, the row of what it means among the targets, and how much it counts."""
+    """A text and what it means.
+
+    Attributes:
+        target: the row of what it means among the targets.
+        weight: how much it counts.
+        first: how likely the first pass reads it.
+    """
 
     text: str
     target: int
     weight: float = 1.0
+    first: float = 1.0
 
 
 @dataclass(frozen=True)

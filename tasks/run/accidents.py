@@ -107,8 +107,8 @@ def refuse_accidents(
         raise UsageError(f"{layout.place}: {what}; {ways}")
     if reissued and difference is not None and difference.respelt[0]:
         _log.warning(
-            "%s: ids of published documents are written otherwise (%d, of which %r is %r now): their "
-            "rows of before stay beside the new ones; --replace leaves those out",
+            "%s: ids of published documents are written otherwise (%d, of which %r is %r now): "
+            "their rows of before stay beside the new ones; --replace leaves those out",
             layout.place,
             *difference.respelt,
         )

@@ -15,7 +15,8 @@ DATA = Path(__file__).parents[3] / "shared" / "data"
 def all_texts(sources: Sources) -> list[str]:
     """Every single text of the sources, before texts are put together."""
     opinions = [text for rows in sources.opinions.values() for text, _ in rows]
-    said = [*sources.sentences, *sources.articles, *opinions]
+    words = [word for found in sources.words.values() for word in found]
+    said = [*sources.sentences, *sources.paired, *sources.articles, *words, *opinions]
     pairs = [text for a, b, _ in sources.scored for text in (a, b)]
     return [text for by_language in said for text in by_language.values()] + [
         *pairs,

@@ -21,11 +21,9 @@ from recipes.bundled.curriculum import SHARES
 from recipes.bundled.e5 import SPECIAL, cut_vocabulary, keep_words, tokenizer_of
 from recipes.bundled.sentiment import (
     LABELS,
-    SHARED,
     branch_of,
     learn_judge,
     make_judged,
-    states_of,
     teach_branch,
 )
 from recipes.bundled.shipping import save_model, share_weights
@@ -41,6 +39,7 @@ from recipes.bundled.student import (
     teach,
 )
 from recipes.bundled.teachers import distance, learn_adapter, rotation
+from recipes.bundled.upper import SHARED, states_of, teach_upper
 from tests.recipes.made_up import PAIRS, write_data, write_pairs
 
 PIECES = [(name, 0.0) for name in SPECIAL] + [(c, -9.0) for c in "▁abcdefghijklmnopqrstuvwxyz."]
@@ -189,10 +188,27 @@ def test_a_branch_learns_and_leaves_the_shared_layers_as_they_are() -> None:
     assert branch(**ids).logits.argmax(1).tolist() == [2, 0, 1]
 
 
+@pytest.mark.slow
+def test_upper_layers_are_drawn_to_the_targets_and_the_shared_ones_stay() -> None:
+    student, tokenizer = small_student(SHARED + 1, spread=0.3), tokenizer_of(PIECES, 32)
+    targets, ids = unit(len(TEXTS)), encode(tokenizer, TEXTS, 32)
+    before = {name: values.clone() for name, values in student.state_dict().items()}
+    with torch.no_grad():
+        first = (read(student, ids) * targets).sum(1).mean()
+    lessons = [Lesson(text, row) for row, text in enumerate(TEXTS)] * 60
+    scored = [("un perro", "dos gatos", 4.0), ("un perro", "lo odio", 0.0)]
+    teach_upper(student, tokenizer, lessons, targets, scored, 1, 3, rate=5e-3, tokens=128)
+    with torch.no_grad():
+        assert (read(student, ids) * targets).sum(1).mean() > first + 0.2
+    for name, values in student.state_dict().items():
+        own = name.startswith(f"encoder.layer.{SHARED}.")
+        assert torch.equal(values, before[name]) != own, name
+
+
 def test_states_are_those_of_the_shared_layers() -> None:
     branch = branch_of(small_student(SHARED + 2), seed=1)
     ids = encode(tokenizer_of(PIECES, 32), TEXTS, 32)
-    given, mask = states_of(branch, ids).batch([0, 2])
+    given, mask = states_of(branch.bert, ids).batch([0, 2])
     with torch.no_grad():
         for row, text in enumerate((0, 2)):
             found = branch.bert(ids[text][None], output_hidden_states=True).hidden_states[SHARED]
