@@ -23,7 +23,7 @@ _DATE = re.compile(
     r"(?:19|20)\d\d(?P<s>[-_./]?)(?:0[1-9]|1[0-2])(?:(?P=s)(?:0[1-9]|[12]\d|3[01]))?(?!\d)"
     r"|(?:0[1-9]|[12]\d|3[01])(?P<t>[-_./])(?:0[1-9]|1[0-2])(?P=t)(?:19|20)\d\d(?!\d)"
 )
-DOUBLED = 0.1
+_DOUBLED = 0.1
 """Share of last night's documents that may come again under other ids."""
 _SHOWN = 6
 _NAME = "give the job another --name"
@@ -115,7 +115,7 @@ def accidents(
         found.append(_replacing(what, strange_rows=not tonight.id))
     if known_again is not None:
         found += _other_corpus(published, tonight, known_again, max_shrink, replaced)
-    if reissued >= DOUBLED:
+    if reissued >= _DOUBLED:
         what = f"{reissued:.0%} of the published texts come again under other ids"
         found.append(_replacing(f"{what}: rows would double", strange_rows=True))
     return found

@@ -108,7 +108,7 @@ def refuse_accidents(
     if reissued and difference is not None and difference.respelt[0]:
         _log.warning(
             "%s: ids of published documents are written otherwise (%d, of which %r is %r now): "
-            "their rows of before stay beside the new ones; --replace leaves those out",
+            "their rows of before stay beside the new ones; --deletions drop leaves those out",
             layout.place,
             *difference.respelt,
         )

@@ -168,7 +168,11 @@ def test_documents_that_come_again_under_other_ids_do_not_double(nocturna, topic
     source.write_text("".join(json.dumps(row) + "\n" for row in spelt), "utf-8")
     told = nocturna("score", source, *command, "--dry-run")
     said = f"documents are written otherwise (1, of which {rows[7]['id']!r} is 'D7' now): their"
-    assert told.code == 0 and said in told.err
+    assert told.code == 0 and said in told.err and "--deletions drop" in told.err
+    assert nocturna("score", source, *command, "--deletions", "drop").code == 0
+    _, results = published(tmp_path / "out" / "web")
+    assert sorted(results["doc_id"]) == sorted(row["id"] for row in spelt)
+    rows = spelt
     again = [{**row, "id": f"https://{row['id']}"} if i >= 4 else row for i, row in enumerate(rows)]
     source.write_text("".join(json.dumps(row) + "\n" for row in again), "utf-8")
     refused = nocturna("score", source, *command)
