@@ -67,6 +67,11 @@ def read(student: BertModel, ids: Sequence[Tensor]) -> Tensor:
     mask = (padded != PAD).long()
     with torch.autocast("cpu", torch.bfloat16):
         states = student(input_ids=padded, attention_mask=mask).last_hidden_state
+    return pooled(states, mask)
+
+
+def pooled(states: Tensor, mask: Tensor) -> Tensor:
+    """Mean of the states of each text that are no padding, at unit length, shape (texts, width)."""
     kept = mask.unsqueeze(-1).float()
     return normalize((states.float() * kept).sum(1) / kept.sum(1), dim=-1)
 

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import normalize
 from transformers import BertModel, PreTrainedTokenizerFast
 
 from recipes.bundled.student import (
@@ -19,6 +18,7 @@ from recipes.bundled.student import (
     descend,
     encode,
     length_batches,
+    pooled,
     rise_and_fall,
 )
 from recipes.bundled.teachers import distance
@@ -51,7 +51,7 @@ class States:
 
 
 @torch.no_grad()
-def states_of(network: BertModel, ids: Sequence[Tensor], layers: int = SHARED) -> States:
+def states_of(network: BertModel, ids: Sequence[Tensor]) -> States:
     """What the lower layers make of texts."""
     bounds = np.concatenate([[0], np.cumsum([len(i) for i in ids])]).tolist()
     rows = torch.empty(bounds[-1], network.config.hidden_size, dtype=torch.float16)
@@ -62,7 +62,7 @@ def states_of(network: BertModel, ids: Sequence[Tensor], layers: int = SHARED) -
         )
         with torch.autocast("cpu", torch.bfloat16):
             states = network.embeddings(padded)
-            states = through(network.encoder.layer[:layers], states, padded != PAD).half()
+            states = through(network.encoder.layer[:SHARED], states, padded != PAD).half()
         for i, own in zip(batch, states, strict=True):
             rows[bounds[i] : bounds[i + 1]] = own[: len(ids[i])]
     return States(rows, bounds)
@@ -81,8 +81,7 @@ def vectors_of(layers: Sequence[nn.Module], states: States, texts: Sequence[int]
     given, mask = states.batch(texts)
     with torch.autocast("cpu", torch.bfloat16):
         last = through(layers, given, mask)
-    kept = mask.unsqueeze(-1).float()
-    return normalize((last.float() * kept).sum(1) / kept.sum(1), dim=-1)
+    return pooled(last, mask)
 
 
 def teach_upper(
