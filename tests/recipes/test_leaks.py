@@ -53,6 +53,7 @@ def test_a_row_goes_when_any_of_its_texts_is_measured() -> None:
     assert without_leaks(rows, lambda row: row, measured) == [("a", "b"), ("@user", "")]
 
 
+@pytest.mark.usefixtures("wordfreq")
 def test_made_up_leaks_never_reach_a_lesson_or_an_opinion(tmp_path: Path) -> None:
     data = write_data(tmp_path)
     leaked = "Mi hermana compra un libro."
@@ -71,6 +72,7 @@ def test_the_real_sets_share_no_text() -> None:
         pytest.skip(f"the training data is not at {DATA}")
     for pattern in MEASURING_SETS:
         assert list(DATA.glob(pattern)), f"no file matches {pattern}"
+    pytest.importorskip("wordfreq", reason="it comes with the extra `train`")
     measured = measuring_fingerprints(DATA)
     sources = read_sources(DATA, 200_000, 200_000, 1, untranslated)
     assert len(measured) > 40_000

@@ -161,6 +161,7 @@ def test_a_judge_tells_sides_apart_and_leans_to_neither() -> None:
     assert torch.allclose(said.sum(1), torch.ones(3))
 
 
+@pytest.mark.usefixtures("wordfreq")
 def test_what_the_branch_reads_lies_between_the_label_and_the_judge(tmp_path: Path) -> None:
     sources = read_sources(write_data(tmp_path), 100, 100, 1, untranslated)
     found = make_judged(sources, lambda texts: unit(len(texts)), seed=1)
