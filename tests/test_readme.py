@@ -103,6 +103,7 @@ def test_the_sections_of_a_job_that_are_shown_are_valid():
     assert retention == default.model_dump(), "the defaults"
 
 
+@pytest.mark.slow
 def test_the_demo_shows_how_often_the_bundled_models_are_right(tmp_path):
     assert ["make", "demo"] in commands("make")
     environment = {**os.environ, "COLUMNS": "160"}

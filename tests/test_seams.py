@@ -67,6 +67,8 @@ def spoken(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def says(text: str, kind: str) -> bool:
+    if kind not in text.lower():
+        return False
     if kind in COMMON:
         return bool(re.fullmatch(kind, text) or re.search(COMMONLY.format(kind), text))
     return bool(re.search(rf"(?<![a-z]){kind}(?![a-z])", text, re.IGNORECASE))

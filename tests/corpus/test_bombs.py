@@ -199,6 +199,7 @@ def test_a_json_row_is_measured_before_it_is_made():
         parse("[" + "0," * 1_000_000 + "0]")
 
 
+@pytest.mark.slow
 def test_a_key_that_is_there_twice_is_found_at_once_among_very_many(tmp_path):
     keys = [*(f'"k{i}": 1' for i in range(200_000)), '"k199999": 2']
     path = write(tmp_path / "c.jsonl", "{" + ", ".join(keys) + "}\n" + DOCUMENT.decode())

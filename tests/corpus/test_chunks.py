@@ -31,7 +31,13 @@ def corpus(rows: int, seed: int = 0) -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name.endswith((".bz2", ".xz")) else ())
+        for name in FILES
+    ],
+)
 def test_chunks_of_any_size_hold_every_row_once_and_in_order(tmp_path, name):
     rows = corpus(2003)
     form, _, ending = name.partition(".")

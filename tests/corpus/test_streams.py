@@ -52,6 +52,7 @@ def test_streams_of_several_members_are_read_whole(tmp_path):
         assert texts(documents) == texts(ROWS[:5000])
 
 
+@pytest.mark.slow
 def test_a_few_bytes_that_stand_for_very_many_are_not_held(tmp_path):
     huge = b"\n" * 300_000_000 + jsonl([{"text": "fin"}])
     for ending in PACKED:

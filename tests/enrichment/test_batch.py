@@ -195,6 +195,7 @@ def test_a_service_that_takes_no_further_job_gets_them_one_by_one(
     assert fake.created == 3
 
 
+@pytest.mark.slow
 def test_a_job_past_its_deadline_that_cannot_be_reached_stays_on_record(
     fake: FakeGemini, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -239,6 +240,7 @@ def test_kill_9_adopts_the_job(fake: FakeGemini, tmp_path: Path, moment: str) ->
     assert ledger(tmp_path)["settled"] == 12
 
 
+@pytest.mark.slow
 def test_an_online_run_does_not_pay_again_for_what_a_job_has(
     fake: FakeGemini, tmp_path: Path
 ) -> None:
@@ -255,6 +257,7 @@ def test_an_online_run_does_not_pay_again_for_what_a_job_has(
     assert max(fake.billed.values()) == 1
 
 
+@pytest.mark.slow
 def test_two_batch_runs_at_once_share_a_job(fake: FakeGemini, tmp_path: Path) -> None:
     fake.job_polls = 10**9
     first = Worker(tmp_path, "run-1", 10, mode="batch")

@@ -25,7 +25,14 @@ def billed(fake: FakeGemini, share: float = 1.0) -> float:
     return (fake.tokens_in * 0.30e-6 + fake.tokens_out * 2.50e-6) * share
 
 
-@pytest.mark.parametrize("mode", ["online", "flex", "batch"])
+@pytest.mark.parametrize(
+    "mode",
+    [
+        "online",
+        pytest.param("flex", marks=pytest.mark.slow),
+        pytest.param("batch", marks=pytest.mark.slow),
+    ],
+)
 def test_one_cent_stops_before_it_is_passed(run: Run, fake: FakeGemini, mode: str) -> None:
     seen: list[Progress] = []
     rows = run(opinions(400), max_usd=0.01, mode=mode, batch_size=50, seen=seen)
@@ -61,6 +68,7 @@ def test_a_service_that_bills_too_much_is_reserved_for(run: Run, fake: FakeGemin
     assert [row["summary_status"] for row in rows].count("skipped_budget") > 0
 
 
+@pytest.mark.slow
 def test_a_resumed_run_goes_on_with_its_budget(run: Run, fake: FakeGemini) -> None:
     run(opinions(20), max_usd=0.01)
     first = billed(fake)

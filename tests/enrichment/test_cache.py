@@ -76,6 +76,7 @@ def test_kill_9_and_restart_pay_for_nothing_twice(
     assert max(fake.billed.values()) == 1
 
 
+@pytest.mark.slow
 def test_two_runs_at_once_share_the_cache(fake: FakeGemini, tmp_path: Path) -> None:
     fake.latency = 0.05
     workers = [Worker(tmp_path, f"run-{i}", 120, concurrency=8) for i in range(2)]
@@ -88,6 +89,7 @@ def test_two_runs_at_once_share_the_cache(fake: FakeGemini, tmp_path: Path) -> N
     assert sum(paid) == 120
 
 
+@pytest.mark.slow
 def test_a_run_waits_for_what_another_is_asking(fake: FakeGemini, tmp_path: Path) -> None:
     fake.hold_after = 0
     first = Worker(tmp_path, "run-1", 4, concurrency=4)

@@ -33,6 +33,7 @@ def test_a_stop_awaits_the_calls_in_hand_and_keeps_them(run: Run, fake: FakeGemi
     assert fake.billed.total() == 200
 
 
+@pytest.mark.slow
 def test_a_stopped_batch_run_leaves_its_job_to_be_adopted(fake: FakeGemini, tmp_path: Path) -> None:
     fake.job_polls = 10**9
     flag = tmp_path / "stop"

@@ -63,6 +63,7 @@ def test_the_same_seed_draws_the_same_rows_and_another_others():
     assert (one == again).all() and (one != other).any()
 
 
+@pytest.mark.slow
 def test_intervals_hold_the_truth_as_often_as_they_say():
     held = np.zeros(3)
     for trial in range(150):

@@ -31,6 +31,7 @@ def test_a_known_confusion_is_undone_exactly():
     assert (found.how, found.documents, found.covered) == ("adjusted", 10_000, 10_000)
 
 
+@pytest.mark.slow
 def test_shares_are_corrected_and_their_intervals_hold_the_truth():
     held, off = np.zeros(3), np.zeros(3)
     for trial in range(200):
@@ -47,6 +48,7 @@ def test_shares_are_corrected_and_their_intervals_hold_the_truth():
     assert abs(SHARES @ CONFUSION - SHARES).max() > 0.05, "counting alone is off"
 
 
+@pytest.mark.slow
 def test_rows_drawn_from_the_corpus_say_its_shares_without_any_assumption():
     rng = np.random.default_rng(0)
     corpus = rng.choice(3, 20_000, p=SHARES)

@@ -80,6 +80,7 @@ def test_replaced_by_labels(nocturna, topics, small_models, tmp_path):
     assert sorted(ids) == [str(i + 100) for i in range(len(TEXTS))], "no text is there twice"
 
 
+@pytest.mark.slow
 def test_a_corpus_that_moved_is_the_same_and_another_one_is_refused(nocturna, topics, tmp_path):
     last_night = ["--id", "id", *topics, "--name", "prensa"]
     first = corpus(tmp_path / "uno" / "notas.jsonl")
@@ -107,6 +108,7 @@ def test_a_corpus_that_moved_is_the_same_and_another_one_is_refused(nocturna, to
     assert joined.json["published"]["rows"] == len(TEXTS) + len(OTHER_TEXTS)
 
 
+@pytest.mark.slow
 def test_files_named_by_their_day_add_up(nocturna, topics, tmp_path):
     last_night = ["--id", "id", *topics, "--labels", "a,b", "--name", "diario"]
     for day, texts in ((24, TEXTS), (25, OTHER_TEXTS[:2])):
@@ -159,6 +161,7 @@ def test_a_file_of_another_day_whose_ids_begin_anew_replaces_nothing(nocturna, t
     assert nocturna("score", file, *command, "--replace").code == 0
 
 
+@pytest.mark.slow
 def test_documents_that_come_again_under_other_ids_do_not_double(nocturna, topics, tmp_path):
     command = [*topics, "--labels", "curso,producto", "--id", "id", "--name", "web"]
     source = corpus(tmp_path / "web.jsonl", [*TEXTS, "Otra mañana.", "Otra tarde."])

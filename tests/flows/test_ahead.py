@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from nocturna import read_results
 from nocturna.tasks.inference.backends import _openvino_network
 from nocturna.tasks.job.job import Job
@@ -16,6 +18,7 @@ def loaded() -> int:
     return _openvino_network._load.cache_info().misses
 
 
+@pytest.mark.slow
 def test_models_are_loaded_ahead_and_only_those_that_are_needed(nocturna, tmp_path, monkeypatch):
     monkeypatch.setenv("PREFECT_API_URL", "http://127.0.0.1:9/api")
     model = bert_classifier(tmp_path / "model", seed=20261126)

@@ -58,6 +58,7 @@ def test_shares_that_race_are_published_as_one_run(nocturna, models, corpus, mon
     pd.testing.assert_frame_equal(found, expected, check_exact=True)
 
 
+@pytest.mark.slow
 def test_a_run_without_parts_goes_on_with_what_parts_have_scored(nocturna, models, corpus):
     options = ["score", corpus / "prensa.jsonl", *models, "--id", "id", "--shard-size", 5, "--json"]
     part = nocturna(*options, "--out", corpus / "out", "--part", "2/2")

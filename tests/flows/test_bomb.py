@@ -9,6 +9,7 @@ import zstandard
 MIB = 1 << 20
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_blank_lines_bomb_gives_its_documents_with_their_true_line_numbers(
     nocturna, small_models, tmp_path

@@ -66,6 +66,7 @@ def test_kept_our_names(score, tmp_path):
     assert (done.json["counts"]["scored"], done.json["counts"]["rewritten"]) == (0, 1)
 
 
+@pytest.mark.slow
 def test_kept_int_new_file_double(score, tmp_path):
     def put(name, ids, prices):
         table = pa.table({"id": ids, "text": [f"Precio de {i}." for i in ids], "price": prices})
@@ -130,6 +131,7 @@ def test_two_corpora_one_name(score, tmp_path):
     assert len(found) == 3
 
 
+@pytest.mark.slow
 def test_renamed_and_all_columns_night_after_night(score, tmp_path):
     def put(name, *rows):
         found = [{"id": i, "text": f"Nota {i}.", **more} for i, more in rows]
@@ -177,6 +179,7 @@ def test_a_corpus_of_several_paths(nocturna, small_models, tmp_path):
     assert len(done.err.splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_a_table_and_an_archive_grow_by_a_night(score, tmp_path):
     def put(ids):
         rows = [(f"m/{i}.jsonl", jsonl([{"id": i, "text": f"Nota {i}."}])) for i in ids]

@@ -11,8 +11,12 @@ from tests.models import NLI, SENTIMENT, bert_classifier, sentence_encoder
     ("name", "options", "kind", "compared"),
     [
         ("sentiment", [], "classifier", "transformers.pipeline"),
-        ("several", [], "classifier", "transformers.pipeline"),
-        ("number", [], "classifier", "transformers.pipeline"),
+        pytest.param(
+            *("several", [], "classifier", "transformers.pipeline"), marks=pytest.mark.slow
+        ),
+        pytest.param(
+            *("number", [], "classifier", "transformers.pipeline"), marks=pytest.mark.slow
+        ),
         ("nli", ["--labels", "política,deporte"], "nli", "transformers.pipeline"),
         ("encoder", [], "embedding", "torch, a text at a time"),
     ],

@@ -11,6 +11,7 @@ pytestmark = pytest.mark.usefixtures("engine")
 DOCUMENTS = 90
 
 
+@pytest.mark.slow
 def test_a_deviation_is_kept_and_refreshed(nocturna, small_models, tmp_path, monkeypatch):
     monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "cache"))
     corpus = tmp_path / "c.jsonl"

@@ -51,6 +51,7 @@ def left(database) -> dict[str, int]:
     return dict(rows)
 
 
+@pytest.mark.slow
 def test_old_runs_of_ours_are_forgotten_and_those_of_others_stay(engine_that_forgets, tmp_path):
     from prefect.client.orchestration import get_client
     from prefect.settings import PREFECT_API_AUTH_STRING, PREFECT_API_URL, temporary_settings

@@ -75,6 +75,7 @@ def test_the_commits_are_written_into_the_job_and_all_else_stays(fetched):
         assert comment in text
 
 
+@pytest.mark.slow
 def test_all_is_there_and_a_night_without_a_network_scores_it(fetched):
     folder = fetched[0]
     check = run(["fetch", "noche.yaml", "--check"], folder, DEAD)

@@ -84,6 +84,7 @@ def test_a_worse_night_is_not_published_and_the_report_says_what_a_score_meant(
     assert "Gold labels" in page and "Accuracy over 3 nights" in page
 
 
+@pytest.mark.slow
 def test_another_gold_file_is_no_change_of_the_scores(job, nocturna, tmp_path):
     assert nocturna("score", "--job", job).code == 0
     table = pd.read_csv(tmp_path / "oro.csv")

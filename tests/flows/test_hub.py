@@ -115,7 +115,7 @@ scores: {{sentiment: {{model: {SENTIMENT}, revision: v1}}}}
 @pytest.mark.parametrize(
     ("options", "part"),
     [
-        ("--sentiment-model org/none", "org/none: not found"),
+        pytest.param("--sentiment-model org/none", "org/none: not found", marks=pytest.mark.slow),
         pytest.param(
             f"--sentiment-model {SENTIMENT} --topic-model {SENTIMENT} --labels a,b",
             "do not name one",

@@ -50,6 +50,7 @@ def test_rows_have_the_language_of_their_text(score, nocturna, tmp_path):
     assert metrics["language"]["unknown_share"] == pytest.approx(1 / 5)
 
 
+@pytest.mark.slow
 def test_a_night_in_another_language_is_refused_or_warns_as_the_job_says(score, nocturna):
     limits = "shift_documents: 5, warn_only: [sentiment_shift, topic_shift"
     first = score(many(ES, 10), f"{{{limits}]}}")

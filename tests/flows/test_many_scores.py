@@ -165,6 +165,7 @@ def test_a_night_runs_with_a_gliclass_model(nights, models):
     assert not nights.read
 
 
+@pytest.mark.slow
 def test_a_further_score_where_a_document_failed_before(nocturna, small_models, tmp_path):
     rows = [{"id": str(i), "text": text} for i, text in enumerate([*TEXTS[:4], "  "])]
     path = tmp_path / "c.jsonl"

@@ -174,7 +174,7 @@ class _trouble:
         pytest.param("locked", marks=pytest.mark.slow),
         pytest.param("nobody listens", marks=pytest.mark.slow),
         "a black hole",
-        "dies in the middle",
+        pytest.param("dies in the middle", marks=pytest.mark.slow),
         pytest.param("falls silent in the middle", marks=pytest.mark.slow),
     ],
     indirect=True,

@@ -118,6 +118,7 @@ def test_dates_of_any_name_and_year_leave_the_report_whole(nocturna, models, tmp
     assert nocturna("report", tmp_path / "out" / "c").code == 0
 
 
+@pytest.mark.slow
 def test_folders_whose_names_are_patterns_or_columns_to_others(nocturna, encoder, tmp_path):
     source = tmp_path / "c.jsonl"
     rows = [{"id": i, "text": text, "lang": "es"} for i, text in enumerate(TEXTS)]

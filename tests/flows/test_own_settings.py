@@ -39,7 +39,10 @@ def score(folder: Path, encoder: Path, **more: str) -> subprocess.CompletedProce
         pytest.param(
             *({"PREFECT_LOGGING_LEVEL": "BANANA"}, {}, "LoggingSettings"), marks=pytest.mark.slow
         ),
-        ({"PREFECT_HOME": "/dev/null/home"}, {}, "(nor written: /dev/null/home)"),
+        pytest.param(
+            *({"PREFECT_HOME": "/dev/null/home"}, {}, "(nor written: /dev/null/home)"),
+            marks=pytest.mark.slow,
+        ),
         ({"PREFECT_API_KEY": "s3cr3t", "PREFECT_SERVER_API_PORT": "s3cr3t"}, {}, "valid integer"),
         pytest.param(*({}, {"prefect.toml": "[[broken"}, "prefect.toml"), marks=pytest.mark.slow),
         pytest.param(

@@ -69,6 +69,7 @@ def test_two_processes_give_the_rows_that_one_gives(nocturna, models, corpus, tm
     pd.testing.assert_frame_equal(scored(tmp_path / "one"), scored(tmp_path / "two"), atol=1e-5)
 
 
+@pytest.mark.slow
 def test_a_process_that_dies_costs_what_it_had_in_hand(nocturna, models, corpus, tmp_path):
     before = set(children())
 

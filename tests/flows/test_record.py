@@ -33,6 +33,7 @@ def clock(tmp_path):
         yield make
 
 
+@pytest.mark.slow
 def test_each_of_two_clocks_with_one_engine_hears_what_is_of_its_own_folder(clock):
     first, second = clock("dev"), clock("prod")
     heard = {"first": [], "second": []}

@@ -92,6 +92,7 @@ def test_the_manifest_says_with_what(nocturna, models, small_models, tmp_path):
     assert configs[1]["labels"] == list(topic["labels"])
 
 
+@pytest.mark.slow
 def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     found = []
@@ -108,6 +109,7 @@ def test_a_faster_precision_says_how_far_it_is_from_fp32(nocturna, models, tmp_p
     assert not configs[0] & configs[1]
 
 
+@pytest.mark.slow
 def test_auto_chooses_a_precision_on_the_jobs_texts_and_keeps_it(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
 
@@ -168,6 +170,7 @@ def test_a_night_scores_only_what_is_new_or_changed(nocturna, models, tmp_path):
     assert again["counts"]["scored"] == len(frame)
 
 
+@pytest.mark.slow
 def test_a_column_that_is_asked_for_later_is_filled_for_every_row(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl", autor="x")
     assert nocturna("score", corpus, *models, "--id", "id").code == 0
@@ -191,6 +194,7 @@ def test_a_trial_is_published_aside(nocturna, models, tmp_path):
     assert done.code == 2 and "give --limit or --sample" in done.err
 
 
+@pytest.mark.slow
 def test_the_job_file_and_options_mean_the_same(nocturna, models, small_models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     job = tmp_path / "jobs" / "diario.yaml"

@@ -54,6 +54,7 @@ def test_a_document_has_scores_for_its_shortlist_and_nulls_elsewhere(
     assert chosen["revision"].startswith("sha256:")
 
 
+@pytest.mark.slow
 def test_another_shortlist_scores_again_and_the_same_one_carries(nocturna, arguments, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     first = nocturna("score", corpus, *arguments, "--shortlist", 2, "--json").json
@@ -87,6 +88,7 @@ def test_a_job_with_a_single_label_is_published(nocturna, small_models, tmp_path
     assert scores.nunique() > 1  # a softmax over the one label would make them all 1
 
 
+@pytest.mark.slow
 def test_a_job_file_names_the_shortlist_and_its_model_beside_it(
     nocturna, arguments, small_models, tmp_path
 ):

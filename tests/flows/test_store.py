@@ -36,6 +36,7 @@ def published(out: str) -> list[str]:
     return sorted(ObjectStore(f"{out}/prensa").listed("log/"))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("engine")
 def test_two_nights_on_two_machines_and_everybody_who_reads(
     nocturna, models, tmp_path, monkeypatch, out

@@ -132,6 +132,7 @@ def job_file(folder: Path, small_models, **summaries) -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_the_key_may_come_from_a_secret_block_of_the_engine(
     nocturna, fake, arguments, tmp_path, monkeypatch, small_models
 ):

@@ -21,6 +21,7 @@ def check_equal(table: str, results) -> None:
     pd.testing.assert_frame_equal(found, expected)
 
 
+@pytest.mark.slow
 def test_a_table_shows_the_rows_of_every_night(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     arguments = ["score", corpus, *models, "--id", "id", "--table", "tablas/prensa"]

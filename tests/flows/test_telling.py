@@ -68,6 +68,7 @@ def wait_for(happened) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.slow
 def test_people_are_told_how_each_night_ended(nocturna, job, tmp_path, monkeypatch):
     layout = layout_of(tmp_path / "out", "prensa")
     with web_hook() as heard, silent_server() as silent:

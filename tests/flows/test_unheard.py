@@ -61,6 +61,7 @@ def test_a_night_that_nobody_hears_is_published(options, tmp_path, line):
     assert "Traceback" not in done.stderr and "TMPDIR" not in done.stderr
 
 
+@pytest.mark.slow
 def test_what_a_reader_cannot_write_says_so(options, tmp_path):
     assert in_shell(tmp_path, '"$@"', *options).returncode == 0
     asked = in_shell(tmp_path, '"$@" >/dev/full', "show", "out/c")

@@ -95,7 +95,10 @@ def all_scores(scores) -> np.ndarray:
     return np.hstack([score.values for score in scores.by_name.values()])
 
 
-@pytest.mark.parametrize("way", COMPANY)
+@pytest.mark.parametrize(
+    "way",
+    [pytest.param(way, marks=() if way.endswith("fp32") else pytest.mark.slow) for way in COMPANY],
+)
 @pytest.mark.parametrize(
     "name",
     [
@@ -151,7 +154,14 @@ def test_a_decoder_with_gated_layers_has_the_references_scores(way, tmp_path):
     assert 0 < np.abs(found - exact).max() <= COMPANY[way]
 
 
-@pytest.mark.parametrize("way", ["openvino fp32", "openvino bf16", "openvino int8"])
+@pytest.mark.parametrize(
+    "way",
+    [
+        "openvino fp32",
+        pytest.param("openvino bf16", marks=pytest.mark.slow),
+        pytest.param("openvino int8", marks=pytest.mark.slow),
+    ],
+)
 def test_threads_that_share_a_backend_do_not_disturb_each_other(plans, way):
     plan, run = plans["bert"], run_of(way, workers=4)
     texts = TEXTS + SAMPLE
@@ -219,6 +229,7 @@ def loaded(folder: Path, precision: str = "fp32"):
     return make_ready(resolved(folder), reading, 1, True, run_of(f"openvino {precision}"))
 
 
+@pytest.mark.slow
 def test_a_model_is_converted_once(tmp_path, monkeypatch):
     monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path / "cache"))
     folder = bert_classifier(tmp_path / "m")
@@ -239,7 +250,7 @@ def test_a_model_is_converted_once(tmp_path, monkeypatch):
     assert len(list(kept.parent.iterdir())) == 3
 
 
-QUICK = {("cut", "model.xml"), ("changed", "model.bin"), ("gone", "about.json")}
+QUICK = {("changed", "model.bin")}
 DAMAGES = [
     pytest.param(damage, name, marks=() if (damage, name) in QUICK else pytest.mark.slow)
     for damage in ("cut", "changed", "gone")

@@ -102,6 +102,7 @@ def test_one_pass_gives_the_scores_of_two(tmp_path, pooling, shared, layers, bac
     assert_scores_of_both(found, alone)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("precision", ["bf16", "int8"])
 def test_one_pass_in_other_precisions_is_as_near_as_two(pair, precision):
     run = running(Compute(device="cpu", backend="openvino"), precision)

@@ -115,6 +115,7 @@ def test_a_network_that_was_trained_for_something_else_is_refused(tmp_path):
     refused("it is a ModernBertForTokenClassification, which was not trained", folder)
 
 
+@pytest.mark.slow
 def test_code_of_a_models_own_is_never_replaced_by_another(tmp_path):
     folder = bert_classifier(tmp_path / "m")
     own = {"AutoModelForSequenceClassification": "modeling_mean.MeanBert"}
@@ -159,6 +160,7 @@ def test_a_window_without_room_names_the_model_and_the_setting(tmp_path):
     refused("a window of 2 tokens leaves no room", folder)
 
 
+@pytest.mark.slow
 def test_two_names_for_entailment_are_refused_unless_the_job_says_which(tmp_path):
     folder = bert_classifier(tmp_path / "m", labels=NLI)
     options = {"kind": "nli", "labels": LABELS}

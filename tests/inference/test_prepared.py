@@ -54,6 +54,7 @@ def test_a_first_run_makes_nothing_and_imports_no_model_library(tmp_path):
 SLOW = [pytest.param(kind, marks=pytest.mark.slow) for kind in ("sentiment", "encoder")]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", [*SLOW, "both"])
 def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, monkeypatch):
     sentiment, encoder = (resolve_model("bundled", None, k) for k in ("sentiment", "encoder"))

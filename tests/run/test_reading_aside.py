@@ -75,6 +75,7 @@ def content(found: Staged) -> list[list[dict]]:
     ]
 
 
+@pytest.mark.slow
 def test_what_is_read_side_by_side_is_what_one_process_reads(corpus, tmp_path, helpers):
     alone = staged(corpus, tmp_path / "one", aside=None)
     assert helpers == []

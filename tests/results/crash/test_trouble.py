@@ -159,6 +159,7 @@ def test_a_full_rescore_scores_everything(tmp_path, corpus, scored):
     assert sum(scored) == 24
 
 
+@pytest.mark.slow
 def test_a_clock_that_was_set_back_between_two_nights_changes_nothing(tmp_path, corpus, scored):
     """The nights before seem to lie in the future."""
     job = job_of(tmp_path / "out", corpus)

@@ -69,7 +69,7 @@ def s3(s3: str) -> str:
     return f"{s3}/tabla"
 
 
-@pytest.fixture(params=["folder", "s3"])
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.slow)])
 def uri(request, tmp_path) -> str:
     if request.param == "folder":
         return (tmp_path / "tabla").as_uri()
