@@ -1,15 +1,18 @@
-"""Files of the user's cache folder: what was worked out once and can be worked out again.
+"""The user's cache folder: what was worked out once and can be worked out again.
 
-A file carries the hash of what it holds. One that is damaged or cannot be read counts as missing,
-and one that cannot be written is done without: a cache never stops a run.
+A file carries the hash of what it holds, a folder that of each of its files. One that is damaged or
+cannot be read counts as missing, and one that cannot be written is done without: a cache never
+stops a run.
 """
 
 import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 PREPARED = Path(__file__).parents[1] / "data" / "prepared"
 """What the cache would come to hold of the bundled models: `python -m recipes.prepare` makes it."""
+
+ABOUT = "about.json"
+"""What a kept folder says of its files."""
 
 
 def cached_at(kind: str, decisive: Any) -> Path:
@@ -69,6 +75,67 @@ def keep_cached(path: Path, data: bytes) -> None:
         if building is not None:
             with suppress(OSError):
                 building.unlink()
+
+
+def holds_whole(folder: Path) -> bool:
+    """Whether a folder is there with all that was kept in it; one that is damaged is removed."""
+    if not folder.is_dir():
+        return False
+    try:
+        if json.loads((folder / ABOUT).read_text(encoding="utf-8"))["sha256"] == _digests(folder):
+            note_use(folder)
+            return True
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        logger.info("%s: %s", folder, error)
+    remove_kept(folder)
+    return False
+
+
+@contextmanager
+def keeping(folder: Path, about: dict[str, Any]) -> Iterator[Path]:
+    """A new folder, in which files are written that are kept in a folder if all goes well.
+
+    Args:
+        about: what is told of them, beside their hashes.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    with _building(folder) as building:
+        yield building
+        about = about | {"sha256": _digests(building)}
+        (building / ABOUT).write_text(json.dumps(about), encoding="utf-8")
+        try:
+            building.rename(folder)
+        except OSError:
+            if not folder.is_dir():  # else another process was faster
+                raise
+
+
+def remove_kept(folder: Path) -> None:
+    """Takes a damaged folder away in one step, so that no other process finds a part of it."""
+    logger.info("%s: what is kept here is damaged; it is made anew", folder)
+    with suppress(OSError), _building(folder) as aside:
+        folder.rename(aside / folder.name)
+
+
+@contextmanager
+def _building(folder: Path) -> Iterator[Path]:
+    """A new folder beside the one that it becomes, removed if it does not."""
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(dir=folder.parent, prefix=".building-"))
+    try:
+        yield building
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = {}
+    for path in sorted(set(folder.iterdir()) - {folder / ABOUT}):
+        with path.open("rb") as stream:
+            found[path.name] = hashlib.file_digest(stream, "sha256").hexdigest()
+    return found
 
 
 def _digest(data: bytes) -> str:

@@ -21,6 +21,7 @@ from nocturna.tasks.results import files
 from nocturna.tasks.results.carried_types import types_with_carried, with_columns_before
 from nocturna.tasks.results.difference import Difference, base_is_whole, describe, find_difference
 from nocturna.tasks.results.layout import Layout
+from nocturna.tasks.results.machine import give_memory_back
 from nocturna.tasks.results.manifest import resumable_runs, write_manifest
 from nocturna.tasks.results.schema import Columns, kept_columns, results_schema
 from nocturna.tasks.results.sinks import asked_for
@@ -87,6 +88,7 @@ class Planned:
 def plan_corpus(job: Job, run_id: str, staged: StagedRun) -> Planned:
     """Freezes what a run will do, or finds the stopped run that is about the same work."""
     plan = plan_run(job, run_id, staged)
+    give_memory_back()  # the models are loaded next
     return Planned(
         layout=staged.layout,
         run_id=plan.run_id,

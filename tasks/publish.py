@@ -29,7 +29,7 @@ from nocturna.tasks.run.gold_night import measure_gold
 from nocturna.tasks.run.kept_summaries import Summarised
 from nocturna.tasks.step import step
 
-_MANY_ROWS = 200_000
+_MANY_ROWS = 50_000
 """Rows of a corpus from which on the models make room for the checks of its results."""
 
 

@@ -80,18 +80,56 @@ print(calls)
     assert done.stdout.strip() == "[]"
 
 
-def test_threads_that_begin_together_load_the_model_once(monkeypatch):
-    loaded = []
+@pytest.fixture
+def cache(monkeypatch, tmp_path):
+    """A new cache, and no model in memory, before and afterwards."""
+    monkeypatch.setenv("NOCTURNA_CACHE", str(tmp_path))
+    language._load.cache_clear()
+    yield tmp_path / "languages"
+    language._load.cache_clear()
+
+
+@pytest.fixture
+def unpacked(monkeypatch):
+    """The models that the package unpacks from now on."""
+    found = []
 
     def package(own=language._package):
-        loaded.append(own())
-        return loaded[-1]
+        found.append(own())
+        return found[-1]
 
     monkeypatch.setattr(language, "_package", package)
-    language._load.cache_clear()
+    return found
+
+
+@pytest.mark.usefixtures("cache")
+def test_threads_that_begin_together_load_the_model_once(unpacked):
     with ThreadPoolExecutor(4) as pool:
         told = list(pool.map(languages_of, [[SPANISH]] * 4))
-    assert (told, len(loaded)) == ([["es"]] * 4, 1)
+    assert (told, len(unpacked)) == ([["es"]] * 4, 1)
+
+
+def answers() -> list[str | None]:
+    language._load.cache_clear()
+    return languages_of([SPANISH, ENGLISH])
+
+
+@pytest.mark.parametrize("damaged", ["next.npy", "classes.json", "about.json"])
+def test_the_model_is_unpacked_once_and_again_where_what_is_kept_is_damaged(
+    cache, unpacked, damaged
+):
+    assert [answers(), answers()] == [["es", "en"]] * 2
+    assert len(unpacked) == 1
+    (kept,) = cache.iterdir()
+    (kept / damaged).write_bytes((kept / damaged).read_bytes()[:-9])
+    assert [answers(), answers()] == [["es", "en"]] * 2
+    assert len(unpacked) == 2
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(cache, unpacked):
+    cache.write_text("in the way")
+    assert [answers(), answers()] == [["es", "en"]] * 2
+    assert len(unpacked) == 2
 
 
 def test_many_texts_at_once_are_told_as_the_package_tells_each(monkeypatch):

@@ -1,5 +1,11 @@
 """A converted network computes the same when it is read from the cache, on the nights after."""
 
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
 from nocturna.tasks.inference.backends._openvino_conversion import (
     LARGEST_ERROR,
     _error,
@@ -7,6 +13,7 @@ from nocturna.tasks.inference.backends._openvino_conversion import (
     convert,
 )
 from nocturna.tasks.inference.backends._openvino_kept import keep_conversion, read_conversion
+from nocturna.tasks.inference.backends._openvino_weights import Weights
 from nocturna.tasks.inference.models import resolve_model
 from nocturna.tasks.inference.networks import load_network
 from nocturna.tasks.inference.readout import classifier_reading
@@ -24,4 +31,38 @@ def test_a_kept_conversion_computes_what_was_converted(tmp_path):
     assert kept is not None
     module = classifier_reading(load_network(ref, True, "fp32", "cpu"))
     examples = _Examples(ref, LOGITS, uses_types=False)
-    assert _error(kept, module, examples) <= LARGEST_ERROR
+    assert _error(kept.model, module, examples) <= LARGEST_ERROR
+
+
+def resident(path: Path) -> int:
+    """Bytes of a file's mapped pages that this process holds in memory."""
+    found, ours = 0, False
+    for line in Path("/proc/self/smaps").read_text().splitlines():
+        if line.split()[0].count("-") == 1 and not line.split()[0].endswith(":"):
+            ours = line.endswith(str(path))
+        elif ours and line.startswith("Rss:"):
+            found += int(line.split()[1]) * 1024
+    return found
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what is resident")
+def test_weights_go_back_to_the_system_and_come_again(tmp_path):
+    path = tmp_path / "model.bin"
+    values = np.random.default_rng(0).integers(0, 256, 1 << 22, dtype=np.uint8)
+    path.write_bytes(values.tobytes())
+    weights = Weights.kept(path)
+    assert np.array_equal(weights.bytes, values)
+    assert resident(path) > 1 << 21
+    weights.let_go()
+    assert resident(path) < 1 << 20
+    assert np.array_equal(weights.bytes, values)
+
+
+@pytest.mark.parametrize("somewhere", [True, False])
+def test_room_for_weights_is_had_with_and_without_a_disk(somewhere, monkeypatch):
+    if not somewhere:
+        monkeypatch.setattr("tempfile.tempdir", "/dev/null/none")
+    weights = Weights.made(1 << 16)
+    weights.bytes[:] = np.arange(1 << 16) % 251
+    weights.let_go()
+    assert np.array_equal(weights.bytes, np.arange(1 << 16) % 251)

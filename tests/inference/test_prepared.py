@@ -68,7 +68,8 @@ def test_what_is_prepared_computes_what_a_conversion_computes(kind, tmp_path, mo
     inputs = _Examples(ref, reading, False).of((3, 9))["input_ids"].numpy()
     exact = {"INFERENCE_PRECISION_HINT": "f32"}
     first, second = (
-        openvino.Core().compile_model(model, "CPU", exact)([inputs])[0] for model in (found, made)
+        openvino.Core().compile_model(model, "CPU", exact)([inputs])[0]
+        for model in (found.model, made)
     )
     assert np.abs(first - second).max() <= 1e-6
 

@@ -21,6 +21,7 @@ from nocturna.tasks.inference.backends._openvino_kept import (
     read_conversion,
 )
 from nocturna.tasks.inference.backends._openvino_prepared import read_prepared
+from nocturna.tasks.inference.backends._openvino_weights import Converted
 from nocturna.tasks.inference.batches import BatchLayout, Sequence
 from nocturna.tasks.inference.facts import network_facts
 from nocturna.tasks.inference.models import ModelRef
@@ -39,9 +40,10 @@ class OpenVinoNetwork:
     layout: BatchLayout = "equal"
 
     def __init__(
-        self, compiled: openvino.CompiledModel, uses_types: bool, landmark: int | None
+        self, found: Converted, precision: str, workers: int, uses_types: bool, landmark: int | None
     ) -> None:
-        self._compiled = compiled
+        self._weights = found.weights  # the library does not hold on to memory that is ours
+        self._compiled = _compile(found.model, precision, workers)
         self.landmark = landmark
         self._uses_types = uses_types
         self._requests = threading.local()
@@ -60,6 +62,11 @@ class OpenVinoNetwork:
             self._requests.own = self._compiled.create_infer_request()
         found = self._requests.own.infer(inputs)
         return np.array(found[0], dtype=np.float32)
+
+    def let_go_of_weights(self) -> None:
+        """Gives back the memory of those that are packed now."""
+        if self._weights:
+            self._weights.let_go()
 
 
 def computes_in() -> tuple[str, ...]:
@@ -96,12 +103,13 @@ def _load(
     facts = network_facts(ref, reading.head)
     if facts.model_type in LENGTH_DEPENDENT:
         return None
-    model = _converted(ref, reading, uses_types, int8=precision == "int8")
-    if model is None:
+    found = _converted(ref, reading, uses_types, int8=precision == "int8")
+    if found is None:
         return None
-    network = OpenVinoNetwork(_compile(model, precision, workers), uses_types, facts.landmark)
+    network = OpenVinoNetwork(found, precision, workers, uses_types, facts.landmark)
     # The binding sets itself up in its first call; two threads that both make it can lock up.
     network.forward([Sequence(np.full(2, facts.landmark or 0, dtype=np.int32), None)])
+    network.let_go_of_weights()
     return network
 
 
@@ -143,25 +151,25 @@ def _keep_gates_apart(model: openvino.Model) -> None:
             node.input(0).replace_source_output(opset.clamp(gate, -largest, largest).output(0))
 
 
-def _converted(
-    ref: ModelRef, reading: Reading, uses_types: bool, int8: bool
-) -> openvino.Model | None:
+def _converted(ref: ModelRef, reading: Reading, uses_types: bool, int8: bool) -> Converted | None:
     folder = conversion_at(ref, reading.name, uses_types, int8)
     kept = read_conversion(folder)
     if kept is not None:
         return kept
-    model = read_prepared(conversion_at(ref, reading.name, uses_types, int8=False), ref, reading)
-    if model is not None and not int8:
-        return model
-    if model is None:
+    exact = conversion_at(ref, reading.name, uses_types, int8=False)
+    found = read_prepared(exact, ref, reading)
+    if found is not None and not int8:
+        return found
+    if found is None:
         from nocturna.tasks.inference.backends._openvino_conversion import convert
 
-        model = convert(ref, reading, uses_types)
-    if model is not None:
+        made = convert(ref, reading, uses_types)
+        found = Converted(made) if made is not None else None
+    if found is not None:
         if int8:
-            quantise_weights(model)
-        keep_conversion(model, folder, ref, reading.name)
-    return model
+            quantise_weights(found.model)
+        keep_conversion(found.model, folder, ref, reading.name)
+    return found
 
 
 def _group_size(model: openvino.Model) -> int:

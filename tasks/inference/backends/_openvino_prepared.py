@@ -14,20 +14,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import openvino
 from numpy.typing import NDArray
 from safetensors import safe_open
 
 from nocturna.tasks.cached import PREPARED
 from nocturna.tasks.inference.backends import Reading
-from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS, as_converted
+from nocturna.tasks.inference.backends._openvino_kept import MODEL, WEIGHTS
+from nocturna.tasks.inference.backends._openvino_weights import Converted, Weights
 from nocturna.tasks.inference.models import ModelRef
 
 _OUTLINE, _CONSTANTS, _PARTS = "model.xml.gz", "constants.bin", "parts.json"
 _SPAN = re.compile(r'offset="(\d+)" size="(\d+)"')
 
 
-def read_prepared(kept: Path, ref: ModelRef, reading: Reading) -> openvino.Model | None:
+def read_prepared(kept: Path, ref: ModelRef, reading: Reading) -> Converted | None:
     """The conversion that would be kept at a path; None if it does not come with Nocturna.
 
     Args:
@@ -39,9 +39,9 @@ def read_prepared(kept: Path, ref: ModelRef, reading: Reading) -> openvino.Model
     if not folder.is_dir():
         return None
     parts = json.loads((folder / _PARTS).read_text(encoding="utf-8"))
-    weights = openvino.Tensor(openvino.Type.u8, [sum(size for _, size in parts["parts"])])
+    weights = Weights.made(sum(size for _, size in parts["parts"]))
     constants = np.frombuffer((folder / _CONSTANTS).read_bytes(), np.uint8)
-    room = weights.data
+    room = weights.bytes
     tensors = _Tensors([Path(model.folder) for model, _ in reading.models(ref)])
     for name, size in parts["parts"]:
         place, room = room[:size], room[size:]
@@ -49,10 +49,10 @@ def read_prepared(kept: Path, ref: ModelRef, reading: Reading) -> openvino.Model
             place[:], constants = constants[:size], constants[size:]
         else:
             place.view(np.float32)[:] = tensors[name].reshape(-1)
-    if hashlib.sha256(weights.data).hexdigest() != parts["sha256"]:
+    if hashlib.sha256(weights.bytes.data).hexdigest() != parts["sha256"]:
         return None
     outline = gzip.decompress((folder / _OUTLINE).read_bytes()).decode()
-    return as_converted(openvino.Core().read_model(outline, weights))
+    return weights.network(outline)
 
 
 def prepare(kept: Path, models: Sequence[Path], folder: Path) -> None:
