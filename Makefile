@@ -25,10 +25,13 @@ INSTALL = $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-
 	$(INSTALL) .
 	@touch $@
 
+SELDOM := py312_|/tests?/|/(models|ray|sympy|moto|scipy|sklearn|matplotlib|networkx|pip|fontTools)/
+
 # that, and what tests and checks need
 .venv/developing: pyproject.toml constraints.txt | .venv/made
 	$(INSTALL) '.[dev]'
-	-@$(BIN)/python -m compileall -qq -j 0 -x py312_ .venv/lib # on all cores, which pip does on one
+	@# on all cores, which pip does on one; what few tests import is compiled when they do
+	-@$(BIN)/python -m compileall -qq -j 0 -x '$(SELDOM)' .venv/lib
 	@touch .venv/installed $@
 
 install: .venv/installed ## create .venv and install Nocturna in it, without what developers need

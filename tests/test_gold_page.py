@@ -1,6 +1,7 @@
 """Every example in docs/gold.md does what it says."""
 
 import pyarrow.parquet as pq
+import pytest
 import yaml
 
 from nocturna.tasks.job.job import Job
@@ -12,6 +13,7 @@ from tests.test_readme import ROOT, blocks, run_as_written
 PAGE = (ROOT / "docs" / "gold.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_examples_run_as_written(capsys, monkeypatch, tmp_path):
     layout = publish_texts(tmp_path / "out")
     write_gold(tmp_path / "gold.csv", pq.read_table(layout.results.resolve()))

@@ -106,6 +106,7 @@ def said(tmp_path_factory) -> dict:
     return json.loads(done.stdout)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_each_gives_its_rows_at_their_true_places_or_one_line(said, name):
     expected = FILES[name][1]
@@ -116,6 +117,7 @@ def test_each_gives_its_rows_at_their_true_places_or_one_line(said, name):
         assert "\n" not in said[name]["line"]
 
 
+@pytest.mark.slow
 def test_none_takes_more_memory_than_its_longest_record_needs(said):
     assert max(one["peak"] for one in said.values()) < 1000
 

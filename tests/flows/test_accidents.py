@@ -147,6 +147,7 @@ def test_what_is_allowed_for_one_run_stands_in_no_file(nocturna, tmp_path):
     assert nocturna("jobs", job).code == 2
 
 
+@pytest.mark.slow
 def test_a_file_of_another_day_whose_ids_begin_anew_replaces_nothing(nocturna, topics, tmp_path):
     command = [*topics, "--labels", "curso,producto", "--id", "id", "--name", "dia"]
     for day, code in ((24, 0), (25, 2)):

@@ -173,7 +173,7 @@ class _trouble:
         pytest.param("other version", marks=pytest.mark.slow),
         pytest.param("locked", marks=pytest.mark.slow),
         pytest.param("nobody listens", marks=pytest.mark.slow),
-        "a black hole",
+        pytest.param("a black hole", marks=pytest.mark.slow),
         pytest.param("dies in the middle", marks=pytest.mark.slow),
         pytest.param("falls silent in the middle", marks=pytest.mark.slow),
     ],

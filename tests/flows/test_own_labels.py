@@ -5,6 +5,7 @@ import json
 import duckdb
 import numpy as np
 import pandas as pd
+import pytest
 
 ROWS = [
     {
@@ -24,6 +25,7 @@ scores:
 """
 
 
+@pytest.mark.slow
 def test_a_night_with_labels_of_the_documents_own(nocturna, small_models, tmp_path):
     corpus = tmp_path / "avisos.jsonl"
     corpus.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in ROWS), "utf-8")
