@@ -5,7 +5,7 @@ kept values are texts, numbers, booleans or null.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -16,14 +16,17 @@ from nocturna.tasks.corpus.input_files import MISSING
 from nocturna.tasks.corpus.jsonrows import Number
 from nocturna.tasks.corpus.lines import Line
 from nocturna.tasks.corpus.quick_lines import line_groups
-from nocturna.tasks.corpus.row_ids import MAX_ID, is_plain
+from nocturna.tasks.corpus.row_ids import MAX_ID
 from nocturna.tasks.job.source import Source
 
 _SPACED = re.compile(rb'"\s+:')
+_PLAIN = re.compile(rb"(?:0|-?[1-9][0-9]*)(?:,(?:0|-?[1-9][0-9]*))*").fullmatch
+_NUMBERS = re.compile(rb"-?[0-9][-+.0-9eE]*(?:,-?[0-9][-+.0-9eE]*)*").fullmatch
 _NUMBER = b"-0123456789"
 _WORDS = {b"null": None, b"true": True, b"false": False}
 
 
+_texts = msgspec.json.Decoder(list[str | None]).decode
 _object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _array = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
@@ -35,15 +38,16 @@ class NotUsual(Exception):
     """A line that the exact reader has to read."""
 
 
-Row = tuple[str | None, str, list[Any]]
-"""Id, text and kept values."""
+Rows = tuple[list[str] | None, Sequence[str], list[list[Any]]]
+"""Ids if there are any, texts, and the values of each kept column."""
+_Reader = Callable[[list[bytes]], Rows]
 
 
 @lru_cache(maxsize=8)
-def _usual_reader(source: Source, has_id: bool, every: bool) -> Callable[[bytes], Row] | None:
-    """What reads the usual lines of a source; None if its columns are none that a line may have.
+def _usual_reader(source: Source, has_id: bool, every: bool) -> _Reader | None:
+    """What reads usual lines of a source; None if its columns are none that a line may have.
 
-    The reader raises NotUsual.
+    The reader raises NotUsual where one of the lines is not usual.
     """
     names = list(dict.fromkeys([source.text, *([source.id or ""] if has_id else []), *source.keep]))
     if not all(name.isascii() and name.isprintable() and "." not in name for name in names):
@@ -61,38 +65,67 @@ def _usual_reader(source: Source, has_id: bool, every: bool) -> Callable[[bytes]
     if source.text in (source.id, *source.keep):
         return None
     row_type = msgspec.defstruct("Row", fields, gc=False)
-    everywhere = [f"f{at}" for at in range(len(names))]
     decode = msgspec.json.Decoder(row_type, strict=True).decode
-    places = [f"f{names.index(name)}" for name in source.keep]
-    id_at = f"f{names.index(source.id)}" if has_id and source.id else None
+    places = [names.index(name) for name in source.keep]
+    id_at = names.index(source.id) if has_id and source.id else None
 
-    def read(line: bytes) -> Row:
-        if b'" ' in line and _SPACED.search(line):
+    def read(lines: list[bytes]) -> Rows:
+        data = b"\n".join(lines)
+        if b'" ' in data and _SPACED.search(data):
             raise NotUsual
         try:
-            row: Any = decode(line)
+            found = [*map(msgspec.structs.astuple, map(decode, lines))]
         except _UNUSUAL:
             raise NotUsual from None
-        met = 0
-        for place in everywhere:
-            met += getattr(row, place) is not msgspec.UNSET
-        colons = line.count(b'":')
-        if met != colons and (every or _keys_in(line) != colons):
-            raise NotUsual  # perhaps a key twice, or one to keep
-        text = row.f0
-        if text is msgspec.UNSET:
+        for values, line in zip(found, lines, strict=True):
+            colons = line.count(b'":')
+            if len(names) - values.count(msgspec.UNSET) != colons and (
+                every or _keys_in(line) != colons
+            ):
+                raise NotUsual
+        columns = [*zip(*found, strict=True)]
+        texts = columns[0]
+        if msgspec.UNSET in texts:
             raise NotUsual
-        name = None
-        if id_at is not None:
-            name = _value(getattr(row, id_at))
-            if type(name) is Number and not is_plain(name):
-                raise NotUsual
-            if not isinstance(name, str) or not 0 < len(name) <= MAX_ID or not name.strip():
-                raise NotUsual
-            name = str(name)
-        return name, text, [_value(getattr(row, place)) for place in places]
+        ids = None if id_at is None else _ids(columns[id_at])
+        return ids, texts, [_values(columns[place]) for place in places]
 
     return read
+
+
+def _ids(raw: Sequence[Any]) -> list[str]:
+    """The ids of lines, all of them texts or all of them whole numbers; else raises NotUsual."""
+    data = _side_by_side(raw)
+    found = data.decode().split(",") if _PLAIN(data) else _as_texts(data, len(raw))
+    ids = [name for name in found or () if name and name.strip()]
+    if len(ids) < len(raw) or max(map(len, ids)) > MAX_ID:
+        raise NotUsual
+    return ids
+
+
+def _values(raw: Sequence[Any]) -> list[Any]:
+    """The values of a column, many at once where all are numbers, or all are texts or null."""
+    data = _side_by_side(raw)
+    if _NUMBERS(data):
+        return [*map(Number, data.decode().split(","))]
+    found = _as_texts(data, len(raw))
+    return [*map(_value, raw)] if found is None else found
+
+
+def _side_by_side(raw: Sequence[Any]) -> bytes:
+    """The values with commas between them; nothing where one is missing."""
+    return b"" if msgspec.UNSET in raw else b",".join(raw)
+
+
+def _as_texts(data: bytes, count: int) -> list[str | None] | None:
+    """Values that are all texts or null; None where one is not, or may be none."""
+    if data[:1] not in (b'"', b"n"):
+        return None
+    try:
+        found = _texts(b"[" + data + b"]")
+    except _UNUSUAL:
+        return None
+    return found if len(found) == count else None
 
 
 def _keys_in(data: bytes) -> int:
@@ -134,56 +167,38 @@ def read_lines(
         return False
     for group in line_groups(blocks):
         if isinstance(group, tuple):
-            _read_group(*group, rows, exactly)
+            offset, number, data = group
+            _read(offset, number, data[:-1].split(b"\n"), rows, exactly)
         else:
             for line in group:
                 exactly(line)
     return True
 
 
-def _reader_for(rows: Collector) -> Callable[[bytes], Row]:
+def _reader_for(rows: Collector) -> _Reader:
     """What reads the usual lines with the columns that are kept by now."""
     return _usual_reader(rows.reading, rows.has_id, rows.every) or _none_is_usual
 
 
-def _none_is_usual(line: bytes) -> Row:
+def _none_is_usual(lines: list[bytes]) -> Rows:
     raise NotUsual
 
 
-def _read_group(
-    offset: int,
-    number: int,
-    data: bytes,
-    rows: Collector,
-    exactly: Callable[[Line], None],
+def _read(
+    offset: int, number: int, lines: list[bytes], rows: Collector, exactly: Callable[[Line], None]
 ) -> None:
-    numbers: list[int] = []
-    found: list[Row] = []
-    start, usual = offset, _reader_for(rows)
-
-    def hand_over() -> None:
-        nonlocal numbers, found, start
-        if found:
-            ids, texts, kept = zip(*found, strict=True)
-            rows.add_many(
-                numbers,
-                ids if rows.has_id else None,
-                texts,
-                list(zip(*kept, strict=True)),
-                offset - start,
-            )
-            numbers, found = [], []
-
-    for line in data[:-1].split(b"\n"):
-        try:
-            row = usual(line)
-        except NotUsual:
-            hand_over()
-            exactly(Line(offset, offset + len(line) + 1, number, line, True))
-            start, usual = offset + len(line) + 1, _reader_for(rows)
-        else:
-            found.append(row)
-            numbers.append(number)
-        offset += len(line) + 1
-        number += 1
-    hand_over()
+    """Reads lines together; where one of them is not usual, each half of them by itself."""
+    size = sum(map(len, lines)) + len(lines)
+    try:
+        ids, texts, columns = _reader_for(rows)(lines)
+    except NotUsual:
+        if len(lines) == 1:
+            exactly(Line(offset, offset + size, number, lines[0], True))
+            return
+        half = len(lines) // 2
+        first = lines[:half]
+        _read(offset, number, first, rows, exactly)
+        offset += sum(map(len, first)) + half
+        _read(offset, number + half, lines[half:], rows, exactly)
+    else:
+        rows.add_many(range(number, number + len(lines)), ids, texts, columns, size)

@@ -96,8 +96,8 @@ def lines(rows: int, changed: bool = False) -> Iterator[str]:
         place = number % 1_000
         if changed and place == 999:
             continue
-        other = changed and place % 100 == 5
-        text = TEXT.format((number * 37 + 11 if other else number) % DISTINCT)
+        other = changed and number // 7 % 100 == 5  # of every kind of text, or the shares move
+        text = TEXT.format((number + 977 if other else number) % DISTINCT)
         row = {"id": f"documento-{number:09}", "text": text, "speaker": f"orador {number % 50}"}
         yield json.dumps(row, ensure_ascii=False) + "\n"
         if changed and place == 998:
