@@ -2,10 +2,9 @@
 
 import hashlib
 from collections.abc import Sequence
-from itertools import pairwise, repeat
+from itertools import repeat
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -47,11 +46,16 @@ def read_text_array(texts: pa.LargeStringArray, max_chars: int) -> Read:
     shortest = pc.min(pc.binary_length(pc.utf8_trim_whitespace(texts))).as_py() or 0
     if not shortest or longest > max_chars:
         return read_texts(texts.to_pylist(), max_chars)
-    data = memoryview(texts.buffers()[2])
-    ends = np.frombuffer(texts.buffers()[1], np.int64)[texts.offset :][: len(texts) + 1]
-    hashes = [_sha256(data[a:b]).hexdigest()[:_DIGITS] for a, b in pairwise(ends.tolist())]
     nothing = pa.nulls(len(texts), pa.string())
-    return texts, pa.array(hashes, pa.string()), pa.array(np.diff(ends)), nothing, nothing
+    return texts, _hashes(texts), pc.binary_length(texts), nothing, nothing
+
+
+def _hashes(texts: pa.Array) -> pa.Array:
+    """The hash of each text's bytes; equal texts are hashed once."""
+    found = texts.dictionary_encode()
+    distinct = found.dictionary.cast(pa.large_binary()).to_pylist()
+    hashes = [_sha256(data).hexdigest()[:_DIGITS] for data in distinct]
+    return pa.array(hashes, pa.string()).take(found.indices)
 
 
 def _one_by_one(values: Sequence[Any], max_chars: int) -> Read:
@@ -63,13 +67,10 @@ def _one_by_one(values: Sequence[Any], max_chars: int) -> Read:
 def _arrays(
     data: Sequence[bytes], texts: Sequence[bytes | None], codes: pa.Array, messages: pa.Array
 ) -> Read:
-    return (
-        pa.array(texts, pa.large_binary()).cast(pa.large_string()),
-        pa.array([_sha256(one).hexdigest()[:_DIGITS] for one in data], pa.string()),
-        pa.array(list(map(len, data)), pa.int64()),
-        codes,
-        messages,
-    )
+    all_data = pa.array(data, pa.large_binary())
+    found = all_data if texts is data else pa.array(texts, pa.large_binary())
+    sizes = pc.binary_length(all_data)
+    return found.cast(pa.large_string()), _hashes(all_data), sizes, codes, messages
 
 
 def _read(text: Any, max_chars: int) -> tuple[bytes, str | None, str | None]:
