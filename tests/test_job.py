@@ -209,6 +209,22 @@ def test_labels_that_could_mean_two_things_are_refused_as_they_were_understood(t
 @pytest.mark.parametrize(
     ("written", "said"),
     [
+        ({"name": "mi corpus"}, "name: 'mi corpus' is there; use letters without accents, digits"),
+        ({"language": "español"}, "language: 'español' is there; use two or three small letters"),
+        ({"scores": {"Emoción": {}}}, "scores.Emoción: 'Emoción' is there; use small letters"),
+        ({"summaries": {"model": "mi modelo"}}, "summaries.model: 'mi modelo' is there; use small"),
+        ({"summaries": {"language": "ES"}}, "summaries.language: 'ES' is there; use two or three"),
+    ],
+)
+def test_a_name_that_is_spelt_otherwise_is_told_in_words(written, said):
+    with pytest.raises(UsageError, match=re.escape(f"prensa.yaml: {said}")) as caught:
+        make_job({"name": "prensa", "source": {"path": "a"}} | written, "prensa.yaml")
+    assert "^" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
         ("notify: https://hooks.example/T0/secret", "notify: a text is there; write a list"),
         ("notify: {url_env: SLACK}", "notify: a mapping is there; write a list, with `- ` before"),
         (

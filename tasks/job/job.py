@@ -14,6 +14,7 @@ from nocturna.tasks.job.quality import Quality, soft_checks_of
 from nocturna.tasks.job.retention import Retention
 from nocturna.tasks.job.scores import DEFAULT_SCORES, Score, ScoreName
 from nocturna.tasks.job.source import Source
+from nocturna.tasks.job.spelling import JOB_NAME, LANGUAGE, LONGEST
 from nocturna.tasks.job.summaries import Summaries
 from nocturna.tasks.job.targets import Target
 
@@ -30,8 +31,7 @@ __all__ = [
     "Tolerance",
 ]
 
-_LONGEST = 80
-JobName = Annotated[str, Field(pattern=rf"^[A-Za-z0-9][A-Za-z0-9._-]{{0,{_LONGEST - 1}}}$")]
+JobName = Annotated[str, Field(pattern=JOB_NAME)]
 
 _TRIAL = "-sample"
 
@@ -44,7 +44,7 @@ class Job(Section):
     )
     language: str = Field(
         "es",
-        pattern=r"^[a-z]{2,3}$",
+        pattern=LANGUAGE,
         description="Language of the job (ISO 639); chooses the default template.",
         json_schema_extra=option("--language"),
     )
@@ -90,7 +90,7 @@ class Job(Section):
     @model_validator(mode="after")
     def _tries_out_aside(self) -> Self:
         if self.once.is_trial and not self.name.endswith(_TRIAL):
-            self.__dict__["name"] = self.name[: _LONGEST - len(_TRIAL)] + _TRIAL
+            self.__dict__["name"] = self.name[: LONGEST - len(_TRIAL)] + _TRIAL
         return self
 
     @model_validator(mode="after")

@@ -13,6 +13,7 @@ from nocturna.tasks.addresses import redact
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.job.base import Section
 from nocturna.tasks.job.job import Job
+from nocturna.tasks.job.spelling import IN_WORDS, LONGEST
 from nocturna.tasks.job.yaml_text import parsed_yaml
 
 _OLD = ("sentiment", "zero_shot")
@@ -120,7 +121,7 @@ def job_name_of(source: str) -> str:
     """A job name from a path, URI or data set name: its last part without endings."""
     stem = redact(source).rstrip("/").split("/")[-1].split(".")[0]
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", stem).strip("-._")
-    return name[:80] or "corpus"
+    return name[:LONGEST] or "corpus"
 
 
 def _beside(job_file: Path, value: str, must_exist: bool) -> str:
@@ -158,6 +159,9 @@ def _explain(error: Any) -> str:
         return f"{key}: missing"
     if error["type"] == "too_short" and key == "scores":
         return "scores: nothing to score; name at least one score"
+    if error["type"] == "string_pattern_mismatch":
+        due = IN_WORDS[error["ctx"]["pattern"]]
+        return f"{key}: {error['input']!r} is there; use {due}"
     if error["type"] in _DUE:
         # what stands there may be a secret, so only its kind is said
         return f"{key}: {_kind(error['input'])} is there; {_DUE[error['type']]}{_keys(error)}"

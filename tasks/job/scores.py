@@ -6,11 +6,12 @@ from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.inference.heads import heads
+from nocturna.tasks.job.spelling import SCORE_NAME
 
 DEFAULT_SCORES: dict[str, dict[str, Any]] = {"sentiment": {}}
 """What a job without `scores` asks for: sentiment by the bundled model."""
 
-ScoreName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+ScoreName = Annotated[str, Field(pattern=SCORE_NAME)]
 
 
 def kind_of(values: dict[str, Any]) -> str:

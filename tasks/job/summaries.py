@@ -5,6 +5,7 @@ from typing import Literal, Self
 from pydantic import Field, model_validator
 
 from nocturna.tasks.job.base import Section, option
+from nocturna.tasks.job.spelling import LANGUAGE, SERVICE_MODEL
 
 
 class Summaries(Section):
@@ -33,7 +34,7 @@ class Summaries(Section):
     )
     model: str | None = Field(
         None,
-        pattern=r"^[a-z0-9][a-z0-9.-]*$",
+        pattern=SERVICE_MODEL,
         description="Model that summarises; the provider's own choice if none.",
         json_schema_extra=option("--summary-model"),
     )
@@ -50,7 +51,7 @@ class Summaries(Section):
     )
     language: str | None = Field(
         None,
-        pattern=r"^[a-z]{2,3}$",
+        pattern=LANGUAGE,
         description="Language of the summaries (ISO 639); the job's if none.",
         json_schema_extra=option("--summary-language"),
     )
