@@ -1,6 +1,7 @@
 """`nocturna rollback`: a person takes back what a night published."""
 
 import json
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import Annotated
 
@@ -43,9 +44,11 @@ def rollback(
     if not layout.uri and not (layout.snapshots.is_dir() or layout.log.is_dir()):
         raise UsageError(f"{job}: no output folder of a job; name one, such as out/prensa")
     say_warnings()
-    with hold_lock(layout, new_run_id()):
-        recover(layout)
-        fetch_earlier(layout, committed(layout))
+    only_looks = only_list and not layout.uri  # here, which may be where nothing can be written
+    with nullcontext() if only_looks else hold_lock(layout, new_run_id()):
+        if not only_looks:
+            recover(layout)
+            fetch_earlier(layout, committed(layout))
         if only_list:
             found = earlier_snapshots(layout)
             lines = [f"{s.number}  {s.published_at[:16]}  {s.rows:,} rows" for s in found]

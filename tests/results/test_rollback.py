@@ -6,11 +6,13 @@ import pytest
 
 from nocturna.tasks.errors import UsageError
 from nocturna.tasks.results.drift import label_drift
+from nocturna.tasks.results.lock import hold_lock
 from nocturna.tasks.results.log_entries import logged_numbers
 from nocturna.tasks.results.manifest import list_runs, write_manifest
 from nocturna.tasks.results.recovery import Recovery, recover
 from nocturna.tasks.results.rollback import earlier_snapshots, roll_back
 from nocturna.tasks.results.snapshots import committed_snapshot, current_snapshot
+from tests.flows.command import runner
 from tests.results.examples import manifest_of, publish_ids, run_of
 from tests.results.readers import with_pandas
 
@@ -37,6 +39,15 @@ def test_an_earlier_snapshot_is_shown_again_and_stays_shown(nights):
     }
     assert current_snapshot(nights).back_to == 1
     assert committed_snapshot(nights, run_of(1)).number == 1
+
+
+def test_what_can_be_shown_is_told_while_a_run_has_the_folder(nights, capsys, monkeypatch):
+    command = runner(capsys, monkeypatch)
+    with hold_lock(nights, run_of(4)):
+        told = command("rollback", nights.root, "--list", "--json")
+        assert command("rollback", nights.root).code == 75
+    assert told.code == 0, told.err
+    assert [snapshot["number"] for snapshot in told.json] == [2, 1]
 
 
 def test_without_a_number_the_one_before_is_shown_and_so_on(nights):
