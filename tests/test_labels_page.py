@@ -3,6 +3,7 @@
 import re
 
 import pandas as pd
+import pytest
 
 from tests.flows.command import runner
 from tests.test_readme import ROOT, blocks, run_as_written
@@ -11,6 +12,7 @@ PAGE = (ROOT / "docs" / "labels.md").read_text(encoding="utf-8")
 SPANISH = (ROOT / "docs" / "labels.es.md").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_the_examples_run_as_written(capsys, monkeypatch, tmp_path):
     (tmp_path / "data").symlink_to(ROOT / "data")
     monkeypatch.chdir(tmp_path)

@@ -180,6 +180,7 @@ def test_a_column_that_is_asked_for_later_is_filled_for_every_row(nocturna, mode
     assert (frame.autor == "x").all() and frame.text.tolist() == TEXTS
 
 
+@pytest.mark.slow
 def test_a_trial_is_published_aside(nocturna, models, tmp_path):
     corpus = write_corpus(tmp_path / "prensa.jsonl")
     assert nocturna("score", corpus, *models, "--id", "id").code == 0
