@@ -28,6 +28,9 @@ READ = 200
 AT_ONCE = 512
 """Texts that are told at once."""
 
+_KEPT = 1
+"""Version of how the model is kept."""
+
 _loading = Lock()
 
 SURE = 0.4
@@ -62,16 +65,16 @@ def _model() -> "_Model":
 
 @cache
 def _load() -> "_Model":
-    folder = cached_at("languages", [version("py3langid"), SURE])
-    if not holds_whole(folder):
-        made = _made_of(_package())
-        try:
-            with keeping(folder, {"model": "py3langid"}) as building:
-                made.keep(building)
-        except OSError as error:
-            logger.info("%s: the model of languages is not kept: %s", folder.parent, error)
-            return made
-    return _Model.kept(folder)
+    folder = cached_at("languages", [version("py3langid"), _KEPT])
+    if holds_whole(folder):
+        return _Model.kept(folder)
+    made = _made_of(_package())
+    try:
+        with keeping(folder, {"model": "py3langid"}) as building:
+            made.keep(building)
+    except OSError as error:
+        logger.info("%s: the model of languages is not kept: %s", folder.parent, error)
+    return _Model.kept(folder) if holds_whole(folder) else made
 
 
 def _package() -> Any:
