@@ -106,13 +106,15 @@ def score_alone(layout: Layout, run_id: str, shard: int, signals: Signals) -> Sc
         part = write_part(table, layout.work(run_id), run_id, shard)
     ok = pc.equal(table["status"], "ok")
     scored = pc.sum(pc.and_(ok, pa.array(work.asked))).as_py() or 0
-    rewritten = (pc.sum(ok).as_py() or 0) - scored
+    fine = (pc.sum(ok).as_py() or 0) - scored
+    rewritten = len(work.asked) - int(np.sum(work.asked))
     done = ScoredShard(
         shard=shard,
         part=part,
         scored=scored,
         failed=table.num_rows - scored - rewritten,
         rewritten=rewritten,
+        rewritten_failed=rewritten - fine,
         tokens=int(found.n_tokens.sum()),
         computed_tokens=found.tally.read,
         padding_tokens=found.tally.padding,

@@ -36,7 +36,8 @@ class Quality(Section):
         0.2,
         ge=0,
         le=1,
-        description="Largest share of documents without a score.",
+        description="Largest share of documents without a score: of those of tonight, or where "
+        "these are fewer than shift_documents of all.",
         json_schema_extra=option("--max-failed"),
     )
     max_truncated: float | None = Field(

@@ -86,12 +86,14 @@ def check_run(
         _zero("sum", violations["sum"], "{} rows have scores that do not add up to 1"),
         _zero("top_label", violations["top"], "{} rows do not name their highest score"),
     )
-    documents = counts.scored + counts.failed
+    documents = asked = counts.scored + counts.failed
+    if asked < limits.shift_documents:  # so few tell nothing by themselves
+        documents += counts.carried
     metrics = {
         "counts": asdict(counts),
         "quarantined_share": counts.quarantined / counts.read if counts.read else 0.0,
         "failed_share": counts.failed / documents if documents else 0.0,
-        "unknown_share": counts.n_unknown / documents if documents else 0.0,
+        "unknown_share": counts.n_unknown / asked if asked else 0.0,
         **measured,
         "snapshot": whole,
         "drift": label_drift(layout, measured),
@@ -148,10 +150,12 @@ def _zero(name: str, value: float, message: str) -> Check:
 
 def _unaccounted(counts: Counts, measured: dict[str, Any]) -> int:
     """Rows that reports and files do not agree on."""
+    fine = counts.scored + counts.rewritten - counts.rewritten_failed
+    failed = counts.failed + counts.rewritten_failed
     return (
         abs(counts.read - counts.told)
-        + abs(measured["ok"] - counts.scored - counts.rewritten)
-        + abs(measured["rows"] - measured["ok"] - counts.failed)
+        + abs(measured["ok"] - fine)
+        + abs(measured["rows"] - measured["ok"] - failed)
     )
 
 

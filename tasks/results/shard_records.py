@@ -38,7 +38,7 @@ class ScoredShard:
         scored: documents with scores of tonight.
         failed: documents whose row has an error code and no scores.
         rewritten: documents of which nothing was asked, whose row was written anew with tonight's
-            kept columns.
+            kept columns; `rewritten_failed` of them had an error code and keep it.
         tokens: tokens of the scored texts.
         computed_tokens: tokens that all models read: special tokens, hypotheses and overlaps too,
             identical texts once.
@@ -59,6 +59,7 @@ class ScoredShard:
     computed_tokens: int = 0
     padding_tokens: int = 0
     n_unknown: int = 0
+    rewritten_failed: int = 0
 
     @property
     def rows(self) -> int:
@@ -85,6 +86,7 @@ class Counts:
     superseded: int = 0
     carried: int = 0
     rewritten: int = 0
+    rewritten_failed: int = 0
     computed_tokens: int = 0
     padding_tokens: int = 0
     n_unknown: int = 0
@@ -125,6 +127,7 @@ def total(
         tokens=sum(s.tokens for s in shards),
         carried=unchanged + rewritten,
         rewritten=rewritten,
+        rewritten_failed=sum(s.rewritten_failed for s in shards),
         computed_tokens=sum(s.computed_tokens for s in shards),
         padding_tokens=sum(s.padding_tokens for s in shards),
         n_unknown=sum(s.n_unknown for s in shards),

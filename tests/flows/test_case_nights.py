@@ -101,6 +101,20 @@ def test_kept_value_changes(score, tmp_path):
     assert after.topic_queja.equals(before.topic_queja)
 
 
+def test_rows_that_failed_before_cost_no_night_that_only_writes_them_anew(score, tmp_path):
+    rows = [{"id": n, "text": f"Aviso {n}." if n else None, "precio": 1} for n in range(6)]
+    write(tmp_path / "c.jsonl", jsonl(rows))
+    done, _ = score("c.jsonl", "--keep", "precio")
+    assert (done.json["counts"]["scored"], done.json["counts"]["failed"]) == (5, 1)
+    write(tmp_path / "c.jsonl", jsonl([*rows, {"id": 6, "text": "Aviso 6.", "precio": 2.5}]))
+    done, after = score("c.jsonl", "--keep", "precio")
+    assert done.code == 0, done.err
+    counts = done.json["counts"]
+    assert (counts["scored"], counts["failed"], counts["carried"]) == (1, 0, 6)
+    assert after.precio.to_dict() == {str(n): 2.5 if n == 6 else 1.0 for n in range(7)}
+    assert after.status.value_counts().to_dict() == {"ok": 6, "failed": 1}
+
+
 def test_appended_updates(score, nocturna, tmp_path):
     texts = {"t1": "uno", "t2": "dos", "t3": "tres"}
     rows = [{"id": i, "text": f"{t} {n}"} for n in (1, 2) for i, t in texts.items()][:5]

@@ -172,6 +172,19 @@ def test_too_many_failed_documents_refuse_to_publish(layout):
     assert failed_names(check(layout, table, counts, gates(max_failed=0.19))) == ["max_failed"]
 
 
+def test_few_failures_are_held_against_all_documents_and_many_against_their_own(layout):
+    docs = documents(IDS)
+    scores = replace(scores_of(docs), errors=dict.fromkeys(range(5), ("no_score", "x")))
+    table = rows_of(docs, RUN, scores)
+    counts = Counts(read=100, scored=5, failed=5, carried=90)
+    few, many = (
+        gates(max_failed=0.05, shift_documents=11),
+        gates(max_failed=0.05, shift_documents=9),
+    )
+    assert check(layout, table, counts, few).failed == ()
+    assert failed_names(check(layout, table, counts, many)) == ["max_failed"]
+
+
 def test_metrics_are_the_figures_of_the_rows(layout):
     docs = documents(IDS)
     scores = replace(scores_of(docs), errors={0: ("too_long", "x")})

@@ -47,6 +47,7 @@ def test_a_summary_is_one_json_object(layout):
         "tokens": 99,
         "carried": 0,
         "rewritten": 0,
+        "rewritten_failed": 0,
         "computed_tokens": 0,
         "padding_tokens": 0,
         "n_unknown": 0,
